@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Targets: see `make help`. Products lie in $(BUILD) alone.
+#
+#   V=1                     show the commands
+#   CC=clang, CC=gcc        compiler of the program
+#   CLANG=clang-14          compiler of the iterators (clang >= 14)
+#   SAN=address,undefined   build with sanitizers (SAN=thread as well)
+#   PREFIX=/usr DESTDIR=    where `make install` puts things
+#   BUILD=build             where products go
+
+VERSION := 0.1.0
+PREFIX ?= /usr
+SBINDIR ?= /sbin
+BUILD ?= build
+CLANG ?= clang
+LLVM_STRIP ?= llvm-strip
+PKG_CONFIG ?= pkg-config
+SAN ?=
+
+ifeq ($(V),1)
+Q :=
+say := @true
+else
+Q := @
+say = @printf '  %-7s %s\n'
+endif
+
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+
+# --- flags ---------------------------------------------------------------
+
+WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
+	-Wpointer-arith -Wvla -Wundef -Wformat=2
+LIBS := libbpf libelf fuse3
+OPT ?= -O2 -g
+ALL_CFLAGS := -std=gnu11 $(OPT) $(WARN) -fno-strict-aliasing -fstack-protector-strong -D_GNU_SOURCE \
+	-DKVIEW_VERSION='"$(VERSION)"' -I. -Isrc -pthread $(CFLAGS)
+ALL_LDFLAGS := -pthread -Wl,-z,relro,-z,now $(LDFLAGS)
+ifneq ($(SAN),)
+ALL_CFLAGS += -fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all
+ALL_LDFLAGS += -fsanitize=$(SAN)
+endif
+# Asked only when something is built: `make help` works without the libraries.
+PKG_CFLAGS = $(shell $(PKG_CONFIG) --cflags $(LIBS))
+PKG_LIBS = $(shell $(PKG_CONFIG) --libs $(LIBS))
+
+# Headers of the BPF side: libbpf's, and the kernel's user headers, whose asm/
+# lies in a directory of the machine's own under Debian.
+BPF_ARCH := $(shell uname -m | sed 's/x86_64/x86/;s/aarch64/arm64/;s/ppc64le/powerpc/')
+BPF_CFLAGS = -g -O2 -target bpf -D__TARGET_ARCH_$(BPF_ARCH) -Wall -Wextra -Wpadded -Werror \
+	-Wno-unused-parameter -idirafter /usr/include/$(shell uname -m)-linux-gnu -Iiters
+
+# --- sources -------------------------------------------------------------
+
+LIB_SRC := $(wildcard src/base/*.c src/schema/*.c src/render/*.c src/iter/*.c)
+FUSE_SRC := $(wildcard fuse/*.c)
+CLI_SRC := $(wildcard src/cli/*.c)
+ITERS := $(wildcard iters/*.bpf.c iters/tools/*.bpf.c)
+
+LIB_OBJ := $(LIB_SRC:%.c=$(BUILD)/%.o)
+FUSE_OBJ := $(FUSE_SRC:%.c=$(BUILD)/%.o)
+CLI_OBJ := $(CLI_SRC:%.c=$(BUILD)/%.o)
+BPF_OBJ := $(ITERS:%.c=$(BUILD)/%.o)
+EMBED_OBJ := $(BUILD)/embed.o
+
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+.SECONDARY:
+.PHONY: all deps demo check check-unit check-cases check-vm check-san bench fuzz lint format \
+	install uninstall clean help FORCE
+
+##all: build build/kview
+all: $(BUILD)/kview
+
+# Objects are made anew when the flags change.
+$(BUILD)/flags: FORCE
+	@mkdir -p $(@D)
+	@echo '$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(CLANG) $(BPF_CFLAGS)' | cmp -s - $@ || \
+		echo '$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(CLANG) $(BPF_CFLAGS)' > $@
+
+$(BUILD)/%.o: %.c $(BUILD)/flags
+	$(say) CC $<
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) $(PKG_CFLAGS) -MMD -MP -c $< -o $@
+
+$(BUILD)/%.bpf.o: %.bpf.c $(BUILD)/flags
+	$(say) BPF $<
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPF_CFLAGS) -MMD -MP -c $< -o $@
+	$(Q)$(LLVM_STRIP) -g $@
+
+# Every object as bytes, with a table of them.
+$(BUILD)/embed.S: $(BPF_OBJ) iters/embed.sh
+	$(say) EMBED $@
+	$(Q)sh iters/embed.sh $(BUILD)/iters $(BPF_OBJ) > $@
+
+$(EMBED_OBJ): $(BUILD)/embed.S
+	$(Q)$(CC) -c $< -o $@
+
+$(BUILD)/kview: $(CLI_OBJ) $(FUSE_OBJ) $(LIB_OBJ) $(EMBED_OBJ)
+	$(say) LD $@
+	$(Q)$(CC) $(ALL_LDFLAGS) $^ $(PKG_LIBS) -o $@
+
+-include $(shell test -d $(BUILD) && find $(BUILD) -name '*.d')

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "file.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "window.h"
+
+/* Replies above this would push earlier bytes out of the window. */
+#define READ_MAX KV_WINDOW_KEEP
+
+struct kv_file {
+	pthread_mutex_t lock;
+	struct kv_source source;
+	struct kv_plan plan;
+	struct kv_run *run; /* NULL before the first read and behind the end */
+	struct kv_window window;
+	bool at_end;
+	int failed; /* -errno of the iteration: sticks until offset 0 */
+};
+
+static void rewind_file(struct kv_file *f)
+{
+	kv_run_free(f->run);
+	f->run = NULL;
+	f->at_end = false;
+	f->failed = 0;
+	kv_window_reset(&f->window);
+}
+
+static int put_schema(struct kv_file *f)
+{
+	char *text = kv_schema_put(f->source.view->schema), *out;
+	size_t n;
+
+	if (!text)
+		return -ENOMEM;
+	n = strlen(text);
+	out = kv_window_reserve(&f->window, n);
+	if (out) {
+		memcpy(out, text, n);
+		kv_window_commit(&f->window, out, n);
+		f->at_end = true;
+	}
+	free(text);
+	return out ? 0 : -ENOMEM;
+}
+
+static int start(struct kv_file *f, const struct kv_read *read, struct kv_err *err)
+{
+	struct kv_run_opts opts = {
+		.pid = f->source.pid, .cancelled = read->cancelled, .arg = read->arg,
+	};
+	char *out;
+	int rc;
+
+	if (!f->source.format)
+		return put_schema(f);
+	out = kv_window_reserve(&f->window, kv_header_bound(&f->plan));
+	if (!out)
+		return -ENOMEM;
+	rc = kv_run_new(f->source.view, &opts, &f->run, err);
+	if (rc)
+		return rc;
+	kv_window_commit(&f->window, out,
+			 (size_t)(f->source.format->header(&f->plan, out) - out));
+	return 0;
+}
+
+/* One more row, or the end. */
+static int step(struct kv_file *f, struct kv_err *err)
+{
+	const void *record;
+	uint32_t len;
+	char *out;
+	int rc;
+
+	rc = kv_run_next(f->run, &record, &len, err);
+	if (rc < 0)
+		return rc;
+	if (rc == 0) {
+		f->at_end = true;
+		kv_run_free(f->run);
+		f->run = NULL;
+		return 0;
+	}
+	out = kv_window_reserve(&f->window, kv_row_bound(&f->plan, len));
+	if (!out)
+		return -ENOMEM;
+	kv_window_commit(&f->window, out,
+			 (size_t)(f->source.format->row(&f->plan, record, out) - out));
+	return 0;
+}
+
+/* Rows until the stream reaches @end, its own end, or a failure. */
+static int produce(struct kv_file *f, uint64_t end, const struct kv_read *read, struct kv_err *err)
+{
+	int rc = 0;
+
+	if (f->run)
+		kv_run_on_behalf(f->run, read->arg);
+	while (!rc && !f->at_end && f->window.end < end)
+		rc = f->run || f->window.end ? step(f, err) : start(f, read, err);
+	/* An interrupted read may be repeated, any other failure has lost rows. */
+	if (rc && rc != -EINTR)
+		f->failed = rc;
+	return rc;
+}
+
+static int read_locked(struct kv_file *f, const struct kv_read *read, struct kv_err *err)
+{
+	size_t size = read->size < READ_MAX ? read->size : READ_MAX;
+	struct iovec iov[2];
+	int rc;
+
+	if (read->off == 0)
+		rewind_file(f);
+	if (read->off < f->window.start)
+		return -ESPIPE;
+	rc = f->failed;
+	if (!rc && read->off <= UINT64_MAX - size)
+		rc = produce(f, read->off + size, read, err);
+	if (read->off < f->window.start)
+		return -ESPIPE;
+	/* What came before a failure is read first, the failure next time. */
+	if (rc && read->off >= f->window.end)
+		return rc;
+	if (read->off >= f->window.end)
+		read->reply(read->arg, NULL, 0);
+	else
+		read->reply(read->arg, iov, kv_window_get(&f->window, read->off, size, iov));
+	return 0;
+}
+
+struct kv_file *kv_file_new(const struct kv_source *source)
+{
+	struct kv_file *f = calloc(1, sizeof(*f));
+
+	if (!f)
+		return NULL;
+	f->source = *source;
+	kv_plan_all(&f->plan, source->view->schema);
+	pthread_mutex_init(&f->lock, NULL);
+	return f;
+}
+
+void kv_file_free(struct kv_file *f)
+{
+	kv_run_free(f->run);
+	kv_window_free(&f->window);
+	pthread_mutex_destroy(&f->lock);
+	free(f);
+}
+
+int kv_file_read(struct kv_file *f, const struct kv_read *read, struct kv_err *err)
+{
+	int rc;
+
+	pthread_mutex_lock(&f->lock);
+	rc = read_locked(f, read, err);
+	pthread_mutex_unlock(&f->lock);
+	return rc;
+}

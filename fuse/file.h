@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * An open file: one stream of rows, made while it is read. Memory is bounded:
+ * one chunk of records and one window of output, both from the first read on.
+ * Knows nothing of FUSE requests.
+ */
+#ifndef KVIEW_FUSE_FILE_H
+#define KVIEW_FUSE_FILE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+#include "iter/run.h"
+#include "render/render.h"
+
+struct kv_file;
+
+/* What a file shows. */
+struct kv_source {
+	const struct kv_view *view;     /* must outlive the file */
+	const struct kv_format *format; /* NULL: the text of schema/VIEW */
+	pid_t pid;                      /* 0: all processes */
+};
+
+/* kv_file_new() - nothing is iterated yet; NULL: out of memory */
+struct kv_file *kv_file_new(const struct kv_source *source);
+
+/* kv_file_free() - no read may be under way */
+void kv_file_free(struct kv_file *f);
+
+struct kv_read {
+	uint64_t off;
+	size_t size;
+	bool (*cancelled)(void *arg); /* asked between chunks of records */
+	/* Takes the bytes; called once, with the file locked, only on success. */
+	void (*reply)(void *arg, const struct iovec *iov, int n);
+	void *arg;
+};
+
+/**
+ * kv_file_read() - read at an offset
+ * @err: says more of a failure, for a log
+ *
+ * Offset 0 starts over with fresh data; an offset among the last 128 KiB
+ * served is answered from memory; one ahead is reached by reading on. At most
+ * 128 KiB come at once.
+ *
+ * Return: 0 after @read->reply was called; -ESPIPE: that offset is gone;
+ * -EINTR: cancelled, nothing is lost; -ENOENT: the process is gone; -ENOMEM;
+ * -EIO and others: the iteration failed, and reads fail until offset 0.
+ */
+int kv_file_read(struct kv_file *f, const struct kv_read *read, struct kv_err *err);
+
+#endif

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "mountpoint.h"
+
+#include <errno.h>
+#include <libgen.h>
+#include <limits.h>
+#include <mntent.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+
+#include "base/cleanup.h"
+
+/*
+ * Type of what is mounted on @path, on top; "" for nothing. From the table,
+ * since a dead FUSE mount can't be asked itself.
+ */
+static int mounted_type(const char *path, char *type, size_t size, struct kv_err *err)
+{
+	char buf[2 * PATH_MAX];
+	FILE *f = setmntent("/proc/self/mounts", "r");
+	struct mntent m;
+
+	if (!f)
+		return kv_err_errno(err, -errno, "can't read /proc/self/mounts");
+	*type = '\0';
+	while (getmntent_r(f, &m, buf, sizeof(buf)))
+		if (strcmp(m.mnt_dir, path) == 0)
+			snprintf(type, size, "%s", m.mnt_type);
+	endmntent(f);
+	return 0;
+}
+
+/* As realpath(), but the last component need not answer or exist. */
+static char *resolve(const char *path)
+{
+	_cleanup_free_ char *whole = realpath(path, NULL);
+	_cleanup_free_ char *dir = NULL, *base = NULL, *parent = NULL;
+	char *joined;
+
+	if (whole)
+		return TAKE_PTR(whole);
+	if (errno != ENOENT && errno != ENOTCONN && errno != EACCES)
+		return NULL;
+	dir = strdup(path);
+	base = strdup(path);
+	if (!dir || !base)
+		return NULL;
+	parent = realpath(dirname(dir), NULL);
+	if (!parent)
+		return NULL;
+	if (asprintf(&joined, "%s/%s", strcmp(parent, "/") == 0 ? "" : parent, basename(base)) < 0)
+		return NULL;
+	return joined;
+}
+
+static int refuse(const char *path, const char *type, struct kv_err *err)
+{
+	if (strcmp(type, KV_FSTYPE) == 0) {
+		kv_err_set(err, -EBUSY, "kview is mounted on '%s' already", path);
+		kv_err_hint(err, "unmount it with: kview umount %s", path);
+	} else {
+		kv_err_set(err, -EBUSY, "'%s' is in use: something of type %s is mounted there",
+			   path, type);
+		kv_err_hint(err, "choose another directory: kview mount DIR");
+	}
+	return -EBUSY;
+}
+
+static int take_dead_away(const char *path, const char *type, struct kv_err *err)
+{
+	if (strcmp(type, KV_FSTYPE) != 0)
+		return kv_err_errno(err, -ENOTCONN, "can't use '%s'", path);
+	if (umount2(path, MNT_DETACH) < 0)
+		return kv_err_errno(err, -errno, "can't take away the dead mount on '%s'", path);
+	return 0;
+}
+
+static int make_dir(const char *path, struct kv_err *err)
+{
+	int rc;
+
+	if (mkdir(path, 0755) == 0 || errno == EEXIST)
+		return 0;
+	rc = kv_err_errno(err, -errno, "can't create the mount point '%s'", path);
+	kv_err_hint(err, "create it beforehand: mkdir -p %s", path);
+	return rc;
+}
+
+static int prepare(const char *path, struct kv_err *err)
+{
+	char type[64];
+	struct stat st;
+	int rc;
+
+	for (int dead = 0; dead < 64; dead++) {
+		rc = mounted_type(path, type, sizeof(type), err);
+		if (rc)
+			return rc;
+		if (stat(path, &st) == 0)
+			break;
+		if (errno == ENOENT)
+			rc = make_dir(path, err);
+		else if (errno == ENOTCONN)
+			rc = take_dead_away(path, type, err);
+		else
+			rc = kv_err_errno(err, -errno, "can't use '%s' as a mount point", path);
+		if (rc)
+			return rc;
+	}
+	if (!S_ISDIR(st.st_mode))
+		return kv_err_set(err, -ENOTDIR, "the mount point '%s' is not a directory", path);
+	return *type ? refuse(path, type, err) : 0;
+}
+
+int kv_mountpoint_prepare(const char *path, char **resolved, struct kv_err *err)
+{
+	_cleanup_free_ char *absolute = resolve(path);
+	int rc;
+
+	if (!absolute) {
+		rc = kv_err_errno(err, -errno, "can't use '%s' as a mount point", path);
+		kv_err_hint(err, "create it beforehand: mkdir -p %s", path);
+		return rc;
+	}
+	rc = prepare(absolute, err);
+	if (!rc)
+		*resolved = TAKE_PTR(absolute);
+	return rc;
+}
+
+int kv_mountpoint_find(const char *path, char **resolved, struct kv_err *err)
+{
+	_cleanup_free_ char *absolute = resolve(path);
+	char type[64];
+	int rc;
+
+	if (!absolute)
+		return kv_err_errno(err, -errno, "can't unmount '%s'", path);
+	rc = mounted_type(absolute, type, sizeof(type), err);
+	if (rc)
+		return rc;
+	if (strcmp(type, KV_FSTYPE) != 0) {
+		kv_err_set(err, -EINVAL, "no kview is mounted on '%s'", path);
+		kv_err_hint(err, "`grep %s /proc/mounts` lists kview's mounts", KV_FSTYPE);
+		return -EINVAL;
+	}
+	*resolved = TAKE_PTR(absolute);
+	return 0;
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The directory to mount on: what is there now, and may it be used? */
+#ifndef KVIEW_FUSE_MOUNTPOINT_H
+#define KVIEW_FUSE_MOUNTPOINT_H
+
+#include "base/err.h"
+
+#define KV_FSTYPE "fuse.kview"
+
+/**
+ * kv_mountpoint_prepare() - make @path ready to be mounted on
+ * @resolved: on success the absolute path, to be freed
+ *
+ * Creates a missing directory, takes a dead kview mount away, refuses a live
+ * one and anything that somebody else has mounted there.
+ *
+ * Return: 0 or -errno with @err set.
+ */
+int kv_mountpoint_prepare(const char *path, char **resolved, struct kv_err *err);
+
+/**
+ * kv_mountpoint_find() - the absolute path of a kview mount, dead or alive
+ *
+ * Return: 0 or -errno with @err set; -EINVAL: no kview is mounted there.
+ */
+int kv_mountpoint_find(const char *path, char **resolved, struct kv_err *err);
+
+#endif

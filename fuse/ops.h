@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * FUSE requests to the tree and the open files: errors become replies here,
+ * nothing is rendered or looked up in these callbacks themselves.
+ */
+#ifndef KVIEW_FUSE_OPS_H
+#define KVIEW_FUSE_OPS_H
+
+#define FUSE_USE_VERSION 314
+#include <fuse_lowlevel.h>
+
+#include "handles.h"
+#include "tree.h"
+
+struct kv_server {
+	struct kv_tree tree;
+	struct kv_handles files; /* struct kv_file */
+	struct kv_handles dirs;  /* struct kv_pids, of pid/ alone */
+	int pids_link;           /* of the tool that lists processes */
+	uid_t uid;               /* owner of the files */
+	gid_t gid;
+	int ready_fd;            /* told when the mount answers, -1 for nobody */
+	void (*log)(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+};
+
+/* The user data of the session is a struct kv_server. */
+extern const struct fuse_lowlevel_ops kv_ops;
+
+/* The ioctl on the root directory by which `kview umount` learns whom to wait for. */
+#define KV_IOC_PID _IOR('k', 1, int)
+
+#endif

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The one entry to the server: what the command line may call. */
+#ifndef KVIEW_FUSE_SERVE_H
+#define KVIEW_FUSE_SERVE_H
+
+#include <stdbool.h>
+
+#include "base/err.h"
+#include "iter/view.h"
+
+#define KV_MOUNTPOINT "/mnt/kview"
+
+struct kv_mount_opts {
+	const char *mountpoint;
+	const char *pin_dir;
+	const char *iter_dir; /* NULL: built-in views only */
+	bool foreground;
+	void (*warn)(const struct kv_view *view); /* a view is left out */
+};
+
+/**
+ * kv_mount_options() - understand the words behind -o
+ * @words: options with commas between; changed, and must live as long as @opts
+ *
+ * Return: 0 or -EINVAL with @err set.
+ */
+int kv_mount_options(char *words, struct kv_mount_opts *opts, struct kv_err *err);
+
+/**
+ * kv_mount() - load, pin, mount and serve
+ *
+ * Returns once the mount answers, with a daemon behind it; with
+ * @opts->foreground only when the mount has gone.
+ *
+ * Return: 0 or -errno with @err set.
+ */
+int kv_mount(const struct kv_mount_opts *opts, struct kv_err *err);
+
+/**
+ * kv_umount() - unmount, and wait until the daemon has ended
+ *
+ * Return: 0 or -errno with @err set; -EINVAL: no kview is mounted there.
+ */
+int kv_umount(const char *mountpoint, struct kv_err *err);
+
+#endif

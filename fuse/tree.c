@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "tree.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define BLOCK 131072 /* what cat asks for */
+#define PID_MAX_LIMIT (4 << 20)
+
+static uint32_t add(struct kv_tree *tree, struct kv_node node, const char *name,
+		    const char *suffix)
+{
+	struct kv_node *more = realloc(tree->nodes, (tree->n + 1) * sizeof(*more));
+
+	if (!more)
+		return 0;
+	tree->nodes = more;
+	if (name && asprintf(&node.name, "%s%s", name, suffix) < 0)
+		return 0;
+	tree->nodes[tree->n] = node;
+	return tree->n++;
+}
+
+static uint32_t add_dir(struct kv_tree *tree, enum kv_node_type type, uint32_t parent,
+			const char *name)
+{
+	struct kv_node node = {.type = type, .parent = parent, .mode = S_IFDIR | 0555};
+
+	return add(tree, node, name, "");
+}
+
+/* What the kernel shows to root alone stays so: kernel-wide tables are 0400. */
+static mode_t view_mode(const struct kv_view *view)
+{
+	return S_IFREG | (view->per_task ? 0444 : 0400);
+}
+
+static bool is_served(const struct kv_view *view, bool per_task)
+{
+	return view->is_loaded && (view->per_task || !per_task);
+}
+
+/* The views below @parent: text files here, a directory per other format. */
+static int add_formats(struct kv_tree *tree, uint32_t parent, const struct kv_views *views,
+		       bool per_task)
+{
+	for (const struct kv_format *const *f = kv_formats; *f; f++) {
+		uint32_t dir = parent;
+
+		if (*(*f)->dir)
+			dir = add_dir(tree, KV_NODE_DIR, parent, (*f)->dir);
+		if (!dir)
+			return -ENOMEM;
+		for (size_t i = 0; i < views->n; i++) {
+			struct kv_node node = {
+				.type = KV_NODE_ROWS, .parent = dir, .view = &views->list[i],
+				.format = *f, .mode = view_mode(&views->list[i]),
+			};
+
+			if (is_served(&views->list[i], per_task) &&
+			    !add(tree, node, views->list[i].name, (*f)->suffix))
+				return -ENOMEM;
+		}
+	}
+	return 0;
+}
+
+static int add_schemas(struct kv_tree *tree, const struct kv_views *views)
+{
+	uint32_t dir = add_dir(tree, KV_NODE_DIR, KV_ROOT, "schema");
+
+	if (!dir)
+		return -ENOMEM;
+	for (size_t i = 0; i < views->n; i++) {
+		struct kv_node node = {
+			.type = KV_NODE_SCHEMA, .parent = dir, .view = &views->list[i],
+			.mode = S_IFREG | 0444,
+		};
+
+		if (is_served(&views->list[i], false) && !add(tree, node, views->list[i].name, ""))
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static int add_pids(struct kv_tree *tree, const struct kv_views *views)
+{
+	struct kv_node self = {.type = KV_NODE_SELF, .mode = S_IFLNK | 0777};
+	bool any = false;
+
+	for (size_t i = 0; i < views->n; i++)
+		any = any || is_served(&views->list[i], true);
+	if (!any)
+		return 0;
+	self.parent = tree->pids = add_dir(tree, KV_NODE_PIDS, KV_ROOT, "pid");
+	if (!tree->pids || !add(tree, self, "self", ""))
+		return -ENOMEM;
+	tree->pid = add_dir(tree, KV_NODE_DIR, tree->pids, NULL);
+	return tree->pid ? add_formats(tree, tree->pid, views, true) : -ENOMEM;
+}
+
+int kv_tree_new(struct kv_tree *tree, const struct kv_views *views)
+{
+	int rc;
+
+	*tree = (struct kv_tree){.n = KV_ROOT};
+	tree->nodes = calloc(KV_ROOT, sizeof(*tree->nodes));
+	if (!tree->nodes)
+		return -ENOMEM;
+	rc = add_dir(tree, KV_NODE_DIR, KV_ROOT, "") ? 0 : -ENOMEM;
+	if (!rc)
+		rc = add_formats(tree, KV_ROOT, views, false);
+	if (!rc)
+		rc = add_schemas(tree, views);
+	if (!rc)
+		rc = add_pids(tree, views);
+	if (rc)
+		kv_tree_free(tree);
+	return rc;
+}
+
+void kv_tree_free(struct kv_tree *tree)
+{
+	for (uint32_t i = KV_ROOT; i < tree->n; i++)
+		free(tree->nodes[i].name);
+	free(tree->nodes);
+	*tree = (struct kv_tree){0};
+}
+
+/* Is the node at @index pid/PID or below? */
+static bool is_of_pid(const struct kv_tree *tree, uint32_t index)
+{
+	return tree->pid && index >= tree->pid;
+}
+
+const struct kv_node *kv_tree_node(const struct kv_tree *tree, uint64_t ino)
+{
+	uint32_t index = kv_ino_index(ino);
+
+	if (index < KV_ROOT || index >= tree->n)
+		return NULL;
+	/* A process's number where it belongs, and nowhere else. */
+	if (is_of_pid(tree, index) != (kv_ino_pid(ino) > 0))
+		return NULL;
+	return &tree->nodes[index];
+}
+
+/* As /proc takes them: decimal, no sign, no leading zero. */
+static pid_t parse_pid(const char *name)
+{
+	long pid = 0;
+
+	if (*name < '1' || *name > '9')
+		return 0;
+	for (; *name; name++) {
+		if (*name < '0' || *name > '9')
+			return 0;
+		pid = pid * 10 + (*name - '0');
+		if (pid > PID_MAX_LIMIT)
+			return 0;
+	}
+	return (pid_t)pid;
+}
+
+uint64_t kv_tree_lookup(const struct kv_tree *tree, uint64_t dir, const char *name)
+{
+	const struct kv_node *node = kv_tree_node(tree, dir);
+
+	if (!node || (node->type != KV_NODE_DIR && node->type != KV_NODE_PIDS))
+		return 0;
+	for (uint32_t i = kv_tree_child(tree, dir, 0); i; i = kv_tree_child(tree, dir, i + 1))
+		if (strcmp(tree->nodes[i].name, name) == 0)
+			return kv_ino(kv_ino_pid(dir), i);
+	if (node->type == KV_NODE_PIDS && parse_pid(name))
+		return kv_ino(parse_pid(name), tree->pid);
+	return 0;
+}
+
+uint32_t kv_tree_child(const struct kv_tree *tree, uint64_t dir, uint32_t at)
+{
+	for (uint32_t i = at > KV_ROOT ? at : KV_ROOT + 1; i < tree->n; i++)
+		if (tree->nodes[i].parent == kv_ino_index(dir) && tree->nodes[i].name)
+			return i;
+	return 0;
+}
+
+uint64_t kv_tree_parent(const struct kv_tree *tree, uint64_t ino)
+{
+	const struct kv_node *node = kv_tree_node(tree, ino);
+
+	if (!node)
+		return KV_ROOT;
+	return kv_ino(is_of_pid(tree, node->parent) ? kv_ino_pid(ino) : 0, node->parent);
+}
+
+static nlink_t count_links(const struct kv_tree *tree, uint64_t ino)
+{
+	nlink_t n = 2;
+
+	for (uint32_t i = kv_tree_child(tree, ino, 0); i; i = kv_tree_child(tree, ino, i + 1))
+		n += S_ISDIR(tree->nodes[i].mode);
+	return n;
+}
+
+void kv_tree_attr(const struct kv_tree *tree, uint64_t ino, struct stat *st)
+{
+	const struct kv_node *node = kv_tree_node(tree, ino);
+
+	*st = (struct stat){
+		.st_ino = ino,
+		.st_mode = node->mode,
+		.st_nlink = S_ISDIR(node->mode) ? count_links(tree, ino) : 1,
+		.st_blksize = BLOCK,
+	};
+}

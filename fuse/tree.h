@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The names under the mount: one table of nodes drives lookup, readdir,
+ * getattr and open. Knows no kernel object and serves no byte.
+ *
+ * A node's number is also its inode number. Below pid/PID it carries the
+ * process: pid << 16 | index. So nothing is allocated by a lookup, nothing is
+ * to be forgotten, and a number means the same in the next worker.
+ */
+#ifndef KVIEW_FUSE_TREE_H
+#define KVIEW_FUSE_TREE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+
+#include "iter/view.h"
+#include "render/render.h"
+
+#define KV_ROOT 1u /* FUSE_ROOT_ID */
+
+enum kv_node_type {
+	KV_NODE_DIR,
+	KV_NODE_PIDS,   /* pid/: its names are processes */
+	KV_NODE_SELF,   /* pid/self */
+	KV_NODE_ROWS,   /* a view in a format */
+	KV_NODE_SCHEMA, /* schema/VIEW */
+};
+
+struct kv_node {
+	enum kv_node_type type;
+	uint32_t parent; /* index */
+	char *name;      /* NULL: the template of pid/PID, whose name is a number */
+	mode_t mode;     /* of files, as for st_mode */
+	struct kv_view *view;
+	const struct kv_format *format;
+};
+
+struct kv_tree {
+	struct kv_node *nodes; /* [0] is not used, [KV_ROOT] the root */
+	uint32_t n;
+	uint32_t pids; /* index of pid/, 0 without it */
+	uint32_t pid;  /* index of the template pid/PID */
+};
+
+/**
+ * kv_tree_new() - the tree for the views that are loaded
+ * @views: must outlive the tree; those not loaded are left out
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int kv_tree_new(struct kv_tree *tree, const struct kv_views *views);
+
+void kv_tree_free(struct kv_tree *tree);
+
+static inline uint32_t kv_ino_index(uint64_t ino)
+{
+	return (uint32_t)(ino & 0xffff);
+}
+
+/* kv_ino_pid() - the process whose files these are, 0 for none */
+static inline pid_t kv_ino_pid(uint64_t ino)
+{
+	return (pid_t)(ino >> 16);
+}
+
+static inline uint64_t kv_ino(pid_t pid, uint32_t index)
+{
+	return (uint64_t)pid << 16 | index;
+}
+
+/* kv_tree_node() - a node by its number, NULL if there can be none */
+const struct kv_node *kv_tree_node(const struct kv_tree *tree, uint64_t ino);
+
+/**
+ * kv_tree_lookup() - a name in a directory
+ * @dir: number of the directory
+ *
+ * Whether a process of that name exists is not asked here.
+ *
+ * Return: the node's number, 0 for no such name.
+ */
+uint64_t kv_tree_lookup(const struct kv_tree *tree, uint64_t dir, const char *name);
+
+/**
+ * kv_tree_child() - the entry of a directory at or behind a position
+ * @at: index to begin with, 0 for the first
+ *
+ * Return: its index, 0 for the end. Below pid/ only "self" is found.
+ */
+uint32_t kv_tree_child(const struct kv_tree *tree, uint64_t dir, uint32_t at);
+
+/* kv_tree_parent() - number of the directory that holds @ino */
+uint64_t kv_tree_parent(const struct kv_tree *tree, uint64_t ino);
+
+/* kv_tree_attr() - ino, mode, link count; size 0 as in /proc */
+void kv_tree_attr(const struct kv_tree *tree, uint64_t ino, struct stat *st);
+
+#endif

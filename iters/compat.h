@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Every difference between kernels that a view must know, in one place: a
+ * private flavour of the struct (the ___suffix is dropped when types are
+ * matched) and a function that picks what the running kernel has.
+ */
+#ifndef KVIEW_COMPAT_H
+#define KVIEW_COMPAT_H
+
+#pragma clang diagnostic push
+#pragma clang diagnostic ignored "-Wpadded"
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+/* task_struct.state became __state in 5.14 (2f064a59a11f). */
+struct task_struct___state_old {
+	volatile long state;
+};
+
+struct task_struct___state_new {
+	unsigned int __state;
+};
+
+/* thread_info.cpu, or task_struct.cpu before 5.16 (bcf9033e5449). */
+struct thread_info___cpu {
+	unsigned int cpu;
+};
+
+struct task_struct___cpu_in_info {
+	struct thread_info___cpu thread_info;
+};
+
+struct task_struct___cpu_in_task {
+	unsigned int cpu;
+};
+
+/* rss_stat became an array of percpu_counter in 6.2 (f1a7941243c1). */
+struct percpu_counter___rss {
+	long long count;
+};
+
+struct mm_struct___rss_percpu {
+	struct percpu_counter___rss rss_stat[4];
+};
+
+struct mm_rss_stat___old {
+	atomic64_t count[4];
+};
+
+struct mm_struct___rss_old {
+	struct mm_rss_stat___old rss_stat;
+};
+
+/* kernfs_node.parent became __parent in 6.15 (633488947ef6). */
+struct kernfs_node___parent_old {
+	struct kernfs_node___parent_old *parent;
+};
+
+struct kernfs_node___parent_new {
+	struct kernfs_node___parent_new *__parent;
+};
+
+/* A file opened by overlayfs on behalf of a mapping, 6.6 (def3ae83da02). */
+struct backing_file {
+	struct path user_path;
+};
+
+/* Names given by prctl(PR_SET_VMA_ANON_NAME), 5.17, optional. */
+struct anon_vma_name___opt {
+	char name[1];
+};
+
+struct vm_area_struct___anon_name {
+	struct anon_vma_name___opt *anon_name;
+};
+
+#pragma clang attribute pop
+#pragma clang diagnostic pop
+
+static __always_inline __u32 kv_task_state(struct task_struct *task)
+{
+	struct task_struct___state_new *t = (void *)task;
+	struct task_struct___state_old *old = (void *)task;
+
+	if (bpf_core_field_exists(t->__state))
+		return t->__state;
+	return BPF_CORE_READ(old, state);
+}
+
+static __always_inline __u32 kv_task_cpu(struct task_struct *task)
+{
+	struct task_struct___cpu_in_info *t = (void *)task;
+	struct task_struct___cpu_in_task *old = (void *)task;
+
+	if (bpf_core_field_exists(t->thread_info.cpu))
+		return t->thread_info.cpu;
+	return BPF_CORE_READ(old, cpu);
+}
+
+static __always_inline __u64 kv_above_0(long long n)
+{
+	return n > 0 ? n : 0;
+}
+
+/*
+ * Resident pages: file, anonymous and shared, each below 0 counting as 0, as
+ * get_mm_rss() does it. Indices are spelled out: only constants are relocated.
+ */
+static __always_inline __u64 kv_mm_rss(struct mm_struct *mm)
+{
+	struct mm_struct___rss_percpu *m = (void *)mm;
+	struct mm_struct___rss_old *old = (void *)mm;
+
+	if (bpf_core_type_exists(struct mm_rss_stat___old))
+		return kv_above_0(BPF_CORE_READ(old, rss_stat.count[0].counter)) +
+		       kv_above_0(BPF_CORE_READ(old, rss_stat.count[1].counter)) +
+		       kv_above_0(BPF_CORE_READ(old, rss_stat.count[3].counter));
+	return kv_above_0(BPF_CORE_READ(m, rss_stat[0].count)) +
+	       kv_above_0(BPF_CORE_READ(m, rss_stat[1].count)) +
+	       kv_above_0(BPF_CORE_READ(m, rss_stat[3].count));
+}
+
+static __always_inline struct kernfs_node *kv_kernfs_parent(struct kernfs_node *kn)
+{
+	struct kernfs_node___parent_new *n = (void *)kn;
+	struct kernfs_node___parent_old *old = (void *)kn;
+
+	if (bpf_core_field_exists(n->__parent))
+		return (void *)BPF_CORE_READ(n, __parent);
+	return (void *)BPF_CORE_READ(old, parent);
+}
+
+#endif

@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The few kernel structs that the views read, with only the members they read.
+ * preserve_access_index makes libbpf put the running kernel's offsets in at
+ * load, so order and neighbours do not matter here. Where a member moved or
+ * was renamed between kernels, the variants live in compat.h.
+ */
+#ifndef KVIEW_KERNEL_H
+#define KVIEW_KERNEL_H
+
+#include <linux/types.h>
+
+typedef __u8 bool;
+#define true 1
+#define false 0
+#define NULL ((void *)0)
+
+struct vm_area_struct;
+
+#pragma clang diagnostic push
+#pragma clang diagnostic ignored "-Wpadded" /* the real layout is the kernel's */
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+struct list_head {
+	struct list_head *next, *prev;
+};
+
+typedef struct {
+	__u32 val;
+} kuid_t;
+
+typedef struct {
+	__u32 val;
+} kgid_t;
+
+typedef struct {
+	int counter;
+} atomic_t;
+
+typedef struct {
+	long counter;
+} atomic64_t;
+
+/* --- file systems --- */
+
+struct qstr {
+	__u64 hash_len;
+	const unsigned char *name;
+};
+
+struct super_block {
+	__u32 s_dev;
+	unsigned long s_magic;
+};
+
+struct inode {
+	unsigned short i_mode;
+	struct super_block *i_sb;
+	unsigned long i_ino;
+	long long i_size;
+};
+
+struct hlist_bl_node {
+	struct hlist_bl_node **pprev;
+};
+
+struct dentry {
+	struct hlist_bl_node d_hash;
+	struct dentry *d_parent;
+	struct qstr d_name;
+	struct inode *d_inode;
+};
+
+struct vfsmount {
+	struct dentry *mnt_root;
+};
+
+struct mount {
+	struct mount *mnt_parent;
+	struct dentry *mnt_mountpoint;
+	struct vfsmount mnt;
+	int mnt_id;
+};
+
+struct path {
+	struct vfsmount *mnt;
+	struct dentry *dentry;
+};
+
+struct file {
+	unsigned int f_mode;
+	struct inode *f_inode;
+	unsigned int f_flags;
+	struct path f_path;
+	long long f_pos;
+};
+
+struct fdtable {
+	unsigned int max_fds;
+	unsigned long *close_on_exec;
+};
+
+struct files_struct {
+	struct fdtable *fdt;
+};
+
+struct fs_struct {
+	struct path root;
+};
+
+/* --- processes --- */
+
+struct ns_common {
+	unsigned int inum;
+};
+
+struct pid_namespace {
+	struct ns_common ns;
+};
+
+struct upid {
+	int nr;
+	struct pid_namespace *ns;
+};
+
+struct pid {
+	unsigned int level;
+	struct upid numbers[1];
+};
+
+struct tty_driver {
+	int major;
+};
+
+struct tty_struct {
+	struct tty_driver *driver;
+	char name[64];
+};
+
+struct signal_struct {
+	int nr_threads;
+	struct list_head thread_head;
+	struct pid *pids[4];
+	struct tty_struct *tty;
+};
+
+struct cred {
+	kuid_t uid;
+	kgid_t gid;
+	kuid_t euid;
+};
+
+struct sched_entity {
+	__u64 sum_exec_runtime;
+};
+
+struct prev_cputime {
+	__u64 utime;
+	__u64 stime;
+};
+
+struct kernfs_node {
+	__u64 id;
+	const char *name;
+};
+
+struct cgroup {
+	struct kernfs_node *kn;
+};
+
+struct css_set {
+	struct cgroup *dfl_cgrp;
+};
+
+struct mm_struct {
+	unsigned long total_vm;
+	unsigned long start_brk;
+	unsigned long brk;
+	unsigned long start_stack;
+	struct file *exe_file;
+};
+
+struct kthread {
+	void *data;
+	char *full_name;
+};
+
+struct worker {
+	struct work_struct *current_work;
+	struct worker_pool *pool;
+	char desc[32];
+};
+
+struct task_struct {
+	unsigned int flags;
+	int prio;
+	int static_prio;
+	struct sched_entity se;
+	unsigned int policy;
+	struct mm_struct *mm;
+	int exit_state;
+	int pid;
+	int tgid;
+	struct task_struct *real_parent;
+	struct task_struct *group_leader;
+	struct pid *thread_pid;
+	struct list_head thread_node;
+	__u64 utime;
+	__u64 stime;
+	struct prev_cputime prev_cputime;
+	unsigned long nvcsw;
+	unsigned long nivcsw;
+	__u64 start_boottime;
+	unsigned long min_flt;
+	unsigned long maj_flt;
+	const struct cred *real_cred;
+	char comm[16];
+	struct fs_struct *fs;
+	struct files_struct *files;
+	struct signal_struct *signal;
+	struct css_set *cgroups;
+	void *worker_private;
+};
+
+/* --- memory --- */
+
+struct vm_operations_struct {
+	const char *(*name)(struct vm_area_struct *vma);
+};
+
+struct vm_special_mapping {
+	const char *name;
+};
+
+struct vm_area_struct {
+	unsigned long vm_start;
+	unsigned long vm_end;
+	struct mm_struct *vm_mm;
+	unsigned long vm_flags;
+	const struct vm_operations_struct *vm_ops;
+	unsigned long vm_pgoff;
+	struct file *vm_file;
+	void *vm_private_data;
+};
+
+struct slab {
+	struct list_head slab_list;
+	unsigned int inuse : 16;
+	unsigned int objects : 15;
+};
+
+struct kmem_cache_node {
+	unsigned long nr_partial;
+	struct list_head partial;
+	atomic64_t nr_slabs;
+	atomic64_t total_objects;
+};
+
+struct kmem_cache_order_objects {
+	unsigned int x;
+};
+
+struct kmem_cache {
+	unsigned int flags;
+	unsigned int size;
+	unsigned int object_size;
+	struct kmem_cache_order_objects oo;
+	int refcount;
+	unsigned int align;
+	const char *name;
+	struct kmem_cache_node *node[1];
+};
+
+#pragma clang attribute pop
+
+/* --- iterators: contexts have a fixed layout, and the verifier wants fixed offsets --- */
+
+struct seq_file;
+
+struct bpf_iter_meta {
+	union {
+		struct seq_file *seq;
+		__u64 : 64;
+	} __attribute__((aligned(8)));
+	__u64 session_id;
+	__u64 seq_num;
+};
+
+#define KV_CTX_PTR(type, name)   \
+	union {                  \
+		type *name;      \
+		__u64 : 64;      \
+	} __attribute__((aligned(8)))
+
+struct bpf_iter__task {
+	KV_CTX_PTR(struct bpf_iter_meta, meta);
+	KV_CTX_PTR(struct task_struct, task);
+};
+
+struct bpf_iter__task_file {
+	KV_CTX_PTR(struct bpf_iter_meta, meta);
+	KV_CTX_PTR(struct task_struct, task);
+	__u32 fd __attribute__((aligned(8)));
+	KV_CTX_PTR(struct file, file);
+};
+
+struct bpf_iter__task_vma {
+	KV_CTX_PTR(struct bpf_iter_meta, meta);
+	KV_CTX_PTR(struct task_struct, task);
+	KV_CTX_PTR(struct vm_area_struct, vma);
+};
+
+struct bpf_iter__kmem_cache {
+	KV_CTX_PTR(struct bpf_iter_meta, meta);
+	KV_CTX_PTR(struct kmem_cache, s);
+};
+
+#pragma clang diagnostic pop
+
+#endif

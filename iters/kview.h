@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What a view is written with: the tags that make a record struct the schema,
+ * and the few calls that begin, fill and emit one record. kview-iters(7) walks
+ * through a whole view.
+ *
+ * A program is called once per kernel object and may be called again for the
+ * same one (the kernel drops a record that did not fit and repeats the call),
+ * so it must depend on nothing but its object.
+ */
+#ifndef KVIEW_VIEW_H
+#define KVIEW_VIEW_H
+
+#include <linux/bpf.h>
+#include "kernel.h"
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_core_read.h>
+#include "abi.h"
+#include "compat.h"
+
+/* --- the schema, in tags --- */
+
+#define KV_TAG(text) __attribute__((btf_decl_tag(text)))
+
+#define KV_MEANS(text) KV_TAG("means:" text)  /* one line for schema/VIEW */
+#define KV_UNIT(text)  KV_TAG("unit:" text)   /* bytes, s, ... */
+#define KV_SHOW(how)   KV_TAG("show:" #how)   /* hex, oct, seconds, dev */
+#define KV_NONE(value) KV_TAG("none:" #value) /* this value means: no value */
+#define KV_WIDTH(n)    KV_TAG("width:" #n)    /* usual width in the text table */
+
+/*
+ * KV_VIEW - declare the object's one view
+ * @type: the record, `struct type`; members are the columns, in order. A name
+ *	  that begins with '_' is no column (head, padding).
+ * @shows: one line for `kview list`
+ * @since: first Linux release that has the iterator, as "6.13"
+ */
+#define KV_VIEW(type, shows, since)                                       \
+	KV_TAG("shows:" shows)                                            \
+	KV_TAG("since:" since)                                            \
+	const volatile struct {                                           \
+		struct type *record[0];                                   \
+		struct kv_table table;                                    \
+	} kv_view SEC(".rodata.kview") = {};                              \
+	static __always_inline const volatile struct kv_table *kv_table() \
+	{                                                                 \
+		return &kv_view.table;                                    \
+	}                                                                 \
+	char LICENSE[] SEC("license") = "GPL"
+
+static __always_inline const volatile struct kv_table *kv_table(void);
+
+/* --- state of one reading thread --- */
+
+/*
+ * Iterator programs can be preempted, and another reader then runs on the same
+ * CPU: scratch memory lives with the reading thread, never with the CPU.
+ * @record is longer than a record so that a bounded copy may start anywhere
+ * below KV_RECORD_MAX.
+ */
+#define KV_PATH_MAX 4096
+#define KV_NAME_MAX 256
+
+struct kv_scratch {
+	char record[KV_RECORD_MAX];
+	char path[KV_PATH_MAX + KV_NAME_MAX]; /* a path being built from its end */
+	char number[32];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct kv_scratch);
+} kv_scratch SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, KV_MAX_READERS);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u64);
+	__type(value, struct kv_scope);
+} kv_readers SEC(".maps");
+
+/* One call of the program. */
+struct kv_call {
+	struct seq_file *seq;
+	struct kv_scratch *scratch;
+	struct kv_scope *scope; /* NULL: a reader who wants text */
+	__u64 len;              /* of the record so far */
+};
+
+/*
+ * Bounds are checked on 64-bit copies that the compiler can't see through:
+ * otherwise it may check one register and use another, and the verifier,
+ * which knows only what was checked, refuses the program.
+ */
+#define kv_opaque(v) asm volatile("" : "+r"(v))
+
+#include "text.h"
+
+/**
+ * kv_begin() - first thing in every program
+ * @c: filled in
+ * @meta: ctx->meta
+ *
+ * Prints the header line for a text reader's first object, so it comes before
+ * any decision to leave an object out.
+ *
+ * Return: 0, or 1: the program must return 1 (no memory for scratch; the
+ * kernel then tells the reader EAGAIN instead of leaving a row out).
+ */
+static __always_inline int kv_begin(struct kv_call *c, struct bpf_iter_meta *meta)
+{
+	__u64 self = bpf_get_current_pid_tgid();
+
+	c->seq = meta->seq;
+	c->len = 0;
+	c->scope = bpf_map_lookup_elem(&kv_readers, &self);
+	c->scratch = bpf_task_storage_get(&kv_scratch, bpf_get_current_task_btf(), 0,
+					  BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (!c->scratch)
+		return 1;
+	if (!c->scope && meta->seq_num == 0)
+		kv_text_header(c);
+	return 0;
+}
+
+/**
+ * kv_record() - the record to fill, zeroed
+ * @c: from kv_begin()
+ * @type: the record's struct
+ */
+#define kv_record(c, type)                                         \
+	({                                                         \
+		type *_r = (type *)(c)->scratch->record;           \
+		_Static_assert(sizeof(type) <= KV_FIXED_MAX,       \
+			       "fixed part above KV_FIXED_MAX");   \
+		__builtin_memset(_r, 0, sizeof(type));             \
+		(c)->len = sizeof(type);                           \
+		_r;                                                \
+	})
+
+/**
+ * kv_emit() - hand the record to the reader: binary or one line of text
+ * @c: the call, with its record filled
+ *
+ * Return: 0, what the program returns. An overflow of the seq buffer needs no
+ * care here: the kernel drops the record and calls again for this object.
+ */
+static __always_inline int kv_emit(struct kv_call *c)
+{
+	__u64 len = c->len;
+
+	kv_opaque(len);
+	if (len > KV_RECORD_MAX)
+		return 0; /* never: the kv_put functions keep below it */
+	((struct kv_head *)c->scratch->record)->len = len;
+	if (c->scope)
+		bpf_seq_write(c->seq, c->scratch->record, len);
+	else
+		kv_text_row(c);
+	return 0;
+}
+
+/* Unix time of boot in ns: add to a CLOCK_BOOTTIME reading. */
+static __always_inline __u64 kv_boot_time(const struct kv_call *c)
+{
+	return c->scope ? c->scope->boot_time : kv_table()->boot_time;
+}
+
+/*
+ * Strings are appended after the fixed part. Each may be KV_PATH_MAX long, and
+ * the record must have room for one such string where it starts: put short
+ * ones first. What does not fit or cannot be read is marked as such and shown
+ * to the reader, never left out.
+ */
+
+/**
+ * kv_put_bytes() - append @len bytes at kernel address @src
+ */
+static __always_inline void kv_put_bytes(struct kv_call *c, struct kv_str *s, const void *src,
+					 __u64 len)
+{
+	__u64 off = c->len;
+
+	kv_opaque(off);
+	kv_opaque(len);
+	s->len = 0;
+	s->off = KV_STR_TOO_LONG;
+	if (off > KV_RECORD_MAX - KV_PATH_MAX || len > KV_PATH_MAX)
+		return;
+	s->off = KV_STR_UNREADABLE;
+	if (bpf_probe_read_kernel(c->scratch->record + off, len, src))
+		return;
+	s->off = off;
+	s->len = len;
+	c->len = off + len;
+}
+
+/**
+ * kv_put_string() - append the NUL-terminated string at kernel address @src
+ */
+static __always_inline void kv_put_string(struct kv_call *c, struct kv_str *s, const void *src)
+{
+	__u64 off = c->len;
+	long n;
+
+	kv_opaque(off);
+	s->len = 0;
+	s->off = KV_STR_TOO_LONG;
+	if (off > KV_RECORD_MAX - KV_PATH_MAX)
+		return;
+	n = bpf_probe_read_kernel_str(c->scratch->record + off, KV_PATH_MAX, src);
+	s->off = KV_STR_UNREADABLE;
+	if (n <= 0)
+		return;
+	s->off = off;
+	s->len = n - 1;
+	c->len = off + n - 1;
+}
+
+/* kv_put_literal() - append a string constant of at most 64 bytes */
+#define kv_put_literal(c, s, text)                                           \
+	do {                                                                 \
+		__u64 _off = (c)->len;                                       \
+		kv_opaque(_off);                                             \
+		(s)->len = 0;                                                \
+		(s)->off = KV_STR_TOO_LONG;                                  \
+		if (_off <= KV_RECORD_MAX - KV_PATH_MAX) {                   \
+			__builtin_memcpy((c)->scratch->record + _off, text,  \
+					 sizeof(text) - 1);                  \
+			(s)->off = _off;                                     \
+			(s)->len = sizeof(text) - 1;                         \
+			(c)->len = _off + sizeof(text) - 1;                  \
+		}                                                            \
+	} while (0)
+
+/* kv_add_string(), kv_add_literal() - the same, lengthening the string put last */
+static __always_inline void kv_add_string(struct kv_call *c, struct kv_str *s, const void *src)
+{
+	struct kv_str more;
+
+	kv_put_string(c, &more, src);
+	s->len += more.len;
+	if (more.off >= KV_STR_UNREADABLE)
+		s->off = more.off;
+}
+
+#define kv_add_literal(c, s, text)                       \
+	do {                                             \
+		struct kv_str _more;                     \
+		kv_put_literal(c, &_more, text);         \
+		(s)->len += _more.len;                   \
+	} while (0)
+
+#endif

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Paths of files, as readlink in /proc shows them to the reading thread, that
+ * is relative to its root directory.
+ */
+#ifndef KVIEW_PATH_H
+#define KVIEW_PATH_H
+
+#include "kview.h"
+
+/**
+ * kv_put_path() - append a path by the kernel's own d_path
+ * @p: must stay referenced for the whole call: a file that the iterator holds
+ *
+ * bpf_d_path is the full truth (pipe:[1], anon_inode:x, "(deleted)"), but it
+ * follows the pointers that it is given: for a path nobody holds for us, use
+ * kv_put_path_racy().
+ */
+static __always_inline void kv_put_path(struct kv_call *c, struct kv_str *s, struct path *p)
+{
+	__u64 off = c->len;
+	long n;
+
+	kv_opaque(off);
+	s->len = 0;
+	s->off = KV_STR_TOO_LONG;
+	if (off > KV_RECORD_MAX - KV_PATH_MAX)
+		return;
+	n = bpf_d_path(p, c->scratch->record + off, KV_PATH_MAX);
+	if (n <= 0) { /* -ENAMETOOLONG is all it returns */
+		s->off = n == -36 ? KV_STR_TOO_LONG : KV_STR_UNREADABLE;
+		return;
+	}
+	s->off = off;
+	s->len = n - 1; /* counts the NUL */
+	c->len = off + n - 1;
+}
+
+/* A path under construction: kv_scratch.path filled from its end. */
+struct kv_walk {
+	struct kv_scratch *scratch;
+	const struct dentry *dentry, *root_dentry;
+	const struct vfsmount *mnt, *root_mnt;
+	__u32 pos;
+	__u32 failed; /* a KV_STR_ code */
+	__u32 first;
+	__u32 deleted;
+};
+
+/* "/name" in front; @len at most KV_NAME_MAX - 1, as for every file system. */
+static __always_inline void kv_prepend(struct kv_walk *w, const void *name, __u64 len)
+{
+	__u64 pos = w->pos;
+
+	len &= KV_NAME_MAX - 1;
+	if (pos < len + 1) {
+		w->failed = KV_STR_TOO_LONG;
+		return;
+	}
+	pos -= len + 1;
+	kv_opaque(pos);
+	kv_opaque(len);
+	if (pos >= KV_PATH_MAX || len >= KV_NAME_MAX) /* never */
+		return;
+	w->scratch->path[pos] = '/';
+	if (len && bpf_probe_read_kernel(w->scratch->path + pos + 1, len, name))
+		w->failed = KV_STR_UNREADABLE;
+	w->pos = pos;
+}
+
+/* One step up, as prepend_path() in fs/d_path.c takes it; 1 ends the walk. */
+static long kv_walk_step(__u64 i, struct kv_walk *w)
+{
+	const struct dentry *dentry = w->dentry, *parent;
+	const struct vfsmount *mnt = w->mnt;
+	struct qstr name = {};
+
+	if (w->failed)
+		return 1;
+	if (dentry == w->root_dentry && mnt == w->root_mnt)
+		return 1;
+	parent = BPF_CORE_READ(dentry, d_parent);
+	if (dentry == BPF_CORE_READ(mnt, mnt_root)) {
+		const struct mount *m = (void *)mnt - bpf_core_field_offset(struct mount, mnt);
+		const struct mount *up = BPF_CORE_READ(m, mnt_parent);
+
+		if (up == m || !up)
+			return 1;
+		w->dentry = BPF_CORE_READ(m, mnt_mountpoint);
+		w->mnt = (void *)up + bpf_core_field_offset(struct mount, mnt);
+		w->first = false;
+		return 0;
+	}
+	if (dentry == parent && !w->first)
+		return 1;
+	bpf_core_read(&name, sizeof(name), &dentry->d_name);
+	/* A dentry without parent or mount is a pseudo file's: simple_dname(). */
+	if (dentry == parent)
+		w->deleted = true;
+	kv_prepend(w, name.name, name.hash_len >> 32);
+	w->first = false;
+	if (dentry == parent)
+		return 1;
+	w->dentry = parent;
+	return 0;
+}
+
+/**
+ * kv_put_path_racy() - append a path that may be going away meanwhile
+ * @mnt, @dentry: may be stale
+ *
+ * Every step is a read that may fail but cannot crash. Handing such a path to
+ * bpf_d_path could: the kernel would follow a dentry pointer out of a file
+ * that was freed and used anew since 6.7 (SLAB_TYPESAFE_BY_RCU, 0ede61d8589c).
+ */
+static __always_inline void kv_put_path_racy(struct kv_call *c, struct kv_str *s,
+					     const struct vfsmount *mnt,
+					     const struct dentry *dentry)
+{
+	struct fs_struct *fs = bpf_get_current_task_btf()->fs;
+	struct kv_walk w = {
+		.scratch = c->scratch,
+		.dentry = dentry,
+		.mnt = mnt,
+		.root_dentry = fs->root.dentry,
+		.root_mnt = fs->root.mnt,
+		.pos = KV_PATH_MAX,
+		.first = true,
+	};
+	__u64 pos;
+
+	w.deleted = !BPF_CORE_READ(dentry, d_hash.pprev) && dentry != BPF_CORE_READ(dentry, d_parent);
+	bpf_loop(KV_PATH_MAX, kv_walk_step, &w, 0);
+	if (w.pos == KV_PATH_MAX && !w.failed)
+		kv_prepend(&w, NULL, 0); /* the root itself */
+	pos = w.pos;
+	kv_opaque(pos);
+	s->len = 0;
+	s->off = w.failed;
+	if (w.failed || pos >= KV_PATH_MAX)
+		return;
+	kv_put_bytes(c, s, c->scratch->path + pos, KV_PATH_MAX - pos);
+	if (w.deleted)
+		kv_add_literal(c, s, " (deleted)");
+}
+
+#endif

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What several views say of a task: its numbers, its name, and whether it is
+ * the thread that stands for its process.
+ */
+#ifndef KVIEW_PROCESS_H
+#define KVIEW_PROCESS_H
+
+#include "kview.h"
+
+#define PF_WQ_WORKER 0x00000020
+#define PF_KTHREAD 0x00200000
+
+/* Number in the initial pid namespace, 0 for none. */
+static __always_inline int kv_pid_nr(const struct pid *pid)
+{
+	return pid ? pid->numbers[0].nr : 0;
+}
+
+/* A worker's name goes on with what it does, as in wq_worker_comm(). */
+static __always_inline void kv_put_worker(struct kv_call *c, struct kv_str *s,
+					  struct kthread *kthread)
+{
+	struct worker *worker = BPF_CORE_READ(kthread, data);
+
+	if (!worker || !BPF_CORE_READ(worker, pool) || !BPF_CORE_READ(worker, desc[0]))
+		return;
+	if (BPF_CORE_READ(worker, current_work))
+		kv_add_literal(c, s, "+");
+	else
+		kv_add_literal(c, s, "-");
+	kv_add_string(c, s, &worker->desc);
+}
+
+/**
+ * kv_put_comm() - append the name that /proc/PID/comm shows
+ *
+ * For kernel threads that is the whole name where it exceeds 15 bytes, and for
+ * workers the work as well (proc_task_name() in fs/proc/array.c).
+ */
+static __always_inline void kv_put_comm(struct kv_call *c, struct kv_str *s,
+					struct task_struct *task)
+{
+	struct kthread *kthread = NULL;
+	const char *name = NULL;
+	__u32 flags = task->flags;
+
+	if ((flags & PF_KTHREAD) && bpf_core_field_exists(task->worker_private)) {
+		kthread = task->worker_private;
+		name = BPF_CORE_READ(kthread, full_name);
+	}
+	if (name && !(flags & PF_WQ_WORKER))
+		kv_put_string(c, s, name);
+	else
+		kv_put_string(c, s, &task->comm);
+	if (kthread && (flags & PF_WQ_WORKER))
+		kv_put_worker(c, s, kthread);
+}
+
+/* Looks back through the thread group for one that has @files or any mm. */
+struct kv_earlier {
+	const struct task_struct *leader, *thread;
+	const struct files_struct *files; /* NULL: ask for an mm */
+	__u64 found;
+};
+
+static long kv_earlier_step(__u64 i, struct kv_earlier *e)
+{
+	const struct task_struct *thread = e->thread;
+	struct list_head *node;
+
+	if (thread == e->leader)
+		return 1;
+	node = BPF_CORE_READ(thread, thread_node.prev);
+	thread = (void *)node - bpf_core_field_offset(struct task_struct, thread_node);
+	e->thread = thread;
+	if (e->files)
+		e->found = BPF_CORE_READ(thread, files) == e->files;
+	else
+		e->found = BPF_CORE_READ(thread, mm) != NULL;
+	return e->found;
+}
+
+/**
+ * kv_is_shown_before() - an earlier thread of the process has the same object
+ * @files: the open files in question, or NULL for the address space
+ *
+ * The kernel's file and vma iterators leave out threads that share their
+ * leader's files, and compare with the leader alone: behind a leader that has
+ * exited every thread would repeat all rows, and a thread with open files of
+ * its own would repeat the mappings. The step to the thread before mostly
+ * decides.
+ */
+static __always_inline bool kv_is_shown_before(struct task_struct *task,
+					       const struct files_struct *files)
+{
+	struct kv_earlier e = {
+		.leader = task->group_leader,
+		.thread = task,
+		.files = files,
+	};
+
+	if (task->pid == task->tgid)
+		return false;
+	bpf_loop(1 << 22, kv_earlier_step, &e, 0);
+	return e.found;
+}
+
+#endif

@@ -1,0 +1,345 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The view `task`: what ps -eL shows, a row per thread. */
+#include "kview.h"
+#include "path.h"
+#include "process.h"
+
+struct task {
+	struct kv_head _head;
+	__s32 pid KV_MEANS("process id (thread group id)") KV_WIDTH(7);
+	__s32 tid KV_MEANS("thread id") KV_WIDTH(7);
+	__s32 ppid KV_MEANS("process id of the parent, 0 for none") KV_WIDTH(7);
+	__s32 pgid KV_MEANS("process group id") KV_WIDTH(7);
+	__s32 sid KV_MEANS("session id") KV_WIDTH(7);
+	struct kv_str tty KV_MEANS("controlling terminal") KV_WIDTH(6);
+	__u32 uid KV_MEANS("real user id") KV_WIDTH(5);
+	__u32 euid KV_MEANS("effective user id") KV_WIDTH(5);
+	__u32 gid KV_MEANS("real group id") KV_WIDTH(5);
+	char state[4] KV_MEANS("R running, S sleeping, D disk sleep, T stopped, t traced, "
+			       "X dead, Z zombie, P parked, I idle") KV_WIDTH(1);
+	__u32 cpu KV_MEANS("processor it ran on last") KV_WIDTH(3);
+	__s32 prio KV_MEANS("kernel priority, as in /proc/PID/stat") KV_WIDTH(4);
+	__s32 nice KV_MEANS("nice value, -20 to 19") KV_WIDTH(4);
+	__u32 policy KV_MEANS("scheduling policy: 0 other, 1 fifo, 2 rr, 3 batch, 5 idle, "
+			      "6 deadline, 7 ext") KV_WIDTH(6);
+	__s32 threads KV_MEANS("threads in the process") KV_WIDTH(7);
+	__u64 start KV_MEANS("when it started, Unix time") KV_UNIT("s") KV_SHOW(seconds);
+	__u64 utime KV_MEANS("time in user mode, as /proc scales it") KV_UNIT("s")
+		KV_SHOW(seconds);
+	__u64 stime KV_MEANS("time in kernel mode, as /proc scales it") KV_UNIT("s")
+		KV_SHOW(seconds);
+	__u64 cputime KV_MEANS("time on a processor, the scheduler's exact sum") KV_UNIT("s")
+		KV_SHOW(seconds);
+	__u64 minflt KV_MEANS("page faults without I/O") KV_WIDTH(8);
+	__u64 majflt KV_MEANS("page faults with I/O") KV_WIDTH(6);
+	__u64 nvcsw KV_MEANS("voluntary context switches") KV_WIDTH(8);
+	__u64 nivcsw KV_MEANS("involuntary context switches") KV_WIDTH(6);
+	__u64 vsize KV_MEANS("virtual memory of the process") KV_UNIT("bytes") KV_WIDTH(12);
+	__u64 rss KV_MEANS("resident memory of the process, as in /proc/PID/stat: may lag by "
+			   "some pages per CPU") KV_UNIT("bytes") KV_WIDTH(11);
+	__u32 pidns KV_MEANS("inode of its pid namespace") KV_NONE(0) KV_WIDTH(10);
+	struct kv_str cgroup KV_MEANS("path in the cgroup v2 hierarchy") KV_WIDTH(20);
+	struct kv_str exe KV_MEANS("executable file") KV_WIDTH(24);
+	struct kv_str comm KV_MEANS("name, as in /proc/PID/comm");
+};
+
+KV_VIEW(task, "a row per thread: ids, state, times, memory, names", "5.8");
+
+/*
+ * A path walked once serves all rows that repeat it: the threads of a process,
+ * the processes of a cgroup. Per reading thread, one run at a time; the keys
+ * hold all that the walk began with, so a reused address is not mistaken.
+ */
+struct exe_key {
+	__u64 session;
+	const struct vfsmount *mnt;
+	const struct dentry *dentry;
+	const struct dentry *parent;
+	__u64 hash_len;
+	const struct inode *inode;
+	void *hashed;
+};
+
+struct cgroup_key {
+	__u64 session;
+	__u64 id;
+};
+
+struct cache {
+	struct exe_key exe_key;
+	struct cgroup_key cgroup_key;
+	struct kv_str exe;
+	struct kv_str cgroup;
+	char exe_path[KV_PATH_MAX + 64];
+	char cgroup_path[KV_PATH_MAX];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct cache);
+} kv_paths SEC(".maps");
+
+/* Keep the string just put, for rows to come. */
+static __always_inline void remember(struct kv_call *c, const struct kv_str *s,
+				     struct kv_str *kept, char *path)
+{
+	__u64 off = s->off, len = s->len;
+
+	kv_opaque(off);
+	kv_opaque(len);
+	*kept = *s;
+	if (off >= KV_STR_UNREADABLE || len > KV_PATH_MAX || off > KV_RECORD_MAX - KV_PATH_MAX)
+		return;
+	bpf_probe_read_kernel(path, len, c->scratch->record + off);
+}
+
+static __always_inline void recall(struct kv_call *c, struct kv_str *s,
+				   const struct kv_str *kept, const char *path)
+{
+	if (kept->off >= KV_STR_UNREADABLE || kept->off == KV_STR_NONE)
+		*s = *kept;
+	else
+		kv_put_bytes(c, s, path, kept->len);
+}
+
+static __always_inline bool is_same_exe(const struct exe_key *a, const struct exe_key *b)
+{
+	return a->session == b->session && a->mnt == b->mnt && a->dentry == b->dentry &&
+	       a->parent == b->parent && a->hash_len == b->hash_len && a->inode == b->inode &&
+	       a->hashed == b->hashed;
+}
+
+static __always_inline void put_exe(struct kv_call *c, struct kv_str *s, struct cache *cache,
+				    __u64 session, struct mm_struct *mm)
+{
+	struct file *file = mm->exe_file;
+	struct dentry *dentry;
+	struct exe_key key;
+
+	if (!file)
+		return;
+	dentry = file->f_path.dentry;
+	if (!dentry)
+		return;
+	key = (struct exe_key){
+		.session = session,
+		.mnt = file->f_path.mnt,
+		.dentry = dentry,
+		.parent = dentry->d_parent,
+		.hash_len = dentry->d_name.hash_len,
+		.inode = dentry->d_inode,
+		.hashed = dentry->d_hash.pprev,
+	};
+	if (!key.mnt)
+		return;
+	if (is_same_exe(&key, &cache->exe_key)) {
+		recall(c, s, &cache->exe, cache->exe_path);
+		return;
+	}
+	kv_put_path_racy(c, s, key.mnt, dentry);
+	remember(c, s, &cache->exe, cache->exe_path);
+	cache->exe_key = key;
+}
+
+struct up {
+	struct kv_walk walk;
+	struct kernfs_node *kn;
+};
+
+static long cgroup_step(__u64 i, struct up *up)
+{
+	struct kernfs_node *kn = up->kn, *parent = kv_kernfs_parent(kn);
+	char *name = (char *)BPF_CORE_READ(kn, name);
+	long n;
+
+	if (!parent || up->walk.failed)
+		return 1;
+	/* Behind the path's end there is room for one name, to learn its length. */
+	n = bpf_probe_read_kernel_str(up->walk.scratch->path + KV_PATH_MAX, KV_NAME_MAX, name);
+	if (n <= 0) {
+		up->walk.failed = KV_STR_UNREADABLE;
+		return 1;
+	}
+	kv_prepend(&up->walk, name, n - 1);
+	up->kn = parent;
+	return 0;
+}
+
+static __always_inline void put_cgroup(struct kv_call *c, struct kv_str *s, struct cache *cache,
+				       __u64 session, struct task_struct *task)
+{
+	struct up up = {.walk = {.scratch = c->scratch, .pos = KV_PATH_MAX}};
+	struct kernfs_node *kn = task->cgroups->dfl_cgrp->kn;
+	struct cgroup_key key = {.session = session};
+	__u64 pos;
+
+	if (!kn)
+		return;
+	up.kn = kn;
+	key.id = kn->id;
+	if (key.session == cache->cgroup_key.session && key.id == cache->cgroup_key.id) {
+		recall(c, s, &cache->cgroup, cache->cgroup_path);
+		return;
+	}
+	bpf_loop(KV_PATH_MAX, cgroup_step, &up, 0);
+	if (up.walk.pos == KV_PATH_MAX && !up.walk.failed)
+		kv_prepend(&up.walk, NULL, 0);
+	pos = up.walk.pos;
+	kv_opaque(pos);
+	if (up.walk.failed || pos >= KV_PATH_MAX)
+		s->off = up.walk.failed;
+	else
+		kv_put_bytes(c, s, c->scratch->path + pos, KV_PATH_MAX - pos);
+	remember(c, s, &cache->cgroup, cache->cgroup_path);
+	cache->cgroup_key = key;
+}
+
+/* The terminal's name as ps has it: pts/0, tty1. */
+static __always_inline void put_tty(struct kv_call *c, struct kv_str *s, struct task_struct *task)
+{
+	struct tty_struct *tty = task->signal->tty;
+	__u32 major;
+
+	if (!tty)
+		return;
+	major = BPF_CORE_READ(tty, driver, major);
+	if (major >= 136 && major <= 143) { /* Unix98: devpts, whose names have a slash */
+		kv_put_literal(c, s, "pts/");
+		kv_add_string(c, s, (char *)&tty->name + 3);
+	} else {
+		kv_put_string(c, s, &tty->name);
+	}
+}
+
+/* As __task_state_index() in include/linux/sched.h. */
+static __always_inline char state_letter(struct task_struct *task)
+{
+	__u32 state = kv_task_state(task), exit = task->exit_state;
+	__u32 s = (state | exit) & 0x7f;
+
+	if ((state & 0x402) == 0x402) /* TASK_IDLE */
+		return 'I';
+	if (state & 0x9000) /* TASK_RTLOCK_WAIT, TASK_FROZEN */
+		return 'D';
+	return s & 0x40 ? 'P'
+	     : s & 0x20 ? 'Z'
+	     : s & 0x10 ? 'X'
+	     : s & 0x08 ? 't'
+	     : s & 0x04 ? 'T'
+	     : s & 0x02 ? 'D'
+	     : s & 0x01 ? 'S'
+			: 'R';
+}
+
+/*
+ * Ticks tell how to split the exact run time, never backwards: cputime_adjust()
+ * in kernel/sched/cputime.c. 32 significant bits keep the product in 64.
+ */
+static __always_inline void put_times(struct task *r, struct task_struct *task)
+{
+	__u64 utime = task->utime, stime = task->stime, rtime = task->se.sum_exec_runtime;
+	__u64 past_utime = task->prev_cputime.utime, past_stime = task->prev_cputime.stime;
+	__u64 a = stime, b = rtime, total = stime + utime;
+
+	r->cputime = rtime;
+	if (past_utime + past_stime >= rtime) {
+		r->utime = past_utime;
+		r->stime = past_stime;
+		return;
+	}
+	for (int i = 0; i < 32 && ((b | total) >> 32); i++) {
+		a >>= 1;
+		b >>= 1;
+		total >>= 1;
+	}
+	if (!stime)
+		stime = 0;
+	else if (!utime)
+		stime = rtime;
+	else
+		stime = total ? a * b / total << 0 : 0;
+	r->stime = stime;
+	r->utime = rtime - stime;
+}
+
+static __always_inline void put_memory(struct task *r, struct mm_struct *mm)
+{
+	__u32 shift = kv_table()->page_shift;
+
+	r->vsize = (__u64)mm->total_vm << shift;
+	r->rss = kv_mm_rss(mm) << shift;
+}
+
+static __always_inline void put_ids(struct task *r, struct task_struct *task)
+{
+	struct signal_struct *signal = task->signal;
+	const struct cred *cred = task->real_cred;
+	struct pid *pid = task->thread_pid;
+
+	r->pid = task->tgid;
+	r->tid = task->pid;
+	r->ppid = pid ? task->real_parent->tgid : 0;
+	r->pgid = kv_pid_nr(signal->pids[2]);
+	r->sid = kv_pid_nr(signal->pids[3]);
+	r->threads = signal->nr_threads;
+	r->uid = cred->uid.val;
+	r->euid = cred->euid.val;
+	r->gid = cred->gid.val;
+}
+
+static __always_inline __u32 pid_ns(struct pid *pid)
+{
+	struct pid_namespace *ns = NULL;
+	__u32 level;
+
+	if (!pid)
+		return 0;
+	level = pid->level;
+	bpf_core_read(&ns, sizeof(ns),
+		      (void *)pid + bpf_core_field_offset(struct pid, numbers) +
+			      level * bpf_core_type_size(struct upid) +
+			      bpf_core_field_offset(struct upid, ns));
+	return BPF_CORE_READ(ns, ns.inum);
+}
+
+SEC("iter/task")
+int task(struct bpf_iter__task *ctx)
+{
+	struct task_struct *task = ctx->task;
+	struct cache *cache;
+	struct kv_call c;
+	struct task *r;
+
+	if (kv_begin(&c, ctx->meta))
+		return 1;
+	if (!task)
+		return 0;
+	cache = bpf_task_storage_get(&kv_paths, bpf_get_current_task_btf(), 0,
+				     BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (!cache)
+		return 1;
+	r = kv_record(&c, struct task);
+	put_ids(r, task);
+	r->state[0] = state_letter(task);
+	r->cpu = kv_task_cpu(task);
+	r->prio = task->prio - 100;
+	r->nice = task->static_prio - 120;
+	r->policy = task->policy;
+	r->start = kv_boot_time(&c) + task->start_boottime;
+	put_times(r, task);
+	r->minflt = task->min_flt;
+	r->majflt = task->maj_flt;
+	r->nvcsw = task->nvcsw;
+	r->nivcsw = task->nivcsw;
+	r->pidns = pid_ns(task->thread_pid);
+	put_tty(&c, &r->tty, task);
+	kv_put_comm(&c, &r->comm, task);
+	if (!(task->flags & PF_KTHREAD) && task->mm) {
+		put_memory(r, task->mm);
+		put_exe(&c, &r->exe, cache, ctx->meta->session_id, task->mm);
+	}
+	put_cgroup(&c, &r->cgroup, cache, ctx->meta->session_id, task);
+	return kv_emit(&c);
+}

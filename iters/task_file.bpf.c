@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The view `task_file`: what lsof shows, a row per open file descriptor. */
+#include "kview.h"
+#include "path.h"
+#include "process.h"
+
+struct task_file {
+	struct kv_head _head;
+	__s32 pid KV_MEANS("process id (thread group id)") KV_WIDTH(7);
+	__s32 tid KV_MEANS("thread whose table it is: the leader, or one with a table of its own")
+		KV_WIDTH(7);
+	__u32 fd KV_MEANS("file descriptor") KV_WIDTH(4);
+	char type[4] KV_MEANS("REG DIR CHR BLK FIFO SOCK LNK, or ANON for no type") KV_WIDTH(4);
+	char access[4] KV_MEANS("r, w or rw; - for neither (O_PATH)") KV_WIDTH(6);
+	__u32 flags KV_MEANS("open flags in octal, as in fdinfo") KV_SHOW(oct) KV_WIDTH(8);
+	__u32 _pad;
+	__s64 pos KV_MEANS("file offset") KV_UNIT("bytes") KV_WIDTH(8);
+	__s32 mnt_id KV_MEANS("mount, as in /proc/PID/mountinfo") KV_WIDTH(6);
+	__u32 dev KV_MEANS("device of the file system, major:minor in hex as in maps")
+		KV_SHOW(dev) KV_WIDTH(6);
+	__u64 ino KV_MEANS("inode number") KV_WIDTH(10);
+	__s64 size KV_MEANS("size of the file") KV_UNIT("bytes") KV_WIDTH(10);
+	struct kv_str comm KV_MEANS("name of the thread") KV_WIDTH(15);
+	struct kv_str path KV_MEANS("what readlink of /proc/PID/fd/FD gives");
+};
+
+KV_VIEW(task_file, "a row per open file descriptor: kind, flags, offset, path", "5.8");
+
+#define S_IFMT 0170000
+#define ANON_INODE_FS_MAGIC 0x09041934
+#define PID_FS_MAGIC 0x50494446
+#define FMODE_READ 1
+#define FMODE_WRITE 2
+#define O_CLOEXEC 02000000
+
+/*
+ * What stat(2) tells: an inode of anon_inodefs or pidfs has no type there,
+ * whatever it has inside since 6.16 (cfd86ef7e8e7).
+ */
+static __always_inline void put_type(struct task_file *r, struct inode *inode)
+{
+	static const char names[16][4] = {
+		[0] = "ANON", [1] = "FIFO", [2] = "CHR", [4] = "DIR",
+		[6] = "BLK", [8] = "REG", [10] = "LNK", [12] = "SOCK",
+	};
+	__u32 type = (inode->i_mode & S_IFMT) >> 12;
+	unsigned long magic = inode->i_sb->s_magic;
+
+	if (magic == ANON_INODE_FS_MAGIC || magic == PID_FS_MAGIC)
+		type = 0;
+	__builtin_memcpy(r->type, names[type & 15], 4);
+}
+
+static __always_inline void put_access(struct task_file *r, unsigned int mode)
+{
+	int n = 0;
+
+	if (mode & FMODE_READ)
+		r->access[n++] = 'r';
+	if (mode & FMODE_WRITE)
+		r->access[n++ & 1] = 'w';
+}
+
+/* O_CLOEXEC belongs to the descriptor, not to the file: seq_show() in fs/proc/fd.c. */
+static __always_inline __u32 fd_flags(struct task_struct *task, struct file *file, __u32 fd)
+{
+	unsigned long *bits = task->files->fdt->close_on_exec, word = 0;
+	__u32 flags = file->f_flags & ~O_CLOEXEC;
+
+	bpf_probe_read_kernel(&word, sizeof(word), bits + fd / 64);
+	return word >> (fd & 63) & 1 ? flags | O_CLOEXEC : flags;
+}
+
+static __always_inline int mount_id(struct vfsmount *mnt)
+{
+	struct mount *m = (void *)mnt - bpf_core_field_offset(struct mount, mnt);
+
+	return BPF_CORE_READ(m, mnt_id);
+}
+
+SEC("iter/task_file")
+int task_file(struct bpf_iter__task_file *ctx)
+{
+	struct task_struct *task = ctx->task;
+	struct file *file = ctx->file;
+	struct task_file *r;
+	struct inode *inode;
+	struct kv_call c;
+
+	if (kv_begin(&c, ctx->meta))
+		return 1;
+	if (!task)
+		return 0;
+	if (!file || kv_is_shown_before(task, task->files))
+		return 0;
+	inode = file->f_inode;
+	r = kv_record(&c, struct task_file);
+	r->pid = task->tgid;
+	r->tid = task->pid;
+	r->fd = ctx->fd;
+	put_type(r, inode);
+	put_access(r, file->f_mode);
+	r->flags = fd_flags(task, file, ctx->fd);
+	r->pos = file->f_pos;
+	r->mnt_id = mount_id(file->f_path.mnt);
+	r->dev = inode->i_sb->s_dev;
+	r->ino = inode->i_ino;
+	r->size = inode->i_size;
+	kv_put_comm(&c, &r->comm, task);
+	kv_put_path(&c, &r->path, (struct path *)&file->f_path);
+	return kv_emit(&c);
+}

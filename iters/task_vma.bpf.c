@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The view `task_vma`: what pmap shows, a row per mapping. */
+#include "kview.h"
+#include "path.h"
+#include "process.h"
+
+struct task_vma {
+	struct kv_head _head;
+	__s32 pid KV_MEANS("process id (thread group id)") KV_WIDTH(7);
+	__u64 start KV_MEANS("first address, in hex") KV_SHOW(hex) KV_WIDTH(12);
+	__u64 end KV_MEANS("address behind the last, in hex") KV_SHOW(hex) KV_WIDTH(12);
+	char perms[4] KV_MEANS("r w x, then p private or s shared") KV_WIDTH(5);
+	__u32 _pad;
+	__u64 offset KV_MEANS("of the mapping in its file, bytes in hex") KV_UNIT("bytes")
+		KV_SHOW(hex);
+	__u32 dev KV_MEANS("device of the file, major:minor in hex") KV_SHOW(dev) KV_WIDTH(5);
+	__u32 _pad2;
+	__u64 ino KV_MEANS("inode number of the file, 0 for none") KV_WIDTH(10);
+	struct kv_str comm KV_MEANS("name of the process") KV_WIDTH(15);
+	struct kv_str path KV_MEANS("file or kernel's name for it, as in /proc/PID/maps");
+};
+
+KV_VIEW(task_vma, "a row per memory mapping: range, permissions, file", "5.12");
+
+#define VM_READ 1
+#define VM_WRITE 2
+#define VM_EXEC 4
+#define VM_MAYSHARE 0x80
+#define FMODE_BACKING (1 << 25)
+
+static __always_inline void put_perms(struct task_vma *r, unsigned long flags)
+{
+	r->perms[0] = flags & VM_READ ? 'r' : '-';
+	r->perms[1] = flags & VM_WRITE ? 'w' : '-';
+	r->perms[2] = flags & VM_EXEC ? 'x' : '-';
+	r->perms[3] = flags & VM_MAYSHARE ? 's' : 'p';
+}
+
+/* The name by prctl(PR_SET_VMA_ANON_NAME), where this kernel has it, or NULL. */
+static __always_inline void *anon_name(struct vm_area_struct *vma)
+{
+	struct vm_area_struct___anon_name *v = (void *)vma;
+	void *name;
+
+	if (!bpf_core_field_exists(v->anon_name))
+		return NULL;
+	name = BPF_CORE_READ(v, anon_name);
+	return name ? name + bpf_core_field_offset(struct anon_vma_name___opt, name) : NULL;
+}
+
+/* A mapping without a file, in the order of get_vma_name() in fs/proc/task_mmu.c. */
+static __always_inline void put_special(struct kv_call *c, struct kv_str *s,
+					struct vm_area_struct *vma, void *name)
+{
+	struct vm_special_mapping *special = vma->vm_private_data;
+	struct mm_struct *mm = vma->vm_mm;
+
+	if (vma->vm_ops && vma->vm_ops->name && special) {
+		/* special_mapping_name(): vdso, vvar and their kind */
+		kv_put_string(c, s, BPF_CORE_READ(special, name));
+	} else if (!mm) {
+		kv_put_literal(c, s, "[vdso]");
+	} else if (vma->vm_start <= mm->brk && vma->vm_end >= mm->start_brk) {
+		kv_put_literal(c, s, "[heap]");
+	} else if (vma->vm_start <= mm->start_stack && vma->vm_end >= mm->start_stack) {
+		kv_put_literal(c, s, "[stack]");
+	} else if (name) {
+		kv_put_literal(c, s, "[anon:");
+		kv_add_string(c, s, name);
+		kv_add_literal(c, s, "]");
+	}
+}
+
+/*
+ * The file a mapping shows. Under overlayfs the mapping holds a file of the
+ * layer below; /proc names the one that was opened (file_user_path(), 6.8).
+ */
+static __always_inline void put_file(struct kv_call *c, struct task_vma *r,
+				     struct vm_area_struct *vma, void *name)
+{
+	struct file *file = vma->vm_file;
+	struct inode *inode = file->f_inode;
+	struct dentry *dentry = NULL;
+	struct path user = {};
+
+	if (bpf_core_type_exists(struct backing_file) && (file->f_mode & FMODE_BACKING)) {
+		bpf_core_read(&user, sizeof(user),
+			      (void *)file + bpf_core_field_offset(struct backing_file, user_path));
+		dentry = user.dentry;
+	}
+	if (dentry) {
+		struct inode *shown = BPF_CORE_READ(dentry, d_inode);
+
+		r->dev = BPF_CORE_READ(shown, i_sb, s_dev);
+		r->ino = BPF_CORE_READ(shown, i_ino);
+	} else {
+		r->dev = inode->i_sb->s_dev;
+		r->ino = inode->i_ino;
+	}
+	r->offset = (__u64)vma->vm_pgoff << kv_table()->page_shift;
+	if (name) {
+		kv_put_literal(c, &r->path, "[anon_shmem:");
+		kv_add_string(c, &r->path, name);
+		kv_add_literal(c, &r->path, "]");
+	} else if (dentry) {
+		kv_put_path_racy(c, &r->path, user.mnt, dentry);
+	} else {
+		kv_put_path(c, &r->path, (struct path *)&file->f_path);
+	}
+}
+
+SEC("iter/task_vma")
+int task_vma(struct bpf_iter__task_vma *ctx)
+{
+	struct task_struct *task = ctx->task;
+	struct vm_area_struct *vma = ctx->vma;
+	struct task_vma *r;
+	struct kv_call c;
+	void *name;
+
+	if (kv_begin(&c, ctx->meta))
+		return 1;
+	if (!task)
+		return 0;
+	if (!vma || kv_is_shown_before(task, NULL))
+		return 0;
+	r = kv_record(&c, struct task_vma);
+	r->pid = task->tgid;
+	r->start = vma->vm_start;
+	r->end = vma->vm_end;
+	put_perms(r, vma->vm_flags);
+	kv_put_comm(&c, &r->comm, task);
+	name = anon_name(vma);
+	if (vma->vm_file)
+		put_file(&c, r, vma, name);
+	else
+		put_special(&c, &r->path, vma, name);
+	return kv_emit(&c);
+}

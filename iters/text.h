@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The record as text, printed inside the kernel: what `cat` of a pin shows.
+ * One loop walks the column table that the loader made from the object's BTF;
+ * it knows no view. Tab-separated, one line per record, a header line.
+ *
+ * Strings go out with bpf_seq_write, since bpf_seq_printf cuts a %s at 511
+ * bytes, and control bytes become '?': a name must not forge a row.
+ */
+#ifndef KVIEW_TEXT_H
+#define KVIEW_TEXT_H
+
+/* The loops are callbacks of bpf_loop: the verifier walks each body once. */
+struct kv_text_ctx {
+	struct seq_file *seq;
+	struct kv_scratch *scratch;
+	__u32 off, n; /* of the string being cleaned */
+};
+
+#define KV_PRINT(seq, fmt, ...)                                             \
+	({                                                                  \
+		static const char _f[] = fmt;                               \
+		unsigned long long _a[] = {__VA_ARGS__};                    \
+		bpf_seq_printf(seq, _f, sizeof(_f), _a, sizeof(_a));        \
+	})
+
+static long kv_clean_byte(__u64 i, struct kv_text_ctx *t)
+{
+	__u32 at = t->off + i;
+	char *b;
+
+	if (i >= t->n || at >= KV_RECORD_MAX)
+		return 1;
+	b = t->scratch->record + at;
+	if ((unsigned char)*b < 0x20 || *b == 0x7f)
+		*b = '?';
+	return 0;
+}
+
+static __always_inline void kv_text_bytes(struct kv_text_ctx *t, __u64 off, __u64 n)
+{
+	kv_opaque(off);
+	kv_opaque(n);
+	if (off > KV_RECORD_MAX - KV_PATH_MAX || n > KV_PATH_MAX)
+		return;
+	t->off = off;
+	t->n = n;
+	bpf_loop(KV_PATH_MAX, kv_clean_byte, t, 0);
+	bpf_seq_write(t->seq, t->scratch->record + off, n);
+}
+
+static __always_inline void kv_text_chars(struct kv_text_ctx *t, __u32 off, __u32 size)
+{
+	__u32 n = 0;
+
+	if (off >= KV_FIXED_MAX)
+		return;
+	for (__u32 i = 0; i < 64; i++) {
+		if (i >= size || !t->scratch->record[off + i])
+			break;
+		n++;
+	}
+	if (n)
+		kv_text_bytes(t, off, n);
+	else
+		KV_PRINT(t->seq, "-", 0);
+}
+
+static __always_inline void kv_text_str(struct kv_text_ctx *t, struct kv_str *s)
+{
+	__u32 off = s->off, len = s->len;
+
+	if (off == KV_STR_NONE)
+		KV_PRINT(t->seq, "-", 0);
+	else if (off == KV_STR_TOO_LONG)
+		KV_PRINT(t->seq, "(too long)", 0);
+	else if (off == KV_STR_UNREADABLE)
+		KV_PRINT(t->seq, "(unreadable)", 0);
+	else if (len)
+		kv_text_bytes(t, off, len);
+}
+
+static __always_inline void kv_text_oct(struct kv_text_ctx *t, __u64 v)
+{
+	char *out = t->scratch->number;
+	__u32 at = 31;
+
+	for (int i = 0; i < 22; i++) {
+		out[at & 31] = '0' + (v & 7);
+		at--;
+		v >>= 3;
+		if (!v)
+			break;
+	}
+	out[at & 31] = '0';
+	at &= 31;
+	bpf_seq_write(t->seq, out + at, 32 - at);
+}
+
+static __always_inline void kv_text_number(struct kv_text_ctx *t, __u8 show, bool is_signed,
+					   __u64 v)
+{
+	if (show == KV_SHOW_HEX)
+		KV_PRINT(t->seq, "%08llx", v);
+	else if (show == KV_SHOW_OCT)
+		kv_text_oct(t, v);
+	else if (show == KV_SHOW_SECONDS)
+		KV_PRINT(t->seq, "%llu.%09llu", v / 1000000000, v % 1000000000);
+	else if (show == KV_SHOW_DEV)
+		KV_PRINT(t->seq, "%02llx:%02llx", v >> 20, v & 0xfffff);
+	else if (is_signed)
+		KV_PRINT(t->seq, "%lld", v);
+	else
+		KV_PRINT(t->seq, "%llu", v);
+}
+
+static __always_inline __u64 kv_text_load(const char *field, __u32 size, bool is_signed)
+{
+	__u64 v = size == 8 ? *(__u64 *)field
+		: size == 4 ? *(__u32 *)field
+		: size == 2 ? *(__u16 *)field
+			    : *(__u8 *)field;
+	__u32 spare = 64 - (size & 15) * 8;
+
+	if (is_signed && spare < 64)
+		v = (__s64)(v << spare) >> spare;
+	return v;
+}
+
+static long kv_text_field(__u64 i, struct kv_text_ctx *t)
+{
+	const volatile struct kv_text_column *col;
+	__u32 off;
+	__u64 v;
+
+	if (i >= KV_MAX_COLUMNS)
+		return 1;
+	if (i)
+		bpf_seq_write(t->seq, "\t", 1);
+	col = &kv_table()->columns[i];
+	off = col->off;
+	if (off > KV_FIXED_MAX - 8)
+		return 1;
+	if (col->type == KV_TYPE_STR) {
+		kv_text_str(t, (struct kv_str *)(t->scratch->record + off));
+	} else if (col->type == KV_TYPE_CHARS) {
+		kv_text_chars(t, off, col->size);
+	} else {
+		v = kv_text_load(t->scratch->record + off, col->size, col->type == KV_TYPE_INT);
+		if (col->has_none && v == (__u64)col->none)
+			KV_PRINT(t->seq, "-", 0);
+		else
+			kv_text_number(t, col->show, col->type == KV_TYPE_INT, v);
+	}
+	return 0;
+}
+
+static long kv_text_name(__u64 i, struct kv_text_ctx *t)
+{
+	const volatile struct kv_text_column *col;
+
+	if (i >= KV_MAX_COLUMNS)
+		return 1;
+	col = &kv_table()->columns[i];
+	if (i)
+		bpf_seq_write(t->seq, "\t", 1);
+	KV_PRINT(t->seq, "%s", (unsigned long)col->name);
+	return 0;
+}
+
+static __always_inline void kv_text_header(struct kv_call *c)
+{
+	struct kv_text_ctx t = {.seq = c->seq, .scratch = c->scratch};
+
+	bpf_loop(kv_table()->ncolumns, kv_text_name, &t, 0);
+	bpf_seq_write(c->seq, "\n", 1);
+}
+
+static __always_inline void kv_text_row(struct kv_call *c)
+{
+	struct kv_text_ctx t = {.seq = c->seq, .scratch = c->scratch};
+
+	bpf_loop(kv_table()->ncolumns, kv_text_field, &t, 0);
+	bpf_seq_write(c->seq, "\n", 1);
+}
+
+#endif

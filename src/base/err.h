@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Errors on their way up: what failed, and what to do about it. The layer that
+ * knows the object fills one in; only the command line and the server print.
+ */
+#ifndef KVIEW_BASE_ERR_H
+#define KVIEW_BASE_ERR_H
+
+#include <stddef.h>
+
+struct kv_err {
+	char msg[1024]; /* without a newline at the end */
+	char hint[512]; /* "" for none */
+};
+
+/**
+ * kv_err_set() - describe a failure, replacing what was there
+ * @err: may be NULL
+ * @code: -errno
+ * @fmt: names the object and the intent: "can't open '%s' for reading"
+ *
+ * Return: @code, so that `return kv_err_set(...)` reads well.
+ */
+int kv_err_set(struct kv_err *err, int code, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/**
+ * kv_err_errno() - the same, with ": " and strerror(-code) behind
+ */
+int kv_err_errno(struct kv_err *err, int code, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/**
+ * kv_err_hint() - add advice to the failure just set
+ */
+void kv_err_hint(struct kv_err *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+#endif

@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "cli/args.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "iter/pin.h"
+
+struct option_def {
+	unsigned int bit;
+	const char *name;
+	int letter; /* above 255: none */
+	const char *value;
+	const char *does;
+};
+
+enum { LONG_PIN_DIR = 256, LONG_ITER_DIR, LONG_PID };
+
+static const struct option_def defs[] = {
+	{KV_OPT_FOREGROUND, "foreground", 'f', NULL, "stay in front, log to stderr"},
+	{KV_OPT_MOUNT, "options", 'o', "OPT[,OPT...]", "mount options: pin_dir=DIR, iter_dir=DIR"},
+	{KV_OPT_FORMAT, "format", 'F', "FORMAT", "text (default), json or csv"},
+	{KV_OPT_COLUMNS, "columns", 'c', "COL[,COL...]", "only these columns, in this order"},
+	{KV_OPT_PID, "pid", LONG_PID, "PID", "only this process and its threads"},
+	{KV_OPT_ITER_DIR, "iter-dir", LONG_ITER_DIR, "DIR", "also the views in DIR/NAME.bpf.o"},
+	{KV_OPT_PIN_DIR, "pin-dir", LONG_PIN_DIR, "DIR", "keep pins there, not in " KV_PIN_DIR},
+	{~0u, "help", 'h', NULL, "show this"},
+};
+
+#define N_DEFS (sizeof(defs) / sizeof(defs[0]))
+
+static const struct option_def *find_def(int letter)
+{
+	for (size_t i = 0; i < N_DEFS; i++)
+		if (defs[i].letter == letter)
+			return &defs[i];
+	return NULL;
+}
+
+/* getopt's two tables, of the options that the command takes. */
+static void make_tables(unsigned int options, char *letters, struct option *longs)
+{
+	*letters++ = ':'; /* a missing value is reported as ':' */
+	for (size_t i = 0; i < N_DEFS; i++) {
+		const struct option_def *d = &defs[i];
+
+		if (!(d->bit & options) && d->letter != 'h')
+			continue;
+		*longs++ = (struct option){d->name, d->value ? required_argument : no_argument,
+					   NULL, d->letter};
+		if (d->letter > 255)
+			continue;
+		*letters++ = (char)d->letter;
+		if (d->value)
+			*letters++ = ':';
+	}
+	*letters = '\0';
+	*longs = (struct option){0};
+}
+
+static int parse_pid(const char *text, pid_t *pid, struct kv_err *err)
+{
+	char *end;
+	long v;
+
+	errno = 0;
+	v = strtol(text, &end, 10);
+	if (errno || *text < '0' || *text > '9' || *end || v < 1 || v > 1 << 30)
+		return kv_err_set(err, -EINVAL, "'%s' is not a process id", text);
+	*pid = (pid_t)v;
+	return 0;
+}
+
+static int set_option(struct kv_args *args, int letter, char *value, struct kv_err *err)
+{
+	switch (letter) {
+	case 'f':
+		args->foreground = true;
+		return 0;
+	case 'F':
+		args->format = value;
+		return 0;
+	case 'c':
+		args->columns = value;
+		return 0;
+	case 'h':
+		args->help = true;
+		return 0;
+	case LONG_PID:
+		return parse_pid(value, &args->pid, err);
+	case LONG_PIN_DIR:
+		args->pin_dir = value;
+		return 0;
+	case LONG_ITER_DIR:
+		args->iter_dir = value;
+		return 0;
+	default: /* 'o' */
+		if (args->n_mount_words == KV_MAX_MOUNT_WORDS)
+			return kv_err_set(err, -EINVAL, "more than %d -o", KV_MAX_MOUNT_WORDS);
+		args->mount_words[args->n_mount_words++] = value;
+		return 0;
+	}
+}
+
+static int bad_option(int got, char **argv, struct kv_err *err)
+{
+	const struct option_def *d = find_def(optopt);
+
+	if (got == ':' && d)
+		return kv_err_set(err, -EINVAL, "option '%s' needs %s", argv[optind - 1], d->value);
+	if (optopt && optopt < 256)
+		return kv_err_set(err, -EINVAL, "unknown option '-%c'", optopt);
+	return kv_err_set(err, -EINVAL, "unknown option '%s'", argv[optind - 1]);
+}
+
+static int parse_options(const struct kv_command *command, int argc, char **argv,
+			 struct kv_args *args, struct kv_err *err)
+{
+	char letters[2 * N_DEFS + 2];
+	struct option longs[N_DEFS + 1];
+	int c, rc;
+
+	make_tables(command->options, letters, longs);
+	optind = 0; /* begin anew: glibc */
+	opterr = 0;
+	while ((c = getopt_long(argc, argv, letters, longs, NULL)) != -1) {
+		rc = c == '?' || c == ':' ? bad_option(c, argv, err)
+					  : set_option(args, c, optarg, err);
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
+static int take_operands(const struct kv_command *command, int argc, char **argv,
+			 struct kv_args *args, struct kv_err *err)
+{
+	for (int i = optind; i < argc; i++) {
+		if (args->n_operands == command->max_operands)
+			return kv_err_set(err, -EINVAL, "'%s' is one argument too many", argv[i]);
+		args->operands[args->n_operands++] = argv[i];
+	}
+	if (args->n_operands < command->min_operands)
+		return kv_err_set(err, -EINVAL, "%s is missing", command->usage);
+	return 0;
+}
+
+int kv_args_parse(const struct kv_command *command, int argc, char **argv, struct kv_args *args,
+		  struct kv_err *err)
+{
+	const char *pin_dir = getenv("KVIEW_PIN_DIR");
+	int rc;
+
+	*args = (struct kv_args){
+		.pin_dir = pin_dir && *pin_dir ? pin_dir : KV_PIN_DIR,
+		.format = "text",
+	};
+	rc = parse_options(command, argc, argv, args, err);
+	if (!rc && !args->help)
+		rc = take_operands(command, argc, argv, args, err);
+	if (rc)
+		kv_err_hint(err, "see `kview help %s`", command->name);
+	return rc;
+}
+
+void kv_args_put_options(unsigned int options)
+{
+	for (size_t i = 0; i < N_DEFS; i++) {
+		const struct option_def *d = &defs[i];
+		char left[64];
+
+		if (!(d->bit & options) && d->letter != 'h')
+			continue;
+		if (d->letter < 256)
+			snprintf(left, sizeof(left), "-%c, --%s%s%s", d->letter, d->name,
+				 d->value ? " " : "", d->value ? d->value : "");
+		else
+			snprintf(left, sizeof(left), "    --%s %s", d->name, d->value);
+		printf("  %-28s %s\n", left, d->does);
+	}
+}

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* What kview needs of a machine, each with a hint where it is not there. */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <linux/magic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+
+#include "base/cleanup.h"
+#include "cli/commands.h"
+#include "iter/kernel.h"
+
+struct checklist {
+	bool failed; /* something that the main job can't do without */
+};
+
+static bool put_item(const char *item, bool ok, const char *note)
+{
+	printf("%-28s %-3s %s%s\n", item, ok ? "yes" : "no", *note ? " " : "", note);
+	return ok;
+}
+
+static void need(struct checklist *list, const char *item, bool ok, const char *note,
+		 const char *hint)
+{
+	if (!put_item(item, ok, ok ? note : hint))
+		list->failed = true;
+}
+
+static void check_bpffs(struct checklist *list)
+{
+	struct statfs fs;
+	bool there = statfs("/sys/fs/bpf", &fs) == 0 && (unsigned long)fs.f_type == BPF_FS_MAGIC;
+	bool can = kv_kernel_capable(CAP_SYS_ADMIN) && access("/sys/fs/bpf", F_OK) == 0;
+
+	need(list, "BPF file system", there || can,
+	     there ? "/sys/fs/bpf" : "not mounted yet: `kview mount` does it",
+	     "mount one: mount -t bpf bpf /sys/fs/bpf");
+}
+
+static void check_fuse(struct checklist *list)
+{
+	_cleanup_close_ int fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
+
+	need(list, "/dev/fuse", fd >= 0, "",
+	     errno == ENOENT ? "modprobe fuse (CONFIG_FUSE_FS); in a container: --device /dev/fuse"
+			     : "can't be opened: root is needed");
+}
+
+static void check_capability(struct checklist *list, const char *item, int cap, const char *hint)
+{
+	/* CAP_SYS_ADMIN stands in for CAP_BPF and CAP_PERFMON, as in the kernel. */
+	need(list, item, kv_kernel_capable(cap) || kv_kernel_capable(CAP_SYS_ADMIN), "", hint);
+}
+
+static void put_memlock(struct checklist *list, bool any_loaded)
+{
+	struct rlimit limit = {0};
+	bool unlimited;
+
+	getrlimit(RLIMIT_MEMLOCK, &limit);
+	unlimited = limit.rlim_cur == RLIM_INFINITY || kv_kernel_capable(CAP_SYS_RESOURCE);
+	need(list, "locked memory", any_loaded || unlimited,
+	     unlimited ? "" : "not limiting: BPF memory is charged to the cgroup",
+	     "raise it: ulimit -l unlimited");
+}
+
+static bool check_views(struct kv_views *views)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < views->n; i++) {
+		struct kv_view *view = &views->list[i];
+		char item[80], note[2048];
+		bool ok = kv_view_load(view) == 0;
+
+		snprintf(item, sizeof(item), "view %s", view->name);
+		snprintf(note, sizeof(note), "%s%s%s", view->err.msg,
+			 view->err.hint[0] ? "; " : "", view->err.hint);
+		put_item(item, ok, ok ? "" : note);
+		kv_view_unload(view);
+		any = any || ok;
+	}
+	return any;
+}
+
+int kv_cmd_check(const struct kv_args *args, struct kv_err *err)
+{
+	struct checklist list = {0};
+	struct kv_views views;
+	bool any;
+	int rc = kv_views_open(args->iter_dir, &views, err);
+
+	if (rc)
+		return rc;
+	need(&list, "kernel BTF", access("/sys/kernel/btf/vmlinux", R_OK) == 0, "",
+	     "the kernel needs CONFIG_DEBUG_INFO_BTF (/sys/kernel/btf/vmlinux)");
+	check_bpffs(&list);
+	check_capability(&list, "CAP_BPF", CAP_BPF, "loading programs needs it (or root)");
+	check_capability(&list, "CAP_PERFMON", CAP_PERFMON, "loading programs needs it (or root)");
+	check_capability(&list, "CAP_SYS_ADMIN", CAP_SYS_ADMIN, "mounting needs it (or root)");
+	check_fuse(&list);
+	any = check_views(&views);
+	put_memlock(&list, any);
+	kv_views_close(&views);
+	if (any && !list.failed)
+		return 0;
+	kv_err_set(err, -EPERM, "kview can't run here");
+	kv_err_hint(err, "see each \"no\" above");
+	return -EPERM;
+}

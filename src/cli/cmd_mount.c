@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "cli/commands.h"
+#include "fuse/serve.h"
+
+int kv_cmd_mount(const struct kv_args *args, struct kv_err *err)
+{
+	struct kv_mount_opts opts = {
+		.mountpoint = KV_MOUNTPOINT,
+		.pin_dir = args->pin_dir,
+		.iter_dir = args->iter_dir,
+		.foreground = args->foreground,
+		.warn = kv_warn_view,
+	};
+
+	/* SOURCE says nothing: it is there for mount(8) and fstab. */
+	if (args->n_operands)
+		opts.mountpoint = args->operands[args->n_operands - 1];
+	for (unsigned int i = 0; i < args->n_mount_words; i++)
+		if (kv_mount_options(args->mount_words[i], &opts, err))
+			return KV_USAGE;
+	return kv_mount(&opts, err);
+}
+
+int kv_cmd_umount(const struct kv_args *args, struct kv_err *err)
+{
+	return kv_umount(args->n_operands ? args->operands[0] : KV_MOUNTPOINT, err);
+}

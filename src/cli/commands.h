@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The table of commands: it drives dispatch and help. */
+#ifndef KVIEW_CLI_COMMANDS_H
+#define KVIEW_CLI_COMMANDS_H
+
+#include "cli/args.h"
+#include "iter/view.h"
+
+extern const struct kv_command kv_commands[]; /* the last has no name */
+
+/* kv_command_find() - NULL for none */
+const struct kv_command *kv_command_find(const char *name);
+
+int kv_cmd_mount(const struct kv_args *args, struct kv_err *err);
+int kv_cmd_umount(const struct kv_args *args, struct kv_err *err);
+int kv_cmd_load(const struct kv_args *args, struct kv_err *err);
+int kv_cmd_unload(const struct kv_args *args, struct kv_err *err);
+int kv_cmd_list(const struct kv_args *args, struct kv_err *err);
+int kv_cmd_cat(const struct kv_args *args, struct kv_err *err);
+int kv_cmd_schema(const struct kv_args *args, struct kv_err *err);
+int kv_cmd_check(const struct kv_args *args, struct kv_err *err);
+int kv_cmd_help(const struct kv_args *args, struct kv_err *err);
+
+/*
+ * What a command returns when all was said and the exit status is 1, and when
+ * the words were wrong and it is 2.
+ */
+#define KV_SAID_IT (-10001)
+#define KV_USAGE (-10002)
+
+/* kv_say() - an error, with its hint, on stderr */
+void kv_say(const struct kv_err *err);
+
+/* kv_warn_view() - the same for a view that is left out */
+void kv_warn_view(const struct kv_view *view);
+
+/**
+ * kv_open_view() - open the views and find the one that the command names
+ *
+ * Return: 0 or -errno with @err set; on success @views is to be closed.
+ */
+int kv_open_view(const struct kv_args *args, struct kv_views *views, struct kv_view **view,
+		 struct kv_err *err);
+
+#endif

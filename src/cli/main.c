@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* From argv to a command, from its result to an exit status. */
+#include <errno.h>
+#include <libgen.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/commands.h"
+
+/* Exit statuses: sysexits would be news to users of ps and lsof. */
+#define FAILED 1
+#define WRONG_USAGE 2
+
+const struct kv_command kv_commands[] = {
+	{"mount", "[SOURCE] [MOUNTPOINT]", "load, pin and mount; returns once the mount answers",
+	 KV_OPT_FOREGROUND | KV_OPT_MOUNT | KV_OPT_ITER_DIR | KV_OPT_PIN_DIR, 0, 2, kv_cmd_mount},
+	{"umount", "[MOUNTPOINT]", "unmount and end the daemon", 0, 0, 1, kv_cmd_umount},
+	{"load", "", "load and pin the views, without a mount", KV_OPT_ITER_DIR | KV_OPT_PIN_DIR, 0,
+	 0, kv_cmd_load},
+	{"unload", "", "remove the pins", KV_OPT_PIN_DIR, 0, 0, kv_cmd_unload},
+	{"list", "", "the views: supported here? pinned? what they show",
+	 KV_OPT_ITER_DIR | KV_OPT_PIN_DIR, 0, 0, kv_cmd_list},
+	{"cat", "VIEW", "print a view, without a mount",
+	 KV_OPT_FORMAT | KV_OPT_COLUMNS | KV_OPT_PID | KV_OPT_ITER_DIR | KV_OPT_PIN_DIR, 1, 1,
+	 kv_cmd_cat},
+	{"schema", "VIEW", "a view's columns: name, type, unit, meaning", KV_OPT_ITER_DIR, 1, 1,
+	 kv_cmd_schema},
+	{"check", "", "can this machine run kview? item by item", KV_OPT_PIN_DIR | KV_OPT_ITER_DIR,
+	 0, 0, kv_cmd_check},
+	{"help", "[COMMAND]", "this, or more on a command", 0, 0, 1, kv_cmd_help},
+	{0},
+};
+
+const struct kv_command *kv_command_find(const char *name)
+{
+	for (const struct kv_command *c = kv_commands; c->name; c++)
+		if (strcmp(c->name, name) == 0)
+			return c;
+	return NULL;
+}
+
+void kv_say(const struct kv_err *err)
+{
+	fprintf(stderr, "kview: %s\n", err->msg);
+	if (err->hint[0])
+		fprintf(stderr, "hint: %s\n", err->hint);
+}
+
+void kv_warn_view(const struct kv_view *view)
+{
+	kv_say(&view->err);
+}
+
+int kv_open_view(const struct kv_args *args, struct kv_views *views, struct kv_view **view,
+		 struct kv_err *err)
+{
+	int rc = kv_views_open(args->iter_dir, views, err);
+
+	if (rc)
+		return rc;
+	*view = kv_views_find(views, args->operands[0], err);
+	if (*view)
+		return 0;
+	kv_views_close(views);
+	return -ENOENT;
+}
+
+static int usage(const struct kv_err *err)
+{
+	kv_say(err);
+	return WRONG_USAGE;
+}
+
+/* Output that could not be written is a failure, whatever the command thinks. */
+static int finish(int rc, struct kv_err *err)
+{
+	if (!rc && (fflush(stdout) != 0 || ferror(stdout)))
+		rc = kv_err_errno(err, errno ? -errno : -EIO, "can't write to standard output");
+	if (rc == KV_USAGE)
+		return usage(err);
+	if (rc && rc != KV_SAID_IT)
+		kv_say(err);
+	return rc ? FAILED : EXIT_SUCCESS;
+}
+
+static int run(const struct kv_command *command, int argc, char **argv)
+{
+	struct kv_err err = {0};
+	struct kv_args args;
+
+	if (kv_args_parse(command, argc, argv, &args, &err))
+		return usage(&err);
+	if (args.help) {
+		args.operands[0] = command->name;
+		args.n_operands = 1;
+		command = kv_command_find("help");
+	}
+	return finish(command->run(&args, &err), &err);
+}
+
+/*
+ * mount(8) runs `mount.fuse.kview SOURCE DIR [-sfnv] [-N NS] [-o OPTS] [-t TYPE]`,
+ * where -f means: do all but mount.
+ */
+static int run_helper(int argc, char **argv)
+{
+	const struct kv_command *mount = kv_command_find("mount");
+	char **words = calloc((size_t)argc + 1, sizeof(*words));
+	int n = 0, rc;
+
+	if (!words)
+		return FAILED;
+	for (int i = 0; i < argc; i++) {
+		if (strcmp(argv[i], "-t") == 0 || strcmp(argv[i], "-N") == 0) {
+			i++;
+		} else if (argv[i][0] == '-' && argv[i][1] && argv[i][1] != '-' &&
+			   strspn(argv[i] + 1, "sfnv") == strlen(argv[i] + 1)) {
+			if (strchr(argv[i], 'f')) {
+				free(words);
+				return EXIT_SUCCESS;
+			}
+		} else {
+			words[n++] = argv[i];
+		}
+	}
+	rc = run(mount, n, words);
+	free(words);
+	return rc;
+}
+
+/* `kview SOURCE MOUNTPOINT -o ...` is how mount.fuse calls a file system. */
+static bool is_mount_call(int argc, char **argv)
+{
+	return argc >= 3 && argv[1][0] != '-' && argv[2][0] == '/';
+}
+
+static int run_word(int argc, char **argv)
+{
+	const struct kv_command *command = kv_command_find(argv[1]);
+	struct kv_err err = {0};
+
+	if (command)
+		return run(command, argc - 1, argv + 1);
+	if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0) {
+		printf("kview %s\n", KVIEW_VERSION);
+		return finish(0, &err);
+	}
+	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
+		argv[1] = "help";
+		return run_word(argc, argv);
+	}
+	if (is_mount_call(argc, argv))
+		return run(kv_command_find("mount"), argc, argv);
+	if (argv[1][0] == '-')
+		kv_err_set(&err, -EINVAL, "unknown option '%s'", argv[1]);
+	else
+		kv_err_set(&err, -EINVAL, "unknown command '%s'", argv[1]);
+	kv_err_hint(&err, "`kview help` lists the commands");
+	return usage(&err);
+}
+
+int main(int argc, char **argv)
+{
+	struct kv_err err = {0};
+
+	if (argc > 0 && strncmp(basename(argv[0]), "mount.", 6) == 0)
+		return run_helper(argc, argv);
+	if (argc < 2) {
+		kv_err_set(&err, -EINVAL, "a command is missing");
+		kv_err_hint(&err, "`kview help` lists the commands");
+		return usage(&err);
+	}
+	return run_word(argc, argv);
+}

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "iter/kernel.h"
+
+#include <bpf/bpf.h>
+#include <bpf/btf.h>
+#include <errno.h>
+#include <linux/capability.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
+
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "iter/tool.h"
+
+/* PROC_PID_INIT_INO in include/linux/proc_ns.h: not a number that can change. */
+#define INITIAL_PID_NS 0xEFFFFFFCu
+
+int kv_kernel_has_iter(const char *kind, struct kv_err *err)
+{
+	struct btf *btf = btf__load_vmlinux_btf();
+	char func[128];
+	int id;
+
+	if (!btf) {
+		id = kv_err_errno(err, -errno, "can't read the kernel's BTF");
+		kv_err_hint(err, "the kernel needs CONFIG_DEBUG_INFO_BTF "
+				 "(/sys/kernel/btf/vmlinux)");
+		return id;
+	}
+	snprintf(func, sizeof(func), "bpf_iter_%s", kind);
+	id = btf__find_by_name_kind(btf, func, BTF_KIND_FUNC);
+	btf__free(btf);
+	return id > 0;
+}
+
+static int64_t clock_ns(clockid_t clock)
+{
+	struct timespec ts = {0};
+
+	clock_gettime(clock, &ts);
+	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
+}
+
+uint64_t kv_kernel_boot_time(void)
+{
+	return (uint64_t)(clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_BOOTTIME));
+}
+
+uint32_t kv_kernel_page_shift(void)
+{
+	return (uint32_t)__builtin_ctzl((unsigned long)sysconf(_SC_PAGESIZE));
+}
+
+/* "0-3,8": the number behind the last separator. */
+uint32_t kv_kernel_nodes(void)
+{
+	_cleanup_free_ char *list = NULL;
+	size_t n;
+
+	if (kv_read_file("/sys/devices/system/node/possible", 4096, &list, &n, NULL) < 0)
+		return 1; /* no CONFIG_NUMA */
+	while (n && (list[n - 1] == '\n' || (list[n - 1] >= '0' && list[n - 1] <= '9')))
+		n--;
+	return (uint32_t)strtoul(list + n, NULL, 10) + 1;
+}
+
+bool kv_kernel_capable(int cap)
+{
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct data[2] = {{0}};
+
+	if (syscall(SYS_capget, &header, data) < 0)
+		return false;
+	return data[cap / 32].effective >> (cap % 32) & 1;
+}
+
+bool kv_kernel_has_process(pid_t pid)
+{
+	/* Without PIDFD_THREAD only a thread group leader can be opened. */
+	_cleanup_close_ int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+
+	return fd >= 0;
+}
+
+static bool in_initial_pid_ns(void)
+{
+	struct stat st;
+
+	return stat("/proc/self/ns/pid", &st) < 0 || st.st_ino == INITIAL_PID_NS;
+}
+
+int kv_kernel_self(uint64_t *id, struct kv_err *err)
+{
+	static int initial = -1; /* a process never changes its own pid namespace */
+	static _Thread_local struct {
+		pid_t pid, tid;
+		uint64_t id;
+	} known;
+	pid_t pid = getpid(), tid = gettid();
+	int now = __atomic_load_n(&initial, __ATOMIC_RELAXED), rc;
+
+	if (now < 0) {
+		now = in_initial_pid_ns();
+		__atomic_store_n(&initial, now, __ATOMIC_RELAXED);
+	}
+	if (now) {
+		*id = (uint64_t)pid << 32 | (uint32_t)tid;
+		return 0;
+	}
+	if (known.pid != pid || known.tid != tid) {
+		rc = kv_tool_read("tools/self", &known.id, sizeof(known.id), err);
+		if (rc)
+			return rc;
+		known.pid = pid;
+		known.tid = tid;
+	}
+	*id = known.id;
+	return 0;
+}

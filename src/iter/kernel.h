@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What this kernel can do, asked, never derived from its version. */
+#ifndef KVIEW_ITER_KERNEL_H
+#define KVIEW_ITER_KERNEL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+
+/**
+ * kv_kernel_has_iter() - does the kernel have iterators of this kind?
+ * @kind: as in SEC("iter/KIND")
+ *
+ * Looks for the function bpf_iter_KIND in the kernel's BTF.
+ *
+ * Return: 1, 0, or -errno with @err set where the kernel has no BTF.
+ */
+int kv_kernel_has_iter(const char *kind, struct kv_err *err);
+
+/* kv_kernel_boot_time() - Unix time of boot in ns: CLOCK_REALTIME - CLOCK_BOOTTIME */
+uint64_t kv_kernel_boot_time(void);
+
+/* kv_kernel_page_shift() - log2 of the page size */
+uint32_t kv_kernel_page_shift(void);
+
+/* kv_kernel_nodes() - highest possible NUMA node + 1 */
+uint32_t kv_kernel_nodes(void);
+
+/* kv_kernel_capable() - is capability number @cap effective? linux/capability.h */
+bool kv_kernel_capable(int cap);
+
+/* kv_kernel_has_process() - is @pid a process (not merely a thread)? */
+bool kv_kernel_has_process(pid_t pid);
+
+/**
+ * kv_kernel_self() - the calling thread's tgid << 32 | tid in the initial pid
+ * namespace
+ * @id: on success
+ *
+ * In the initial pid namespace these are getpid() and gettid(). In a nested
+ * one an iterator run by this thread tells, once per thread.
+ *
+ * Return: 0 or -errno with @err set.
+ */
+int kv_kernel_self(uint64_t *id, struct kv_err *err);
+
+#endif

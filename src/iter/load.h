@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Objects into the kernel. One object is one iterator program; libbpf resolves
+ * its kernel types, we fill in its column table.
+ */
+#ifndef KVIEW_ITER_LOAD_H
+#define KVIEW_ITER_LOAD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/err.h"
+#include "schema/schema.h"
+
+struct bpf_object;
+
+#define KV_KIND_MAX 64
+
+/* What a loaded object leaves open; -1 where it has none. */
+struct kv_loaded {
+	int prog_fd;
+	int link_fd;
+	int readers_fd; /* the map of registered readers */
+};
+
+#define KV_LOADED_INIT ((struct kv_loaded){-1, -1, -1})
+
+/**
+ * kv_object_open() - parse an object, without touching the kernel
+ * @name: for messages
+ * @kind: KV_KIND_MAX bytes, receives the iterator's kind ("task_file")
+ * @object: on success to be closed with bpf_object__close()
+ *
+ * Return: 0 or -errno with @err set: no ELF, no BPF, no iterator.
+ */
+int kv_object_open(const char *name, const void *data, size_t size, char *kind,
+		   struct bpf_object **object, struct kv_err *err);
+
+/**
+ * kv_object_schema() - the columns that the object's BTF declares
+ */
+int kv_object_schema(const struct bpf_object *object, struct kv_schema **schema,
+		     struct kv_err *err);
+
+/**
+ * kv_object_load() - load the object and make a link of its program
+ * @schema: of a view; NULL for an object that has no column table
+ * @fingerprint: goes into the table, see kv_image_fingerprint()
+ * @loaded: on success the caller closes the descriptors
+ *
+ * Return: 0 or -errno with @err set; -EOPNOTSUPP: this kernel has no iterator
+ * of that kind.
+ */
+int kv_object_load(struct bpf_object *object, const char *kind, const struct kv_schema *schema,
+		   uint64_t fingerprint, struct kv_loaded *loaded, struct kv_err *err);
+
+void kv_loaded_close(struct kv_loaded *loaded);
+
+/* kv_libbpf_log_init() - keep libbpf from printing; errors carry its last words */
+void kv_libbpf_log_init(void);
+
+#endif

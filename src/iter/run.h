@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * One iteration of a view, record by record. The kernel walks in the thread
+ * that asks for the next record, as far as one buffer; nothing is walked
+ * before the first one is asked for.
+ */
+#ifndef KVIEW_ITER_RUN_H
+#define KVIEW_ITER_RUN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+#include "iter/view.h"
+
+struct kv_run;
+
+struct kv_run_opts {
+	pid_t pid;                   /* only this process and its threads; 0: all */
+	bool (*cancelled)(void *arg); /* asked before each read; NULL: never */
+	void *arg;
+};
+
+/**
+ * kv_run_new() - prepare an iteration
+ * @view: loaded, must outlive the run
+ *
+ * Return: 0, or -errno with @err set; -ENOENT: no process has that pid.
+ */
+int kv_run_new(const struct kv_view *view, const struct kv_run_opts *opts, struct kv_run **run,
+	       struct kv_err *err);
+
+void kv_run_free(struct kv_run *run);
+
+/* kv_run_on_behalf() - change whom kv_run_opts.cancelled asks about */
+void kv_run_on_behalf(struct kv_run *run, void *arg);
+
+/**
+ * kv_run_next() - the next record
+ * @record: on 1 a sound record, valid until the next call
+ * @len: on 1 its bytes
+ *
+ * Return: 1; 0 at the end; -EINTR: cancelled, may be called again; another
+ * -errno with @err set: the iteration is over, what came before is not all.
+ */
+int kv_run_next(struct kv_run *run, const void **record, uint32_t *len, struct kv_err *err);
+
+#endif

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "iter/view.h"
+
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Iterators that take link_info.task: f0d74c4da1f0, Linux 6.1. */
+static bool takes_task(const char *kind)
+{
+	return strcmp(kind, "task") == 0 || strncmp(kind, "task_", 5) == 0;
+}
+
+int kv_view_fail(struct kv_view *view, int rc, const struct kv_err *why)
+{
+	view->rc = rc;
+	if (view->path)
+		kv_err_set(&view->err, rc, "can't load '%s': %s", view->path, why->msg);
+	else
+		kv_err_set(&view->err, rc, "can't load view '%s': %s", view->name, why->msg);
+	if (why->hint[0])
+		kv_err_hint(&view->err, "%s", why->hint);
+	return rc;
+}
+
+static void open_one(struct kv_view *view, const struct kv_image *image)
+{
+	struct bpf_object *object = NULL;
+	struct kv_err why = {0};
+	int rc;
+
+	*view = (struct kv_view){
+		.name = image->name, .path = image->path, .image = image,
+		.loaded = KV_LOADED_INIT,
+	};
+	if (!image->data) {
+		kv_view_fail(view, -EINVAL, &image->err);
+		return;
+	}
+	view->fingerprint = kv_image_fingerprint(image);
+	rc = kv_object_open(view->name, image->data, image->size, view->kind, &object, &why);
+	if (!rc)
+		rc = kv_object_schema(object, &view->schema, &why);
+	if (rc)
+		kv_view_fail(view, rc, &why);
+	view->per_task = takes_task(view->kind);
+	bpf_object__close(object);
+}
+
+int kv_views_open(const char *iter_dir, struct kv_views *views, struct kv_err *err)
+{
+	int rc;
+
+	*views = (struct kv_views){0};
+	kv_libbpf_log_init();
+	rc = kv_images_read(iter_dir, &views->images, err);
+	if (rc)
+		return rc;
+	views->list = calloc(views->images.n, sizeof(*views->list));
+	if (!views->list) {
+		kv_images_free(&views->images);
+		return kv_err_errno(err, -ENOMEM, "can't list the views");
+	}
+	for (; views->n < views->images.n; views->n++)
+		open_one(&views->list[views->n], &views->images.list[views->n]);
+	return 0;
+}
+
+void kv_views_close(struct kv_views *views)
+{
+	for (size_t i = 0; i < views->n; i++) {
+		kv_view_unload(&views->list[i]);
+		kv_schema_free(views->list[i].schema);
+	}
+	free(views->list);
+	kv_images_free(&views->images);
+	*views = (struct kv_views){0};
+}
+
+struct kv_view *kv_views_find(const struct kv_views *views, const char *name, struct kv_err *err)
+{
+	for (size_t i = 0; i < views->n; i++)
+		if (strcmp(views->list[i].name, name) == 0)
+			return &views->list[i];
+	kv_err_set(err, -ENOENT, "no view '%s'", name);
+	kv_err_hint(err, "`kview list` shows all views");
+	return NULL;
+}
+
+int kv_view_load(struct kv_view *view)
+{
+	struct bpf_object *object = NULL;
+	struct kv_err why = {0};
+	int rc;
+
+	if (view->is_loaded)
+		return 0;
+	if (!view->schema)
+		return view->rc;
+	rc = kv_object_open(view->name, view->image->data, view->image->size, view->kind, &object,
+			    &why);
+	if (!rc)
+		rc = kv_object_load(object, view->kind, view->schema, view->fingerprint,
+				    &view->loaded, &why);
+	bpf_object__close(object);
+	if (rc)
+		return kv_view_fail(view, rc, &why);
+	view->is_loaded = true;
+	view->rc = 0;
+	return 0;
+}
+
+void kv_view_unload(struct kv_view *view)
+{
+	if (view->is_loaded)
+		kv_loaded_close(&view->loaded);
+	view->is_loaded = false;
+}

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * CSV, RFC 4180 but for the line end, which is "\n": strings byte for byte,
+ * in quotes where they hold a quote, a comma or a line break.
+ */
+#include <string.h>
+
+#include "render/number.h"
+#include "render/render.h"
+
+/* Leading and trailing blanks as well: some readers strip them. */
+static bool needs_quotes(struct kv_string s)
+{
+	for (size_t i = 0; i < s.len; i++)
+		if (s.data[i] == '"' || s.data[i] == ',' || s.data[i] == '\n' || s.data[i] == '\r')
+			return true;
+	return s.len && (s.data[0] == ' ' || s.data[s.len - 1] == ' ');
+}
+
+static char *put_quoted(char *out, struct kv_string s)
+{
+	*out++ = '"';
+	for (size_t i = 0; i < s.len; i++) {
+		if (s.data[i] == '"')
+			*out++ = '"';
+		*out++ = (char)s.data[i];
+	}
+	*out++ = '"';
+	return out;
+}
+
+static char *put_string(char *out, struct kv_string s)
+{
+	if (!s.data || !s.len)
+		return out;
+	if (needs_quotes(s))
+		return put_quoted(out, s);
+	memcpy(out, s.data, s.len);
+	return out + s.len;
+}
+
+static char *csv_row(const struct kv_plan *plan, const void *record, char *out)
+{
+	char *row = out;
+
+	for (unsigned int i = 0; i < plan->ncolumns; i++) {
+		const struct kv_column *col = plan->columns[i];
+
+		if (i)
+			*out++ = ',';
+		if (col->type > KV_TYPE_INT) {
+			out = put_string(out, kv_record_string(col, record));
+		} else {
+			uint64_t v = kv_record_number(col, record);
+
+			if (!kv_record_is_none(col, v))
+				out = kv_put_number(out, col, v);
+		}
+	}
+	if (out == row) { /* a bare line end would be no row at all */
+		*out++ = '"';
+		*out++ = '"';
+	}
+	*out++ = '\n';
+	return out;
+}
+
+static char *csv_header(const struct kv_plan *plan, char *out)
+{
+	for (unsigned int i = 0; i < plan->ncolumns; i++) {
+		size_t n = strlen(plan->columns[i]->name);
+
+		if (i)
+			*out++ = ',';
+		memcpy(out, plan->columns[i]->name, n);
+		out += n;
+	}
+	*out++ = '\n';
+	return out;
+}
+
+const struct kv_format kv_format_csv = {
+	.name = "csv",
+	.dir = "csv",
+	.suffix = ".csv",
+	.header = csv_header,
+	.row = csv_row,
+};

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* JSON Lines: one valid object per row, RFC 8259, keys in column order. */
+#include <string.h>
+
+#include "base/utf8.h"
+#include "render/number.h"
+#include "render/render.h"
+
+static char *put_text(char *out, const char *text)
+{
+	size_t n = strlen(text);
+
+	memcpy(out, text, n);
+	return out + n;
+}
+
+static char *put_control(char *out, unsigned char c)
+{
+	static const char hex[] = "0123456789abcdef";
+	static const char letters[0x20] = {
+		['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n', ['\f'] = 'f', ['\r'] = 'r',
+	};
+
+	*out++ = '\\';
+	if (c == '"' || c == '\\') {
+		*out++ = (char)c;
+	} else if (c < 0x20 && letters[c]) {
+		*out++ = letters[c];
+	} else {
+		out = put_text(out, "u00");
+		*out++ = hex[c >> 4];
+		*out++ = hex[c & 15];
+	}
+	return out;
+}
+
+static bool is_plain(unsigned char c)
+{
+	return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
+}
+
+static char *put_string(char *out, struct kv_string s)
+{
+	const unsigned char *p = s.data, *end = p + s.len;
+
+	*out++ = '"';
+	while (p < end) {
+		size_t n;
+
+		if (is_plain(*p)) {
+			*out++ = (char)*p++;
+			continue;
+		}
+		if (*p < 0x80) {
+			out = put_control(out, *p++);
+			continue;
+		}
+		n = kv_utf8_length(p, (size_t)(end - p));
+		if (n) {
+			memcpy(out, p, n);
+			out += n;
+			p += n;
+		} else {
+			out = put_text(out, "\xef\xbf\xbd"); /* U+FFFD */
+			p++;
+		}
+	}
+	*out++ = '"';
+	return out;
+}
+
+static char *put_value(char *out, const struct kv_column *col, const void *record)
+{
+	uint64_t v;
+
+	if (col->type > KV_TYPE_INT) {
+		struct kv_string s = kv_record_string(col, record);
+
+		return s.data ? put_string(out, s) : put_text(out, "null");
+	}
+	v = kv_record_number(col, record);
+	if (kv_record_is_none(col, v))
+		return put_text(out, "null");
+	if (kv_column_is_number(col))
+		return kv_put_number(out, col, v);
+	*out++ = '"';
+	out = kv_put_number(out, col, v);
+	*out++ = '"';
+	return out;
+}
+
+static char *json_row(const struct kv_plan *plan, const void *record, char *out)
+{
+	for (unsigned int i = 0; i < plan->ncolumns; i++) {
+		out = put_text(out, i ? ",\"" : "{\"");
+		out = put_text(out, plan->columns[i]->name);
+		out = put_text(out, "\":");
+		out = put_value(out, plan->columns[i], record);
+	}
+	return put_text(out, "}\n");
+}
+
+static char *json_header(const struct kv_plan *plan, char *out)
+{
+	(void)plan;
+	return out;
+}
+
+const struct kv_format kv_format_json = {
+	.name = "json",
+	.dir = "json",
+	.suffix = ".json",
+	.header = json_header,
+	.row = json_row,
+};

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "render/render.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "render/number.h"
+
+const struct kv_format *const kv_formats[] = {
+	&kv_format_text,
+	&kv_format_json,
+	&kv_format_csv,
+	NULL,
+};
+
+const struct kv_format *kv_format_find(const char *name)
+{
+	for (const struct kv_format *const *f = kv_formats; *f; f++)
+		if (strcmp((*f)->name, name) == 0)
+			return *f;
+	return NULL;
+}
+
+void kv_plan_all(struct kv_plan *plan, const struct kv_schema *schema)
+{
+	plan->schema = schema;
+	plan->ncolumns = schema->ncolumns;
+	for (unsigned int i = 0; i < schema->ncolumns; i++)
+		plan->columns[i] = &schema->columns[i];
+}
+
+static int pick_one(struct kv_plan *plan, const char *name, size_t len, struct kv_err *err)
+{
+	int i = kv_schema_find(plan->schema, name, len);
+
+	if (i < 0) {
+		kv_err_set(err, -EINVAL, "no column '%.*s'", (int)(len < 64 ? len : 64), name);
+		kv_err_hint(err, "`kview schema VIEW` lists the columns");
+		return -EINVAL;
+	}
+	for (unsigned int j = 0; j < plan->ncolumns; j++)
+		if (plan->columns[j] == &plan->schema->columns[i])
+			return kv_err_set(err, -EINVAL, "column '%.*s' is named twice", (int)len,
+					  name);
+	plan->columns[plan->ncolumns++] = &plan->schema->columns[i];
+	return 0;
+}
+
+int kv_plan_pick(struct kv_plan *plan, const struct kv_schema *schema, const char *list,
+		 struct kv_err *err)
+{
+	plan->schema = schema;
+	plan->ncolumns = 0;
+	for (;;) {
+		size_t len = strcspn(list, ",");
+		int rc = pick_one(plan, list, len, err);
+
+		if (rc)
+			return rc;
+		if (!list[len])
+			return 0;
+		list += len + 1;
+	}
+}
+
+size_t kv_header_bound(const struct kv_plan *plan)
+{
+	size_t n = 2;
+
+	for (unsigned int i = 0; i < plan->ncolumns; i++)
+		n += plan->columns[i]->width + KV_COLUMN_NAME + 1u;
+	return n;
+}
+
+/*
+ * Each byte of a record becomes at most 6 ("\u0001"); with each value come its
+ * name in quotes, a separator, a number's digits and the padding to its width.
+ */
+size_t kv_row_bound(const struct kv_plan *plan, size_t record_len)
+{
+	return record_len * 6 +
+	       plan->ncolumns * (KV_NUMBER_MAX + KV_COLUMN_NAME + 8u) + kv_header_bound(plan);
+}
+
+char *kv_schema_put(const struct kv_schema *schema)
+{
+	char *text = NULL;
+	size_t len;
+	FILE *f = open_memstream(&text, &len);
+
+	if (!f)
+		return NULL;
+	for (unsigned int i = 0; i < schema->ncolumns; i++) {
+		const struct kv_column *col = &schema->columns[i];
+
+		fprintf(f, "%s\t%s\t%s\t%s\n", col->name, kv_column_type_name(col),
+			*col->unit ? col->unit : "-", *col->meaning ? col->meaning : "-");
+	}
+	if (fclose(f) != 0) {
+		free(text);
+		return NULL;
+	}
+	return text;
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Records to the bytes that a reader gets. One format per file, all behind
+ * struct kv_format; none knows where records come from or where bytes go.
+ */
+#ifndef KVIEW_RENDER_RENDER_H
+#define KVIEW_RENDER_RENDER_H
+
+#include <stddef.h>
+
+#include "base/err.h"
+#include "schema/record.h"
+#include "schema/schema.h"
+
+/* Which columns, in which order: made once per open file or command. */
+struct kv_plan {
+	const struct kv_schema *schema; /* must outlive the plan */
+	unsigned int ncolumns;
+	const struct kv_column *columns[KV_MAX_COLUMNS];
+};
+
+/**
+ * kv_plan_all() - all columns of @schema
+ */
+void kv_plan_all(struct kv_plan *plan, const struct kv_schema *schema);
+
+/**
+ * kv_plan_pick() - the columns named in @list, in that order
+ * @list: names with commas between
+ *
+ * Return: 0, or -EINVAL with @err set: no such column, or one named twice.
+ */
+int kv_plan_pick(struct kv_plan *plan, const struct kv_schema *schema, const char *list,
+		 struct kv_err *err);
+
+struct kv_format {
+	const char *name;   /* for -F: "text" */
+	const char *dir;    /* in the mount: "json", or "" for the root */
+	const char *suffix; /* of file names: ".json", or "" */
+	/*
+	 * header(): what precedes the first row (may be nothing). row(): one row
+	 * of a record that kv_record_check() found sound. Both write at @out,
+	 * which has room for kv_header_bound() or kv_row_bound() bytes, and
+	 * return the end of what they wrote.
+	 */
+	char *(*header)(const struct kv_plan *plan, char *out);
+	char *(*row)(const struct kv_plan *plan, const void *record, char *out);
+};
+
+extern const struct kv_format kv_format_text, kv_format_json, kv_format_csv;
+extern const struct kv_format *const kv_formats[]; /* ends with NULL */
+
+/* kv_format_find() - by name, NULL for none */
+const struct kv_format *kv_format_find(const char *name);
+
+/* kv_header_bound(), kv_row_bound() - bytes that suffice in any format */
+size_t kv_header_bound(const struct kv_plan *plan);
+size_t kv_row_bound(const struct kv_plan *plan, size_t record_len);
+
+/**
+ * kv_schema_put() - the text of schema/VIEW: column, type, unit, meaning
+ *
+ * Tab-separated, one line per column; "-" where there is no unit or meaning.
+ *
+ * Return: the text with a NUL behind, to be freed; NULL: out of memory.
+ */
+char *kv_schema_put(const struct kv_schema *schema);
+
+#endif

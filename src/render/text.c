@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The table for people and awk: columns of a usual width, so that rows can
+ * stream; every line has as many fields as the header, whatever a name holds.
+ */
+#include <string.h>
+
+#include "base/utf8.h"
+#include "render/number.h"
+#include "render/render.h"
+
+static char *put_padding(char *out, size_t n)
+{
+	memset(out, ' ', n);
+	return out + n;
+}
+
+static char *put_octal(char *out, unsigned char c)
+{
+	*out++ = '\\';
+	*out++ = (char)('0' + (c >> 6));
+	*out++ = (char)('0' + (c >> 3 & 7));
+	*out++ = (char)('0' + (c & 7));
+	return out;
+}
+
+static bool is_plain(unsigned char c)
+{
+	return c > 0x20 && c < 0x7f && c != '\\';
+}
+
+/* Returns the end; @columns grows by the characters a terminal shows. */
+static char *put_escaped(char *out, struct kv_string s, size_t *columns)
+{
+	const unsigned char *p = s.data, *end = p + s.len;
+
+	while (p < end) {
+		size_t n;
+
+		if (is_plain(*p)) {
+			*out++ = (char)*p++;
+			++*columns;
+			continue;
+		}
+		n = *p >= 0x80 ? kv_utf8_length(p, (size_t)(end - p)) : 0;
+		if (!n) {
+			out = put_octal(out, *p++);
+			*columns += 4;
+			continue;
+		}
+		memcpy(out, p, n);
+		out += n;
+		p += n;
+		++*columns;
+	}
+	return out;
+}
+
+static char *put_string(char *out, struct kv_string s, size_t *columns)
+{
+	if (!s.data || !s.len) {
+		*out = '-';
+		*columns = 1;
+		return out + 1;
+	}
+	if (s.len == 1 && s.data[0] == '-') {
+		*columns = 4;
+		return put_octal(out, '-');
+	}
+	return put_escaped(out, s, columns);
+}
+
+static char *put_right(char *out, const char *digits, size_t n, size_t width)
+{
+	if (n < width)
+		out = put_padding(out, width - n);
+	memcpy(out, digits, n);
+	return out + n;
+}
+
+/* Hex, octal and devices line up by their digits like any number. */
+static char *number_field(char *out, const struct kv_column *col, const void *record)
+{
+	uint64_t v = kv_record_number(col, record);
+	char digits[KV_NUMBER_MAX];
+
+	if (kv_record_is_none(col, v))
+		return put_right(out, "-", 1, col->width);
+	return put_right(out, digits, (size_t)(kv_put_number(digits, col, v) - digits), col->width);
+}
+
+static char *string_field(char *out, const struct kv_column *col, const void *record, bool last)
+{
+	size_t columns = 0;
+
+	out = put_string(out, kv_record_string(col, record), &columns);
+	if (!last && columns < col->width)
+		out = put_padding(out, col->width - columns);
+	return out;
+}
+
+static char *text_row(const struct kv_plan *plan, const void *record, char *out)
+{
+	for (unsigned int i = 0; i < plan->ncolumns; i++) {
+		const struct kv_column *col = plan->columns[i];
+
+		if (i)
+			*out++ = ' ';
+		out = col->type <= KV_TYPE_INT
+			      ? number_field(out, col, record)
+			      : string_field(out, col, record, i + 1 == plan->ncolumns);
+	}
+	*out++ = '\n';
+	return out;
+}
+
+static char *put_upper(char *out, const char *name)
+{
+	for (; *name; name++)
+		*out++ = (char)(*name >= 'a' && *name <= 'z' ? *name - 'a' + 'A' : *name);
+	return out;
+}
+
+static char *text_header(const struct kv_plan *plan, char *out)
+{
+	for (unsigned int i = 0; i < plan->ncolumns; i++) {
+		const struct kv_column *col = plan->columns[i];
+		size_t pad = col->width - strlen(col->name);
+
+		if (i)
+			*out++ = ' ';
+		if (col->type <= KV_TYPE_INT)
+			out = put_padding(out, pad);
+		out = put_upper(out, col->name);
+		if (col->type > KV_TYPE_INT && i + 1 < plan->ncolumns)
+			out = put_padding(out, pad);
+	}
+	*out++ = '\n';
+	return out;
+}
+
+const struct kv_format kv_format_text = {
+	.name = "text",
+	.dir = "",
+	.suffix = "",
+	.header = text_header,
+	.row = text_row,
+};

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "schema/record.h"
+
+#include <errno.h>
+
+static int check_string(const struct kv_column *col, const char *record, uint32_t len,
+			struct kv_err *err)
+{
+	struct kv_str s;
+
+	memcpy(&s, record + col->off, sizeof(s));
+	if (s.off == KV_STR_NONE || s.off == KV_STR_UNREADABLE || s.off == KV_STR_TOO_LONG)
+		return 0;
+	if ((uint32_t)s.off + s.len > len)
+		return kv_err_set(err, -EBADMSG, "malformed record: column '%s' points outside it",
+				  col->name);
+	return 0;
+}
+
+int kv_record_check(const struct kv_schema *schema, const void *p, size_t avail,
+		    struct kv_err *err)
+{
+	struct kv_head head;
+	int rc;
+
+	if (avail < sizeof(head))
+		return 0;
+	memcpy(&head, p, sizeof(head));
+	if (head.len < schema->fixed || head.len > KV_RECORD_MAX)
+		return kv_err_set(err, -EBADMSG, "malformed record: it says it has %u bytes",
+				  head.len);
+	if (avail < head.len)
+		return 0;
+	for (unsigned int i = 0; i < schema->ncolumns; i++) {
+		if (schema->columns[i].type != KV_TYPE_STR)
+			continue;
+		rc = check_string(&schema->columns[i], p, head.len, err);
+		if (rc)
+			return rc;
+	}
+	return (int)head.len;
+}
+
+static struct kv_string constant(const char *text)
+{
+	return (struct kv_string){(const unsigned char *)text, strlen(text)};
+}
+
+struct kv_string kv_record_string(const struct kv_column *col, const void *record)
+{
+	const unsigned char *p = (const unsigned char *)record + col->off;
+	struct kv_str s;
+
+	if (col->type == KV_TYPE_CHARS) {
+		size_t n = strnlen((const char *)p, col->size);
+
+		return (struct kv_string){n ? p : NULL, n};
+	}
+	memcpy(&s, p, sizeof(s));
+	if (s.off == KV_STR_NONE)
+		return (struct kv_string){NULL, 0};
+	if (s.off == KV_STR_TOO_LONG)
+		return constant("(too long)");
+	if (s.off == KV_STR_UNREADABLE)
+		return constant("(unreadable)");
+	return (struct kv_string){(const unsigned char *)record + s.off, s.len};
+}

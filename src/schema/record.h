@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The bytes of one record: where it ends, and the values in it. Records come
+ * from programs that a user may have written, so their lengths are checked
+ * once, by kv_record_check(); the rest then reads without asking.
+ */
+#ifndef KVIEW_SCHEMA_RECORD_H
+#define KVIEW_SCHEMA_RECORD_H
+
+#include <stdint.h>
+#include <string.h>
+
+#include "schema/schema.h"
+
+struct kv_string {
+	const unsigned char *data; /* NULL: no value */
+	size_t len;
+};
+
+/**
+ * kv_record_check() - is there a whole, sound record at the start of @p?
+ * @avail: bytes at @p
+ *
+ * Return: its length in bytes; 0: more bytes are needed; -EBADMSG with @err
+ * set: this is no record of @schema.
+ */
+int kv_record_check(const struct kv_schema *schema, const void *p, size_t avail,
+		    struct kv_err *err);
+
+/* kv_record_number() - a KV_TYPE_UINT or KV_TYPE_INT field, sign-extended */
+static inline uint64_t kv_record_number(const struct kv_column *col, const void *record)
+{
+	const char *p = (const char *)record + col->off;
+	uint64_t u64;
+	uint32_t u32;
+	uint16_t u16;
+
+	switch (col->size) {
+	case 8:
+		memcpy(&u64, p, 8);
+		return u64;
+	case 4:
+		memcpy(&u32, p, 4);
+		return col->type == KV_TYPE_INT ? (uint64_t)(int32_t)u32 : u32;
+	case 2:
+		memcpy(&u16, p, 2);
+		return col->type == KV_TYPE_INT ? (uint64_t)(int16_t)u16 : u16;
+	default:
+		return col->type == KV_TYPE_INT ? (uint64_t)(int8_t)*p : (uint8_t)*p;
+	}
+}
+
+/* kv_record_is_none() - @v, from kv_record_number(), means "no value" */
+static inline bool kv_record_is_none(const struct kv_column *col, uint64_t v)
+{
+	return col->has_none && v == (uint64_t)col->none;
+}
+
+/**
+ * kv_record_string() - a KV_TYPE_CHARS or KV_TYPE_STR field
+ *
+ * An empty char[] is no value; an empty kv_str is the empty string.
+ *
+ * Return: points into @record, or at a constant such as "(too long)".
+ */
+struct kv_string kv_record_string(const struct kv_column *col, const void *record);
+
+#endif

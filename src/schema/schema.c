@@ -1,0 +1,455 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "schema/schema.h"
+
+#include <bpf/btf.h>
+#include <ctype.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+
+#define MEANS "means:"
+#define UNIT "unit:"
+#define SHOW "show:"
+#define NONE "none:"
+#define WIDTH "width:"
+#define SHOWS "shows:"
+#define SINCE "since:"
+
+struct parser {
+	const struct btf *btf;
+	struct kv_schema *schema;
+	struct kv_err *err;
+	uint32_t record; /* type ids */
+	uint32_t var;
+};
+
+static const char *tag_value(const char *tag, const char *key)
+{
+	size_t n = strlen(key);
+
+	return strncmp(tag, key, n) == 0 ? tag + n : NULL;
+}
+
+static const char *name_at(const struct btf *btf, uint32_t off)
+{
+	const char *name = btf__name_by_offset(btf, off);
+
+	return name ? name : "";
+}
+
+/* Behind typedefs, const and volatile; NULL where the chain is broken. */
+static const struct btf_type *resolve(const struct btf *btf, uint32_t id)
+{
+	const struct btf_type *t = btf__type_by_id(btf, id);
+
+	for (int depth = 0; t && depth < 32; depth++) {
+		if (!btf_is_mod(t) && !btf_is_typedef(t))
+			return t;
+		t = btf__type_by_id(btf, t->type);
+	}
+	return NULL;
+}
+
+static int copy_text(char **to, const char *text)
+{
+	char *copy = strdup(text);
+
+	if (!copy)
+		return -ENOMEM;
+	free(*to);
+	*to = copy;
+	/* A line of schema/VIEW is one line of four fields. */
+	for (; *copy; copy++)
+		if ((unsigned char)*copy < 0x20)
+			*copy = ' ';
+	return 0;
+}
+
+/* --- finding the record --- */
+
+/* struct { struct type *record[0]; struct kv_table table; } -> type */
+static uint32_t record_of(const struct btf *btf, const struct btf_type *anchor)
+{
+	const struct btf_type *t;
+
+	if (!anchor || !btf_is_struct(anchor) || btf_vlen(anchor) < 2 ||
+	    strcmp(name_at(btf, btf_members(anchor)[0].name_off), "record") != 0)
+		return 0;
+	t = resolve(btf, btf_members(anchor)[0].type);
+	if (!t || !btf_is_array(t))
+		return 0;
+	t = resolve(btf, btf_array(t)->type);
+	return t && btf_is_ptr(t) ? t->type : 0;
+}
+
+static int find_record(struct parser *p)
+{
+	uint32_t n = btf__type_cnt(p->btf);
+
+	for (uint32_t id = 1; id < n; id++) {
+		const struct btf_type *t = btf__type_by_id(p->btf, id);
+
+		if (!btf_is_var(t) || strcmp(name_at(p->btf, t->name_off), KV_VIEW_VAR) != 0)
+			continue;
+		p->var = id;
+		p->record = record_of(p->btf, resolve(p->btf, t->type));
+		if (p->record)
+			return 0;
+		return kv_err_set(p->err, -EINVAL, "its %s names no record struct", KV_VIEW_VAR);
+	}
+	kv_err_set(p->err, -ENOENT, "it declares no view");
+	kv_err_hint(p->err, "a view is declared with KV_VIEW(), see kview-iters(7)");
+	return -ENOENT;
+}
+
+/* --- columns --- */
+
+static bool is_kv_str(const struct btf *btf, const struct btf_type *t)
+{
+	return btf_is_struct(t) && t->size == sizeof(struct kv_str) &&
+	       strcmp(name_at(btf, t->name_off), "kv_str") == 0;
+}
+
+static bool is_chars(const struct btf *btf, const struct btf_type *t)
+{
+	const struct btf_type *elem;
+
+	if (!btf_is_array(t))
+		return false;
+	elem = resolve(btf, btf_array(t)->type);
+	return elem && btf_is_int(elem) && elem->size == 1 && btf_array(t)->nelems >= 1 &&
+	       btf_array(t)->nelems <= 64;
+}
+
+static bool is_number(const struct btf_type *t)
+{
+	return (btf_is_int(t) || btf_is_enum(t) || btf_is_enum64(t)) &&
+	       (t->size == 1 || t->size == 2 || t->size == 4 || t->size == 8);
+}
+
+static bool is_signed(const struct btf_type *t)
+{
+	if (btf_is_int(t))
+		return btf_int_encoding(t) & BTF_INT_SIGNED;
+	return btf_kflag(t); /* enums */
+}
+
+static int set_type(struct parser *p, struct kv_column *col, const struct btf_type *t)
+{
+	if (t && is_kv_str(p->btf, t)) {
+		col->type = KV_TYPE_STR;
+		col->size = sizeof(struct kv_str);
+	} else if (t && is_chars(p->btf, t)) {
+		col->type = KV_TYPE_CHARS;
+		col->size = (uint16_t)btf_array(t)->nelems;
+	} else if (t && is_number(t)) {
+		col->type = is_signed(t) ? KV_TYPE_INT : KV_TYPE_UINT;
+		col->size = (uint16_t)t->size;
+	} else {
+		kv_err_set(p->err, -EINVAL, "column '%s' has a type that can't be shown",
+			   col->name);
+		kv_err_hint(p->err, "columns are integers of 1 to 8 bytes, char[N] with N up to "
+				    "64, or struct kv_str");
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static int set_name(struct parser *p, struct kv_column *col, const char *name)
+{
+	for (const char *c = name; *c; c++)
+		if (!islower((unsigned char)*c) && !isdigit((unsigned char)*c) && *c != '_')
+			return kv_err_set(p->err, -EINVAL, "column '%s' is not in lower case", name);
+	if (!*name || strlen(name) >= KV_COLUMN_NAME)
+		return kv_err_set(p->err, -EINVAL, "column name '%s' is empty or longer than %d",
+				  name, KV_COLUMN_NAME - 1);
+	for (unsigned int i = 0; i < p->schema->ncolumns; i++)
+		if (strcmp(p->schema->columns[i].name, name) == 0)
+			return kv_err_set(p->err, -EINVAL, "column '%s' is there twice", name);
+	return copy_text(&col->name, name);
+}
+
+/* Enough for usual values: a longer one only shifts its own line. */
+static uint16_t default_width(const struct kv_column *col)
+{
+	if (col->show == KV_SHOW_SECONDS)
+		return 20;
+	switch (col->type) {
+	case KV_TYPE_CHARS:
+		return col->size;
+	case KV_TYPE_STR:
+		return 15;
+	default:
+		return col->size == 8 ? 12 : col->size == 4 ? 8 : 5;
+	}
+}
+
+static int add_column(struct parser *p, const struct btf_type *record, const struct btf_member *m)
+{
+	struct kv_schema *s = p->schema;
+	const char *name = name_at(p->btf, m->name_off);
+	uint32_t bit = btf_member_bit_offset(record, (uint32_t)(m - btf_members(record)));
+	struct kv_column *col;
+	int rc;
+
+	if (name[0] == '_')
+		return 0;
+	if (s->ncolumns == KV_MAX_COLUMNS)
+		return kv_err_set(p->err, -E2BIG, "its record has more than %d columns",
+				  KV_MAX_COLUMNS);
+	if (btf_member_bitfield_size(record, (uint32_t)(m - btf_members(record))) || bit % 8)
+		return kv_err_set(p->err, -EINVAL, "column '%s' is a bit field", name);
+	col = &s->columns[s->ncolumns];
+	rc = set_name(p, col, name);
+	if (!rc)
+		rc = copy_text(&col->unit, "");
+	if (!rc)
+		rc = copy_text(&col->meaning, "");
+	if (!rc)
+		rc = set_type(p, col, resolve(p->btf, m->type));
+	s->ncolumns++; /* from here on kv_schema_free() frees it */
+	if (rc)
+		return rc;
+	col->off = (uint16_t)(bit / 8);
+	if (bit / 8 + col->size > s->fixed)
+		return kv_err_set(p->err, -EINVAL, "column '%s' lies outside its record", name);
+	return 0;
+}
+
+static int add_columns(struct parser *p)
+{
+	const struct btf_type *record = resolve(p->btf, p->record);
+	const struct btf_member *m;
+	const struct btf_type *head;
+	int rc;
+
+	if (!record || !btf_is_struct(record))
+		return kv_err_set(p->err, -EINVAL, "its record is not a struct");
+	if (record->size > KV_FIXED_MAX)
+		return kv_err_set(p->err, -E2BIG, "its record is larger than %d bytes",
+				  KV_FIXED_MAX);
+	p->schema->fixed = (uint16_t)record->size;
+	m = btf_members(record);
+	head = btf_vlen(record) ? resolve(p->btf, m->type) : NULL;
+	if (!head || strcmp(name_at(p->btf, head->name_off), "kv_head") != 0 || m->offset)
+		return kv_err_set(p->err, -EINVAL, "its record does not begin with struct kv_head");
+	for (uint16_t i = 1; i < btf_vlen(record); i++) {
+		rc = add_column(p, record, m + i);
+		if (rc)
+			return rc;
+	}
+	if (!p->schema->ncolumns)
+		return kv_err_set(p->err, -EINVAL, "its record has no columns");
+	return 0;
+}
+
+/* --- tags --- */
+
+static int set_show(struct parser *p, struct kv_column *col, const char *how)
+{
+	static const struct {
+		const char *name;
+		enum kv_show show;
+	} shows[] = {
+		{"dec", KV_SHOW_DEC}, {"hex", KV_SHOW_HEX}, {"oct", KV_SHOW_OCT},
+		{"seconds", KV_SHOW_SECONDS}, {"dev", KV_SHOW_DEV},
+	};
+
+	if (col->type > KV_TYPE_INT)
+		return kv_err_set(p->err, -EINVAL, "column '%s': KV_SHOW() is for integers",
+				  col->name);
+	for (size_t i = 0; i < sizeof(shows) / sizeof(shows[0]); i++) {
+		if (strcmp(shows[i].name, how) == 0) {
+			col->show = shows[i].show;
+			return 0;
+		}
+	}
+	kv_err_set(p->err, -EINVAL, "column '%s' is shown as '%s', which kview does not know",
+		   col->name, how);
+	kv_err_hint(p->err, "KV_SHOW() takes dec, hex, oct, seconds or dev");
+	return -EINVAL;
+}
+
+static int set_integer(struct parser *p, const struct kv_column *col, const char *text,
+		       long long min, long long max, int64_t *to)
+{
+	char *end;
+	long long v;
+
+	errno = 0;
+	v = strtoll(text, &end, 0);
+	if (errno || end == text || *end || v < min || v > max)
+		return kv_err_set(p->err, -EINVAL, "column '%s': '%s' is not a number it can take",
+				  col->name, text);
+	*to = v;
+	return 0;
+}
+
+static int column_tag(struct parser *p, struct kv_column *col, const char *tag)
+{
+	const char *v;
+	int64_t n;
+	int rc;
+
+	if ((v = tag_value(tag, MEANS)))
+		return copy_text(&col->meaning, v);
+	if ((v = tag_value(tag, UNIT)))
+		return copy_text(&col->unit, v);
+	if ((v = tag_value(tag, SHOW)))
+		return set_show(p, col, v);
+	if ((v = tag_value(tag, NONE))) {
+		col->has_none = true;
+		return set_integer(p, col, v, INT64_MIN, INT64_MAX, &col->none);
+	}
+	if ((v = tag_value(tag, WIDTH))) {
+		rc = set_integer(p, col, v, 1, 200, &n);
+		if (!rc)
+			col->width = (uint16_t)n;
+		return rc;
+	}
+	return 0; /* somebody else's tag */
+}
+
+static int view_tag(struct parser *p, const char *tag)
+{
+	const char *v;
+
+	if ((v = tag_value(tag, SHOWS)))
+		return copy_text(&p->schema->shows, v);
+	if ((v = tag_value(tag, SINCE)))
+		return copy_text(&p->schema->since, v);
+	return 0;
+}
+
+static struct kv_column *column_of_member(struct parser *p, int index)
+{
+	const struct btf_type *record = resolve(p->btf, p->record);
+	const char *name;
+	int i;
+
+	if (index < 0 || index >= btf_vlen(record))
+		return NULL;
+	name = name_at(p->btf, btf_members(record)[index].name_off);
+	i = kv_schema_find(p->schema, name, strlen(name));
+	return i < 0 ? NULL : &p->schema->columns[i];
+}
+
+static int read_tags(struct parser *p)
+{
+	uint32_t n = btf__type_cnt(p->btf);
+	int rc = 0;
+
+	for (uint32_t id = 1; id < n && !rc; id++) {
+		const struct btf_type *t = btf__type_by_id(p->btf, id);
+		struct kv_column *col;
+
+		if (!btf_is_decl_tag(t))
+			continue;
+		if (t->type == p->var) {
+			rc = view_tag(p, name_at(p->btf, t->name_off));
+		} else if (t->type == p->record) {
+			col = column_of_member(p, btf_decl_tag(t)->component_idx);
+			if (col)
+				rc = column_tag(p, col, name_at(p->btf, t->name_off));
+		}
+	}
+	return rc;
+}
+
+/* A field of 4 bytes holds "none" as 4 bytes do: -1 is 0xffffffff if unsigned. */
+static void finish_column(struct kv_column *col)
+{
+	size_t name = strlen(col->name);
+
+	if (col->type == KV_TYPE_UINT && col->size < 8)
+		col->none &= (1LL << (col->size * 8)) - 1;
+	if (!col->width)
+		col->width = default_width(col);
+	if (col->width < name)
+		col->width = (uint16_t)name;
+}
+
+int kv_schema_from_btf(const struct btf *btf, struct kv_schema **schema, struct kv_err *err)
+{
+	struct parser p = {.btf = btf, .err = err};
+	int rc;
+
+	rc = find_record(&p);
+	if (rc)
+		return rc;
+	p.schema = calloc(1, sizeof(*p.schema));
+	if (!p.schema)
+		return kv_err_errno(err, -ENOMEM, "can't read its columns");
+	rc = copy_text(&p.schema->shows, "");
+	if (!rc)
+		rc = copy_text(&p.schema->since, "");
+	if (!rc)
+		rc = add_columns(&p);
+	if (!rc)
+		rc = read_tags(&p);
+	if (rc == -ENOMEM)
+		kv_err_errno(err, rc, "can't read its columns");
+	if (rc) {
+		kv_schema_free(p.schema);
+		return rc;
+	}
+	for (unsigned int i = 0; i < p.schema->ncolumns; i++)
+		finish_column(&p.schema->columns[i]);
+	*schema = p.schema;
+	return 0;
+}
+
+void kv_schema_free(struct kv_schema *schema)
+{
+	if (!schema)
+		return;
+	for (unsigned int i = 0; i < schema->ncolumns; i++) {
+		free(schema->columns[i].name);
+		free(schema->columns[i].unit);
+		free(schema->columns[i].meaning);
+	}
+	free(schema->shows);
+	free(schema->since);
+	free(schema);
+}
+
+int kv_schema_find(const struct kv_schema *schema, const char *name, size_t len)
+{
+	for (unsigned int i = 0; i < schema->ncolumns; i++)
+		if (strlen(schema->columns[i].name) == len &&
+		    memcmp(schema->columns[i].name, name, len) == 0)
+			return (int)i;
+	return -1;
+}
+
+const char *kv_column_type_name(const struct kv_column *col)
+{
+	static const char *const shown[] = {
+		[KV_SHOW_DEC] = "integer",     [KV_SHOW_HEX] = "hex",    [KV_SHOW_OCT] = "octal",
+		[KV_SHOW_SECONDS] = "decimal", [KV_SHOW_DEV] = "device",
+	};
+
+	return col->type > KV_TYPE_INT ? "string" : shown[col->show];
+}
+
+void kv_schema_table(const struct kv_schema *schema, struct kv_table *table)
+{
+	table->ncolumns = schema->ncolumns;
+	for (unsigned int i = 0; i < schema->ncolumns; i++) {
+		const struct kv_column *col = &schema->columns[i];
+		struct kv_text_column *t = &table->columns[i];
+
+		*t = (struct kv_text_column){
+			.none = col->none,
+			.off = col->off,
+			.size = col->size,
+			.type = (uint8_t)col->type,
+			.show = (uint8_t)col->show,
+			.has_none = col->has_none,
+		};
+		for (size_t j = 0; col->name[j]; j++)
+			t->name[j] = (char)toupper((unsigned char)col->name[j]);
+	}
+}

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What a view's records look like: read from the BTF of its object, where the
+ * record struct with its tags is the only definition (iters/kview.h). Knows
+ * no view by name, makes no system call.
+ */
+#ifndef KVIEW_SCHEMA_SCHEMA_H
+#define KVIEW_SCHEMA_SCHEMA_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "iters/abi.h"
+
+struct btf;
+
+struct kv_column {
+	char *name;    /* lower case */
+	char *unit;    /* "" for none */
+	char *meaning; /* one line, "" for none */
+	enum kv_type type;
+	enum kv_show show;
+	uint16_t off;   /* in the record */
+	uint16_t size;  /* of the field */
+	bool has_none;  /* numbers: @none means "no value" */
+	int64_t none;
+	uint16_t width; /* of the text column */
+};
+
+struct kv_schema {
+	char *shows; /* one line: what a row is */
+	char *since; /* first kernel that has the iterator, "" if not said */
+	uint16_t fixed; /* bytes of a record's fixed part */
+	unsigned int ncolumns;
+	struct kv_column columns[KV_MAX_COLUMNS];
+};
+
+/**
+ * kv_schema_from_btf() - find the record struct and read its columns
+ * @btf: of the object; not kept
+ * @schema: on success a new schema, freed with kv_schema_free()
+ *
+ * Return: 0 or -errno with @err saying what the object lacks; -ENOENT: it
+ * declares no view (no KV_VIEW()).
+ */
+int kv_schema_from_btf(const struct btf *btf, struct kv_schema **schema, struct kv_err *err);
+
+void kv_schema_free(struct kv_schema *schema);
+
+/**
+ * kv_schema_find() - a column's index by name, -1 for none
+ * @len: bytes of @name
+ */
+int kv_schema_find(const struct kv_schema *schema, const char *name, size_t len);
+
+/**
+ * kv_column_is_number() - shown as a bare decimal number in every format
+ *
+ * Hex, octal and device columns are spelled as /proc spells them everywhere,
+ * so JSON has them as strings.
+ */
+static inline bool kv_column_is_number(const struct kv_column *col)
+{
+	return col->type <= KV_TYPE_INT &&
+	       (col->show == KV_SHOW_DEC || col->show == KV_SHOW_SECONDS);
+}
+
+/* kv_column_type_name() - for schema/VIEW: integer, decimal, hex, octal, device, string */
+const char *kv_column_type_name(const struct kv_column *col);
+
+/**
+ * kv_schema_table() - the table for the text printer inside the kernel
+ * @table: columns and ncolumns are filled, the rest is left as it is
+ */
+void kv_schema_table(const struct kv_schema *schema, struct kv_table *table);
+
+#endif
