@@ -17,8 +17,8 @@ void kv_handles_init(struct kv_handles *handles, uint32_t epoch)
 void kv_handles_free(struct kv_handles *handles, void (*release)(void *object))
 {
 	for (uint32_t i = 0; i < handles->cap; i++)
-		if (handles->slots[i])
-			release(handles->slots[i]);
+		if (handles->slots[i].object)
+			release(handles->slots[i].object);
 	free(handles->slots);
 	pthread_mutex_destroy(&handles->lock);
 }
@@ -27,11 +27,11 @@ void kv_handles_free(struct kv_handles *handles, void (*release)(void *object))
 static int64_t free_slot(struct kv_handles *handles)
 {
 	uint32_t cap = handles->cap;
-	void **more;
+	struct kv_handle_slot *more;
 
 	if (handles->used < cap)
 		for (uint32_t i = 0; i < cap; i++)
-			if (!handles->slots[i])
+			if (!handles->slots[i].object)
 				return i;
 	if (cap >= CAP_MAX)
 		return -EMFILE;
@@ -53,7 +53,7 @@ int kv_handles_add(struct kv_handles *handles, void *object, uint64_t *handle)
 	pthread_mutex_lock(&handles->lock);
 	slot = free_slot(handles);
 	if (slot >= 0) {
-		handles->slots[slot] = object;
+		handles->slots[slot] = (struct kv_handle_slot){object, 1};
 		handles->used++;
 		*handle = (uint64_t)handles->epoch << 32 | (uint32_t)slot;
 	}
@@ -61,33 +61,40 @@ int kv_handles_add(struct kv_handles *handles, void *object, uint64_t *handle)
 	return slot < 0 ? (int)slot : 0;
 }
 
-static void **find(struct kv_handles *handles, uint64_t handle)
+static struct kv_handle_slot *find(struct kv_handles *handles, uint64_t handle)
 {
-	uint32_t slot = (uint32_t)handle;
+	uint32_t i = (uint32_t)handle;
 
-	return handle >> 32 == handles->epoch && slot < handles->cap ? &handles->slots[slot] : NULL;
+	if (handle >> 32 != handles->epoch || i >= handles->cap || !handles->slots[i].object)
+		return NULL;
+	return &handles->slots[i];
 }
 
 void *kv_handles_get(struct kv_handles *handles, uint64_t handle)
 {
-	void **slot, *object;
+	struct kv_handle_slot *slot;
+	void *object = NULL;
 
 	pthread_mutex_lock(&handles->lock);
 	slot = find(handles, handle);
-	object = slot ? *slot : NULL;
+	if (slot) {
+		slot->refs++;
+		object = slot->object;
+	}
 	pthread_mutex_unlock(&handles->lock);
 	return object;
 }
 
-void *kv_handles_take(struct kv_handles *handles, uint64_t handle)
+void *kv_handles_drop(struct kv_handles *handles, uint64_t handle)
 {
-	void **slot, *object;
+	struct kv_handle_slot *slot;
+	void *object = NULL;
 
 	pthread_mutex_lock(&handles->lock);
 	slot = find(handles, handle);
-	object = slot ? *slot : NULL;
-	if (object) {
-		*slot = NULL;
+	if (slot && --slot->refs == 0) {
+		object = slot->object;
+		slot->object = NULL;
 		handles->used--;
 	}
 	pthread_mutex_unlock(&handles->lock);

@@ -10,9 +10,14 @@
 #include <pthread.h>
 #include <stdint.h>
 
+struct kv_handle_slot {
+	void *object; /* NULL: free */
+	uint32_t refs;
+};
+
 struct kv_handles {
 	pthread_mutex_t lock;
-	void **slots;
+	struct kv_handle_slot *slots;
 	uint32_t used, cap;
 	uint32_t epoch;
 };
@@ -27,16 +32,27 @@ void kv_handles_init(struct kv_handles *handles, uint32_t epoch);
 void kv_handles_free(struct kv_handles *handles, void (*release)(void *object));
 
 /**
- * kv_handles_add() - a handle for an object
+ * kv_handles_add() - a handle for an object, with one reference
  *
  * Return: 0, -ENOMEM, -EMFILE: the table is full.
  */
 int kv_handles_add(struct kv_handles *handles, void *object, uint64_t *handle);
 
-/* kv_handles_get() - the object, NULL for a handle that is not of this table */
+/**
+ * kv_handles_get() - the object, with one more reference
+ *
+ * A RELEASE may overtake the end of the READ before it: the reader closes as
+ * soon as it has its bytes, while the thread that sent them is still in here.
+ *
+ * Return: NULL for a handle that is not of this table.
+ */
 void *kv_handles_get(struct kv_handles *handles, uint64_t handle);
 
-/* kv_handles_take() - the same, and the handle is no more */
-void *kv_handles_take(struct kv_handles *handles, uint64_t handle);
+/**
+ * kv_handles_drop() - give a reference back
+ *
+ * Return: the object if that was the last one: the caller frees it; or NULL.
+ */
+void *kv_handles_drop(struct kv_handles *handles, uint64_t handle);
 
 #endif

@@ -16,6 +16,22 @@
 #define STATIC_TIMEOUT 60.0
 #define DIR_CHUNK 65536u
 
+static void drop_file(struct kv_server *s, uint64_t handle)
+{
+	struct kv_file *file = kv_handles_drop(&s->files, handle);
+
+	if (file)
+		kv_file_free(file);
+}
+
+static void drop_pids(struct kv_server *s, uint64_t handle)
+{
+	struct kv_pids *pids = kv_handles_drop(&s->dirs, handle);
+
+	if (pids)
+		kv_pids_free(pids);
+}
+
 static struct kv_server *server(fuse_req_t req)
 {
 	return fuse_req_userdata(req);
@@ -141,19 +157,16 @@ static void op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi
 	if (rc)
 		fuse_reply_err(req, -rc);
 	else if (fuse_reply_open(req, fi) == -ENOENT && node->type == KV_NODE_PIDS)
-		kv_pids_free(kv_handles_take(&s->dirs, fi->fh)); /* interrupted: no release comes */
+		drop_pids(s, fi->fh); /* interrupted: no release comes */
 }
 
 static void op_releasedir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	struct kv_server *s = server(req);
 	const struct kv_node *node = kv_tree_node(&s->tree, ino);
-	struct kv_pids *pids = NULL;
 
 	if (node && node->type == KV_NODE_PIDS)
-		pids = kv_handles_take(&s->dirs, fi->fh);
-	if (pids)
-		kv_pids_free(pids);
+		drop_pids(s, fi->fh);
 	fuse_reply_err(req, 0);
 }
 
@@ -235,6 +248,8 @@ static void op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 		fuse_reply_err(req, -rc);
 	else
 		fuse_reply_buf(req, l.buf, l.used);
+	if (pids)
+		drop_pids(s, fi->fh);
 	free(l.buf);
 }
 
@@ -269,7 +284,7 @@ static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	}
 	fi->direct_io = 1; /* without it a file of size 0 reads as empty */
 	if (fuse_reply_open(req, fi) == -ENOENT)
-		kv_file_free(kv_handles_take(&s->files, fi->fh)); /* interrupted */
+		drop_file(s, fi->fh); /* interrupted */
 }
 
 static bool is_interrupted(void *arg)
@@ -300,6 +315,7 @@ static void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 		return;
 	}
 	rc = kv_file_read(file, &read, &err);
+	drop_file(s, fi->fh);
 	if (!rc)
 		return;
 	if (rc != -ESPIPE && rc != -EINTR && rc != -ENOENT) {
@@ -311,11 +327,8 @@ static void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 
 static void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
-	struct kv_file *file = kv_handles_take(&server(req)->files, fi->fh);
-
 	(void)ino;
-	if (file)
-		kv_file_free(file);
+	drop_file(server(req), fi->fh);
 	fuse_reply_err(req, 0);
 }
 

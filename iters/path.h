@@ -18,7 +18,7 @@
  */
 static __always_inline void kv_put_path(struct kv_call *c, struct kv_str *s, struct path *p)
 {
-	__u64 off = c->len;
+	__u64 off = c->scratch->len;
 	long n;
 
 	kv_opaque(off);
@@ -33,23 +33,13 @@ static __always_inline void kv_put_path(struct kv_call *c, struct kv_str *s, str
 	}
 	s->off = off;
 	s->len = n - 1; /* counts the NUL */
-	c->len = off + n - 1;
+	c->scratch->len = off + n - 1;
 }
 
-/* A path under construction: kv_scratch.path filled from its end. */
-struct kv_walk {
-	struct kv_scratch *scratch;
-	const struct dentry *dentry, *root_dentry;
-	const struct vfsmount *mnt, *root_mnt;
-	__u32 pos;
-	__u32 failed; /* a KV_STR_ code */
-	__u32 first;
-	__u32 deleted;
-};
-
 /* "/name" in front; @len at most KV_NAME_MAX - 1, as for every file system. */
-static __always_inline void kv_prepend(struct kv_walk *w, const void *name, __u64 len)
+static __always_inline void kv_prepend(struct kv_scratch *scratch, const void *name, __u64 len)
 {
+	struct kv_walk *w = &scratch->walk;
 	__u64 pos = w->pos;
 
 	len &= KV_NAME_MAX - 1;
@@ -62,15 +52,38 @@ static __always_inline void kv_prepend(struct kv_walk *w, const void *name, __u6
 	kv_opaque(len);
 	if (pos >= KV_PATH_MAX || len >= KV_NAME_MAX) /* never */
 		return;
-	w->scratch->path[pos] = '/';
-	if (len && bpf_probe_read_kernel(w->scratch->path + pos + 1, len, name))
+	scratch->path[pos] = '/';
+	if (len && bpf_probe_read_kernel(scratch->path + pos + 1, len, name))
 		w->failed = KV_STR_UNREADABLE;
 	w->pos = pos;
 }
 
-/* One step up, as prepend_path() in fs/d_path.c takes it; 1 ends the walk. */
-static long kv_walk_step(__u64 i, struct kv_walk *w)
+static __always_inline void kv_walk_begin(struct kv_walk *w)
 {
+	w->pos = KV_PATH_MAX;
+	w->failed = 0;
+}
+
+/* The path that was built, or what became of it, as a string of the record. */
+static __always_inline void kv_walk_end(struct kv_call *c, struct kv_str *s)
+{
+	struct kv_walk *w = &c->scratch->walk;
+	__u64 pos;
+
+	if (w->pos == KV_PATH_MAX && !w->failed)
+		kv_prepend(c->scratch, NULL, 0); /* the root itself */
+	pos = w->pos;
+	kv_opaque(pos);
+	s->len = 0;
+	s->off = w->failed;
+	if (!w->failed && pos < KV_PATH_MAX)
+		kv_put_bytes(c, s, c->scratch->path + pos, KV_PATH_MAX - pos);
+}
+
+/* One step up, as prepend_path() in fs/d_path.c takes it; 1 ends the walk. */
+static long kv_walk_step(__u64 i, struct kv_call *c)
+{
+	struct kv_walk *w = &c->scratch->walk;
 	const struct dentry *dentry = w->dentry, *parent;
 	const struct vfsmount *mnt = w->mnt;
 	struct qstr name = {};
@@ -97,7 +110,7 @@ static long kv_walk_step(__u64 i, struct kv_walk *w)
 	/* A dentry without parent or mount is a pseudo file's: simple_dname(). */
 	if (dentry == parent)
 		w->deleted = true;
-	kv_prepend(w, name.name, name.hash_len >> 32);
+	kv_prepend(c->scratch, name.name, name.hash_len >> 32);
 	w->first = false;
 	if (dentry == parent)
 		return 1;
@@ -118,29 +131,18 @@ static __always_inline void kv_put_path_racy(struct kv_call *c, struct kv_str *s
 					     const struct dentry *dentry)
 {
 	struct fs_struct *fs = bpf_get_current_task_btf()->fs;
-	struct kv_walk w = {
-		.scratch = c->scratch,
-		.dentry = dentry,
-		.mnt = mnt,
-		.root_dentry = fs->root.dentry,
-		.root_mnt = fs->root.mnt,
-		.pos = KV_PATH_MAX,
-		.first = true,
-	};
-	__u64 pos;
+	struct kv_walk *w = &c->scratch->walk;
 
-	w.deleted = !BPF_CORE_READ(dentry, d_hash.pprev) && dentry != BPF_CORE_READ(dentry, d_parent);
-	bpf_loop(KV_PATH_MAX, kv_walk_step, &w, 0);
-	if (w.pos == KV_PATH_MAX && !w.failed)
-		kv_prepend(&w, NULL, 0); /* the root itself */
-	pos = w.pos;
-	kv_opaque(pos);
-	s->len = 0;
-	s->off = w.failed;
-	if (w.failed || pos >= KV_PATH_MAX)
-		return;
-	kv_put_bytes(c, s, c->scratch->path + pos, KV_PATH_MAX - pos);
-	if (w.deleted)
+	w->dentry = dentry;
+	w->mnt = mnt;
+	w->root_dentry = fs->root.dentry;
+	w->root_mnt = fs->root.mnt;
+	w->first = true;
+	w->deleted = !BPF_CORE_READ(dentry, d_hash.pprev) && dentry != BPF_CORE_READ(dentry, d_parent);
+	kv_walk_begin(w);
+	bpf_loop(KV_PATH_MAX, kv_walk_step, c, 0);
+	kv_walk_end(c, s);
+	if (w->deleted && s->len)
 		kv_add_literal(c, s, " (deleted)");
 }
 

@@ -60,14 +60,9 @@ struct exe_key {
 	void *hashed;
 };
 
-struct cgroup_key {
-	__u64 session;
-	__u64 id;
-};
-
 struct cache {
 	struct exe_key exe_key;
-	struct cgroup_key cgroup_key;
+	__u64 cgroup_session, cgroup_id;
 	struct kv_str exe;
 	struct kv_str cgroup;
 	char exe_path[KV_PATH_MAX + 64];
@@ -144,25 +139,26 @@ static __always_inline void put_exe(struct kv_call *c, struct kv_str *s, struct 
 }
 
 struct up {
-	struct kv_walk walk;
+	struct kv_scratch *scratch;
 	struct kernfs_node *kn;
 };
 
 static long cgroup_step(__u64 i, struct up *up)
 {
 	struct kernfs_node *kn = up->kn, *parent = kv_kernfs_parent(kn);
+	struct kv_scratch *scratch = up->scratch;
 	char *name = (char *)BPF_CORE_READ(kn, name);
 	long n;
 
-	if (!parent || up->walk.failed)
+	if (!parent || scratch->walk.failed)
 		return 1;
 	/* Behind the path's end there is room for one name, to learn its length. */
-	n = bpf_probe_read_kernel_str(up->walk.scratch->path + KV_PATH_MAX, KV_NAME_MAX, name);
+	n = bpf_probe_read_kernel_str(scratch->path + KV_PATH_MAX, KV_NAME_MAX, name);
 	if (n <= 0) {
-		up->walk.failed = KV_STR_UNREADABLE;
+		scratch->walk.failed = KV_STR_UNREADABLE;
 		return 1;
 	}
-	kv_prepend(&up->walk, name, n - 1);
+	kv_prepend(scratch, name, n - 1);
 	up->kn = parent;
 	return 0;
 }
@@ -170,30 +166,23 @@ static long cgroup_step(__u64 i, struct up *up)
 static __always_inline void put_cgroup(struct kv_call *c, struct kv_str *s, struct cache *cache,
 				       __u64 session, struct task_struct *task)
 {
-	struct up up = {.walk = {.scratch = c->scratch, .pos = KV_PATH_MAX}};
 	struct kernfs_node *kn = task->cgroups->dfl_cgrp->kn;
-	struct cgroup_key key = {.session = session};
-	__u64 pos;
+	struct up up = {.scratch = c->scratch, .kn = kn};
+	__u64 id;
 
 	if (!kn)
 		return;
-	up.kn = kn;
-	key.id = kn->id;
-	if (key.session == cache->cgroup_key.session && key.id == cache->cgroup_key.id) {
+	id = kn->id;
+	if (cache->cgroup_session == session && cache->cgroup_id == id) {
 		recall(c, s, &cache->cgroup, cache->cgroup_path);
 		return;
 	}
+	kv_walk_begin(&c->scratch->walk);
 	bpf_loop(KV_PATH_MAX, cgroup_step, &up, 0);
-	if (up.walk.pos == KV_PATH_MAX && !up.walk.failed)
-		kv_prepend(&up.walk, NULL, 0);
-	pos = up.walk.pos;
-	kv_opaque(pos);
-	if (up.walk.failed || pos >= KV_PATH_MAX)
-		s->off = up.walk.failed;
-	else
-		kv_put_bytes(c, s, c->scratch->path + pos, KV_PATH_MAX - pos);
+	kv_walk_end(c, s);
 	remember(c, s, &cache->cgroup, cache->cgroup_path);
-	cache->cgroup_key = key;
+	cache->cgroup_session = session;
+	cache->cgroup_id = id;
 }
 
 /* The terminal's name as ps has it: pts/0, tty1. */

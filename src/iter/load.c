@@ -13,14 +13,22 @@
 
 /* --- libbpf's log --- */
 
+#define LOG_STATS 4 /* BPF_LOG_STATS: what verification took */
+
 /* The first line that libbpf warns of a failure with is the one that tells why. */
 static _Thread_local char first_warning[256];
+
+/* For authors of views: libbpf's and the verifier's words, all of them. */
+static bool is_debugging(void)
+{
+	return getenv("KVIEW_DEBUG") != NULL;
+}
 
 static int keep_warning(enum libbpf_print_level level, const char *fmt, va_list ap)
 {
 	size_t n;
 
-	if (getenv("KVIEW_DEBUG")) {
+	if (is_debugging()) {
 		va_list copy;
 
 		va_copy(copy, ap);
@@ -65,7 +73,8 @@ static int read_kind(const char *section, char *kind)
 int kv_object_open(const char *name, const void *data, size_t size, char *kind,
 		   struct bpf_object **object, struct kv_err *err)
 {
-	LIBBPF_OPTS(bpf_object_open_opts, opts, .object_name = name);
+	LIBBPF_OPTS(bpf_object_open_opts, opts, .object_name = name,
+		    .kernel_log_level = is_debugging() ? LOG_STATS : 0);
 	struct bpf_program *prog;
 	int rc;
 
