@@ -104,4 +104,94 @@ $(BUILD)/kview: $(CLI_OBJ) $(FUSE_OBJ) $(LIB_OBJ) $(EMBED_OBJ)
 	$(say) LD $@
 	$(Q)$(CC) $(ALL_LDFLAGS) $^ $(PKG_LIBS) -o $@
 
--include $(shell test -d $(BUILD) && find $(BUILD) -name '*.d')
+
+# --- tests ---------------------------------------------------------------
+
+UNIT_SRC := $(wildcard tests/unit/*_test.c)
+UNIT_BIN := $(UNIT_SRC:%.c=$(BUILD)/%)
+# Helper programs of the cases and benchmarks: one source each.
+TOOL_SRC := $(wildcard tests/cases/*.c tests/bench/*.c)
+TOOL_BIN := $(TOOL_SRC:%.c=$(BUILD)/%)
+TEST_ITERS := $(wildcard tests/cases/iters/*.bpf.c)
+TEST_ITER_OBJ := $(TEST_ITERS:%.c=$(BUILD)/%.o)
+CASES ?= $(wildcard tests/cases/*.bats)
+
+$(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(FUSE_OBJ) $(LIB_OBJ) $(BUILD)/src/cli/args.o $(EMBED_OBJ)
+	$(say) LD $@
+	$(Q)$(CC) $(ALL_LDFLAGS) $^ $(PKG_LIBS) $(shell $(PKG_CONFIG) --libs cmocka) -o $@
+
+$(TOOL_BIN): $(BUILD)/%: $(BUILD)/%.o $(LIB_OBJ) $(EMBED_OBJ)
+	$(say) LD $@
+	$(Q)$(CC) $(ALL_LDFLAGS) $^ $(PKG_LIBS) -o $@
+
+##check: install what is missing, build, run all tests and lint (root)
+check: deps
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)BUILD=$(BUILD) tests/check $(MAKE)
+
+##check-unit: unit tests only (no root)
+check-unit: $(UNIT_BIN)
+	$(Q)BUILD=$(BUILD) tests/suite unit $(UNIT_BIN)
+
+##check-cases: end-to-end tests only (root); CASES=tests/cases/x.bats for one
+check-cases: $(BUILD)/kview $(TOOL_BIN) $(TEST_ITER_OBJ)
+	$(Q)BUILD=$(BUILD) tests/suite cases $(CASES)
+
+##check-vm: the tests on another kernel, under qemu (root)
+check-vm: $(BUILD)/kview $(TOOL_BIN)
+	$(Q)BUILD=$(BUILD) tests/suite vm tests/vm/run
+
+##bench: measure against ps, lsof, /proc and slabtop (root)
+bench: $(BUILD)/kview $(TOOL_BIN)
+	$(Q)BUILD=$(BUILD) tests/bench/bench
+
+##lint: formatting, static analysis, includes, man pages
+lint: $(BUILD)/kview
+	$(Q)BUILD=$(BUILD) tests/suite lint tests/lint
+
+C_FILES := $(wildcard src/*/*.[ch] fuse/*.[ch] iters/*.[ch] iters/tools/*.c tests/*/*.[ch] tests/cases/iters/*.c)
+##format: bring the sources into shape
+format:
+	$(Q)clang-format -i $(C_FILES)
+
+# --- what a newcomer runs ------------------------------------------------
+
+##deps: install what is missing, through the system's package manager (root)
+deps:
+	$(Q)tests/deps
+
+##demo: install what is missing, build, mount at /mnt/kview, show every view (root)
+demo: deps
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)BUILD=$(BUILD) tests/demo
+
+MANS := man/kview.1 man/kview-iters.7
+HEADERS := $(wildcard iters/*.h)
+
+##install: into $(DESTDIR)$(PREFIX), and the helper by which mount(8) and fstab find kview
+install: all
+	install -D -m 755 $(BUILD)/kview $(DESTDIR)$(PREFIX)/bin/kview
+	install -d $(DESTDIR)$(SBINDIR)
+	ln -sf $(PREFIX)/bin/kview $(DESTDIR)$(SBINDIR)/mount.fuse.kview
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man1 man/kview.1
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man7 man/kview-iters.7
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/include/kview $(HEADERS)
+
+##uninstall: remove what install put there
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/bin/kview $(DESTDIR)$(SBINDIR)/mount.fuse.kview
+	rm -f $(DESTDIR)$(PREFIX)/share/man/man1/kview.1
+	rm -f $(DESTDIR)$(PREFIX)/share/man/man7/kview-iters.7
+	rm -f $(HEADERS:iters/%=$(DESTDIR)$(PREFIX)/include/kview/%)
+	-rmdir $(DESTDIR)$(PREFIX)/include/kview
+
+##clean: remove build/
+clean:
+	rm -rf $(BUILD)
+
+help:
+	@echo 'kview $(VERSION). Targets:'
+	@sed -n 's/^##\([a-z-]*\): \(.*\)/  \1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{printf "%-15s %s\n", $$1, $$2}'
+	@sed -n '4,/^$$/s/^#   /  /p' $(firstword $(MAKEFILE_LIST))
+
+-include $(shell test -d $(BUILD) && find $(BUILD) -name "*.d")

@@ -51,7 +51,9 @@ static int put_schema(struct kv_file *f)
 static int start(struct kv_file *f, const struct kv_read *read, struct kv_err *err)
 {
 	struct kv_run_opts opts = {
-		.pid = f->source.pid, .cancelled = read->cancelled, .arg = read->arg,
+		.pid = f->source.pid,
+		.cancelled = read->cancelled,
+		.arg = read->arg,
 	};
 	char *out;
 	int rc;
@@ -64,8 +66,7 @@ static int start(struct kv_file *f, const struct kv_read *read, struct kv_err *e
 	rc = kv_run_new(f->source.view, &opts, &f->run, err);
 	if (rc)
 		return rc;
-	kv_window_commit(&f->window, out,
-			 (size_t)(f->source.format->header(&f->plan, out) - out));
+	kv_window_commit(&f->window, out, (size_t)(f->source.format->header(&f->plan, out) - out));
 	return 0;
 }
 

@@ -19,9 +19,9 @@ struct kv_file;
 
 /* What a file shows. */
 struct kv_source {
-	const struct kv_view *view;     /* must outlive the file */
+	const struct kv_view *view;	/* must outlive the file */
 	const struct kv_format *format; /* NULL: the text of schema/VIEW */
-	pid_t pid;                      /* 0: all processes */
+	pid_t pid;			/* 0: all processes */
 };
 
 /* kv_file_new() - nothing is iterated yet; NULL: out of memory */

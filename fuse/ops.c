@@ -272,7 +272,9 @@ static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 		return;
 	}
 	source = (struct kv_source){
-		.view = node->view, .format = node->format, .pid = kv_ino_pid(ino),
+		.view = node->view,
+		.format = node->format,
+		.pid = kv_ino_pid(ino),
 	};
 	file = kv_file_new(&source);
 	rc = file ? kv_handles_add(&s->files, file, &fi->fh) : -ENOMEM;
@@ -303,8 +305,11 @@ static void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 	struct kv_server *s = server(req);
 	struct kv_file *file = kv_handles_get(&s->files, fi->fh);
 	struct kv_read read = {
-		.off = (uint64_t)off, .size = size, .cancelled = is_interrupted,
-		.reply = reply_bytes, .arg = req,
+		.off = (uint64_t)off,
+		.size = size,
+		.cancelled = is_interrupted,
+		.reply = reply_bytes,
+		.arg = req,
 	};
 	struct kv_err err = {0};
 	int rc;

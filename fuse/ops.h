@@ -15,11 +15,11 @@
 struct kv_server {
 	struct kv_tree tree;
 	struct kv_handles files; /* struct kv_file */
-	struct kv_handles dirs;  /* struct kv_pids, of pid/ alone */
-	int pids_link;           /* of the tool that lists processes */
-	uid_t uid;               /* owner of the files */
+	struct kv_handles dirs;	 /* struct kv_pids, of pid/ alone */
+	int pids_link;		 /* of the tool that lists processes */
+	uid_t uid;		 /* owner of the files */
 	gid_t gid;
-	int ready_fd;            /* told when the mount answers, -1 for nobody */
+	int ready_fd; /* told when the mount answers, -1 for nobody */
 	void (*log)(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 };
 

@@ -10,9 +10,9 @@
  * nodev and noexec whatever they ask for.
  */
 static const char *const ignored[] = {
-	"defaults", "ro",     "rw",      "suid",     "nosuid",  "dev",        "nodev",
-	"exec",     "noexec", "auto",    "noauto",   "user",    "nouser",     "users",
-	"owner",    "group",  "nofail",  "_netdev",  "async",   "sync",       "atime",
+	"defaults", "ro",	"rw",	      "suid",	  "nosuid",	"dev",	  "nodev",
+	"exec",	    "noexec",	"auto",	      "noauto",	  "user",	"nouser", "users",
+	"owner",    "group",	"nofail",     "_netdev",  "async",	"sync",	  "atime",
 	"noatime",  "relatime", "norelatime", "diratime", "nodiratime", "silent",
 };
 

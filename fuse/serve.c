@@ -269,7 +269,10 @@ int kv_mount(const struct kv_mount_opts *opts, struct kv_err *err)
 {
 	struct mounted m = {
 		.pins = KV_PINS_INIT,
-		.server = {.pids_link = -1, .ready_fd = -1, .uid = geteuid(), .gid = getegid(),
+		.server = {.pids_link = -1,
+			   .ready_fd = -1,
+			   .uid = geteuid(),
+			   .gid = getegid(),
 			   .log = log_stderr},
 	};
 	int rc;
@@ -309,15 +312,19 @@ int kv_umount(const char *mountpoint, struct kv_err *err)
 	if (umount2(path, UMOUNT_NOFOLLOW) < 0) {
 		rc = kv_err_errno(err, -errno, "can't unmount '%s'", path);
 		if (rc == -EBUSY)
-			kv_err_hint(err, "somebody has a file or directory open there; "
-					 "`fuser -m %s` tells who, `umount -l` does not wait", path);
+			kv_err_hint(err,
+				    "somebody has a file or directory open there; "
+				    "`fuser -m %s` tells who, `umount -l` does not wait",
+				    path);
 		else if (rc == -EPERM)
 			kv_err_hint(err, "unmounting needs root (CAP_SYS_ADMIN)");
 		return rc;
 	}
 	p.fd = daemon;
 	if (daemon >= 0 && poll(&p, 1, END_TIMEOUT_MS) == 0)
-		return kv_err_set(err, -ETIMEDOUT, "'%s' is unmounted, but its daemon has not "
-						   "ended", path);
+		return kv_err_set(err, -ETIMEDOUT,
+				  "'%s' is unmounted, but its daemon has not "
+				  "ended",
+				  path);
 	return 0;
 }

@@ -10,8 +10,7 @@
 #define BLOCK 131072 /* what cat asks for */
 #define PID_MAX_LIMIT (4 << 20)
 
-static uint32_t add(struct kv_tree *tree, struct kv_node node, const char *name,
-		    const char *suffix)
+static uint32_t add(struct kv_tree *tree, struct kv_node node, const char *name, const char *suffix)
 {
 	struct kv_node *more = realloc(tree->nodes, (tree->n + 1) * sizeof(*more));
 
@@ -56,8 +55,11 @@ static int add_formats(struct kv_tree *tree, uint32_t parent, const struct kv_vi
 			return -ENOMEM;
 		for (size_t i = 0; i < views->n; i++) {
 			struct kv_node node = {
-				.type = KV_NODE_ROWS, .parent = dir, .view = &views->list[i],
-				.format = *f, .mode = view_mode(&views->list[i]),
+				.type = KV_NODE_ROWS,
+				.parent = dir,
+				.view = &views->list[i],
+				.format = *f,
+				.mode = view_mode(&views->list[i]),
 			};
 
 			if (is_served(&views->list[i], per_task) &&
@@ -76,7 +78,9 @@ static int add_schemas(struct kv_tree *tree, const struct kv_views *views)
 		return -ENOMEM;
 	for (size_t i = 0; i < views->n; i++) {
 		struct kv_node node = {
-			.type = KV_NODE_SCHEMA, .parent = dir, .view = &views->list[i],
+			.type = KV_NODE_SCHEMA,
+			.parent = dir,
+			.view = &views->list[i],
 			.mode = S_IFREG | 0444,
 		};
 

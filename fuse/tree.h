@@ -22,17 +22,17 @@
 
 enum kv_node_type {
 	KV_NODE_DIR,
-	KV_NODE_PIDS,   /* pid/: its names are processes */
-	KV_NODE_SELF,   /* pid/self */
-	KV_NODE_ROWS,   /* a view in a format */
+	KV_NODE_PIDS,	/* pid/: its names are processes */
+	KV_NODE_SELF,	/* pid/self */
+	KV_NODE_ROWS,	/* a view in a format */
 	KV_NODE_SCHEMA, /* schema/VIEW */
 };
 
 struct kv_node {
 	enum kv_node_type type;
 	uint32_t parent; /* index */
-	char *name;      /* NULL: the template of pid/PID, whose name is a number */
-	mode_t mode;     /* of files, as for st_mode */
+	char *name;	 /* NULL: the template of pid/PID, whose name is a number */
+	mode_t mode;	 /* of files, as for st_mode */
 	struct kv_view *view;
 	const struct kv_format *format;
 };

@@ -15,10 +15,10 @@
 #define KV_WINDOW_SLACK (32u << 10)
 
 struct kv_window {
-	char *ring; /* NULL until the first byte */
-	size_t cap; /* of the ring; grows to KEEP + SLACK, further for a huge row */
+	char *ring;	     /* NULL until the first byte */
+	size_t cap;	     /* of the ring; grows to KEEP + SLACK, further for a huge row */
 	uint64_t start, end; /* offsets in the stream */
-	char *spill;         /* a row that would cross the ring's edge */
+	char *spill;	     /* a row that would cross the ring's edge */
 	size_t spill_cap;
 };
 

@@ -34,9 +34,9 @@ struct kv_str {
 	__u16 len; /* without a NUL: there is none */
 };
 
-#define KV_STR_NONE 0            /* no value */
+#define KV_STR_NONE 0		 /* no value */
 #define KV_STR_UNREADABLE 0xfffe /* shown as (unreadable) */
-#define KV_STR_TOO_LONG 0xffff   /* shown as (too long) */
+#define KV_STR_TOO_LONG 0xffff	 /* shown as (too long) */
 
 enum kv_type {
 	KV_TYPE_UINT,  /* unsigned integer of 1, 2, 4 or 8 bytes */
@@ -47,20 +47,20 @@ enum kv_type {
 
 enum kv_show {
 	KV_SHOW_DEC,
-	KV_SHOW_HEX,     /* at least 8 digits, as /proc/PID/maps has it */
-	KV_SHOW_OCT,     /* with a leading 0, as /proc/PID/fdinfo has it */
+	KV_SHOW_HEX,	 /* at least 8 digits, as /proc/PID/maps has it */
+	KV_SHOW_OCT,	 /* with a leading 0, as /proc/PID/fdinfo has it */
 	KV_SHOW_SECONDS, /* nanoseconds inside, seconds with 9 digits outside */
-	KV_SHOW_DEV,     /* kernel dev_t (20 bits of minor) as major:minor in hex */
+	KV_SHOW_DEV,	 /* kernel dev_t (20 bits of minor) as major:minor in hex */
 };
 
 /* One column, as the text printer inside the kernel needs it. */
 struct kv_text_column {
 	char name[KV_COLUMN_NAME]; /* upper case, NUL-terminated */
-	__s64 none;                /* the raw value that means "no value" */
-	__u16 off;                 /* of the field in the record */
-	__u16 size;                /* of the field */
-	__u8 type;                 /* enum kv_type */
-	__u8 show;                 /* enum kv_show */
+	__s64 none;		   /* the raw value that means "no value" */
+	__u16 off;		   /* of the field in the record */
+	__u16 size;		   /* of the field */
+	__u8 type;		   /* enum kv_type */
+	__u8 show;		   /* enum kv_show */
 	__u8 has_none;
 	__u8 _pad;
 };
@@ -70,7 +70,7 @@ struct kv_text_column {
  * the columns come from the object's own BTF.
  */
 struct kv_table {
-	__u32 abi;         /* KV_ABI_VERSION */
+	__u32 abi; /* KV_ABI_VERSION */
 	__u32 ncolumns;
 	__u64 fingerprint; /* of the object's bytes */
 	__u64 boot_time;   /* Unix time of boot in ns, for text readers */

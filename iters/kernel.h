@@ -286,10 +286,10 @@ struct bpf_iter_meta {
 	__u64 seq_num;
 };
 
-#define KV_CTX_PTR(type, name)   \
-	union {                  \
-		type *name;      \
-		__u64 : 64;      \
+#define KV_CTX_PTR(type, name) \
+	union {                \
+		type *name;    \
+		__u64 : 64;    \
 	} __attribute__((aligned(8)))
 
 struct bpf_iter__task {

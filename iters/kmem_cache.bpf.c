@@ -55,7 +55,8 @@ static long count_free(__u64 i, struct partial *p)
 
 static __always_inline __u64 partial_free(struct kmem_cache_node *node)
 {
-	struct list_head *head = (void *)node + bpf_core_field_offset(struct kmem_cache_node, partial);
+	struct list_head *head =
+		(void *)node + bpf_core_field_offset(struct kmem_cache_node, partial);
 	__u64 n = BPF_CORE_READ(node, nr_partial);
 	struct partial p = {.at = head, .head = head};
 

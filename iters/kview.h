@@ -23,10 +23,10 @@
 #define KV_TAG(text) __attribute__((btf_decl_tag(text)))
 
 #define KV_MEANS(text) KV_TAG("means:" text)  /* one line for schema/VIEW */
-#define KV_UNIT(text)  KV_TAG("unit:" text)   /* bytes, s, ... */
-#define KV_SHOW(how)   KV_TAG("show:" #how)   /* hex, oct, seconds, dev */
+#define KV_UNIT(text) KV_TAG("unit:" text)    /* bytes, s, ... */
+#define KV_SHOW(how) KV_TAG("show:" #how)     /* hex, oct, seconds, dev */
 #define KV_NONE(value) KV_TAG("none:" #value) /* this value means: no value */
-#define KV_WIDTH(n)    KV_TAG("width:" #n)    /* usual width in the text table */
+#define KV_WIDTH(n) KV_TAG("width:" #n)	      /* usual width in the text table */
 
 /*
  * KV_VIEW - declare the object's one view
@@ -144,14 +144,13 @@ static __always_inline int kv_begin(struct kv_call *c, struct bpf_iter_meta *met
  * @c: from kv_begin()
  * @type: the record's struct
  */
-#define kv_record(c, type)                                         \
-	({                                                         \
-		type *_r = (type *)(c)->scratch->record;           \
-		_Static_assert(sizeof(type) <= KV_FIXED_MAX,       \
-			       "fixed part above KV_FIXED_MAX");   \
-		__builtin_memset(_r, 0, sizeof(type));             \
-		(c)->scratch->len = sizeof(type);                  \
-		_r;                                                \
+#define kv_record(c, type)                                                                     \
+	({                                                                                     \
+		type *_r = (type *)(c)->scratch->record;                                       \
+		_Static_assert(sizeof(type) <= KV_FIXED_MAX, "fixed part above KV_FIXED_MAX"); \
+		__builtin_memset(_r, 0, sizeof(type));                                         \
+		(c)->scratch->len = sizeof(type);                                              \
+		_r;                                                                            \
 	})
 
 /**
@@ -234,19 +233,18 @@ static __always_inline void kv_put_string(struct kv_call *c, struct kv_str *s, c
 }
 
 /* kv_put_literal() - append a string constant of at most 64 bytes */
-#define kv_put_literal(c, s, text)                                           \
-	do {                                                                 \
-		__u64 _off = (c)->scratch->len;                              \
-		kv_opaque(_off);                                             \
-		(s)->len = 0;                                                \
-		(s)->off = KV_STR_TOO_LONG;                                  \
-		if (_off <= KV_RECORD_MAX - KV_PATH_MAX) {                   \
-			__builtin_memcpy((c)->scratch->record + _off, text,  \
-					 sizeof(text) - 1);                  \
-			(s)->off = _off;                                     \
-			(s)->len = sizeof(text) - 1;                         \
-			(c)->scratch->len = _off + sizeof(text) - 1;         \
-		}                                                            \
+#define kv_put_literal(c, s, text)                                                             \
+	do {                                                                                   \
+		__u64 _off = (c)->scratch->len;                                                \
+		kv_opaque(_off);                                                               \
+		(s)->len = 0;                                                                  \
+		(s)->off = KV_STR_TOO_LONG;                                                    \
+		if (_off <= KV_RECORD_MAX - KV_PATH_MAX) {                                     \
+			__builtin_memcpy((c)->scratch->record + _off, text, sizeof(text) - 1); \
+			(s)->off = _off;                                                       \
+			(s)->len = sizeof(text) - 1;                                           \
+			(c)->scratch->len = _off + sizeof(text) - 1;                           \
+		}                                                                              \
 	} while (0)
 
 /* kv_add_string(), kv_add_literal() - the same, lengthening the string put last */
@@ -260,11 +258,11 @@ static __always_inline void kv_add_string(struct kv_call *c, struct kv_str *s, c
 		s->off = more.off;
 }
 
-#define kv_add_literal(c, s, text)                       \
-	do {                                             \
-		struct kv_str _more;                     \
-		kv_put_literal(c, &_more, text);         \
-		(s)->len += _more.len;                   \
+#define kv_add_literal(c, s, text)               \
+	do {                                     \
+		struct kv_str _more;             \
+		kv_put_literal(c, &_more, text); \
+		(s)->len += _more.len;           \
 	} while (0)
 
 #endif

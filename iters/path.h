@@ -138,7 +138,8 @@ static __always_inline void kv_put_path_racy(struct kv_call *c, struct kv_str *s
 	w->root_dentry = fs->root.dentry;
 	w->root_mnt = fs->root.mnt;
 	w->first = true;
-	w->deleted = !BPF_CORE_READ(dentry, d_hash.pprev) && dentry != BPF_CORE_READ(dentry, d_parent);
+	w->deleted =
+		!BPF_CORE_READ(dentry, d_hash.pprev) && dentry != BPF_CORE_READ(dentry, d_parent);
 	kv_walk_begin(w);
 	bpf_loop(KV_PATH_MAX, kv_walk_step, c, 0);
 	kv_walk_end(c, s);

@@ -24,8 +24,7 @@ struct task {
 			      "6 deadline, 7 ext") KV_WIDTH(6);
 	__s32 threads KV_MEANS("threads in the process") KV_WIDTH(7);
 	__u64 start KV_MEANS("when it started, Unix time") KV_UNIT("s") KV_SHOW(seconds);
-	__u64 utime KV_MEANS("time in user mode, as /proc scales it") KV_UNIT("s")
-		KV_SHOW(seconds);
+	__u64 utime KV_MEANS("time in user mode, as /proc scales it") KV_UNIT("s") KV_SHOW(seconds);
 	__u64 stime KV_MEANS("time in kernel mode, as /proc scales it") KV_UNIT("s")
 		KV_SHOW(seconds);
 	__u64 cputime KV_MEANS("time on a processor, the scheduler's exact sum") KV_UNIT("s")
@@ -77,8 +76,8 @@ struct {
 } kv_paths SEC(".maps");
 
 /* Keep the string just put, for rows to come. */
-static __always_inline void remember(struct kv_call *c, const struct kv_str *s,
-				     struct kv_str *kept, char *path)
+static __always_inline void remember(struct kv_call *c, const struct kv_str *s, struct kv_str *kept,
+				     char *path)
 {
 	__u64 off = s->off, len = s->len;
 
@@ -90,8 +89,8 @@ static __always_inline void remember(struct kv_call *c, const struct kv_str *s,
 	bpf_probe_read_kernel(path, len, c->scratch->record + off);
 }
 
-static __always_inline void recall(struct kv_call *c, struct kv_str *s,
-				   const struct kv_str *kept, const char *path)
+static __always_inline void recall(struct kv_call *c, struct kv_str *s, const struct kv_str *kept,
+				   const char *path)
 {
 	if (kept->off >= KV_STR_UNREADABLE || kept->off == KV_STR_NONE)
 		*s = *kept;
@@ -212,14 +211,14 @@ static __always_inline char state_letter(struct task_struct *task)
 		return 'I';
 	if (state & 0x9000) /* TASK_RTLOCK_WAIT, TASK_FROZEN */
 		return 'D';
-	return s & 0x40 ? 'P'
-	     : s & 0x20 ? 'Z'
-	     : s & 0x10 ? 'X'
-	     : s & 0x08 ? 't'
-	     : s & 0x04 ? 'T'
-	     : s & 0x02 ? 'D'
-	     : s & 0x01 ? 'S'
-			: 'R';
+	return s & 0x40	  ? 'P'
+	       : s & 0x20 ? 'Z'
+	       : s & 0x10 ? 'X'
+	       : s & 0x08 ? 't'
+	       : s & 0x04 ? 'T'
+	       : s & 0x02 ? 'D'
+	       : s & 0x01 ? 'S'
+			  : 'R';
 }
 
 /*

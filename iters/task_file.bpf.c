@@ -16,8 +16,8 @@ struct task_file {
 	__u32 _pad;
 	__s64 pos KV_MEANS("file offset") KV_UNIT("bytes") KV_WIDTH(8);
 	__s32 mnt_id KV_MEANS("mount, as in /proc/PID/mountinfo") KV_WIDTH(6);
-	__u32 dev KV_MEANS("device of the file system, major:minor in hex as in maps")
-		KV_SHOW(dev) KV_WIDTH(6);
+	__u32 dev KV_MEANS("device of the file system, major:minor in hex as in maps") KV_SHOW(dev)
+		KV_WIDTH(6);
 	__u64 ino KV_MEANS("inode number") KV_WIDTH(10);
 	__s64 size KV_MEANS("size of the file") KV_UNIT("bytes") KV_WIDTH(10);
 	struct kv_str comm KV_MEANS("name of the thread") KV_WIDTH(15);
@@ -40,8 +40,8 @@ KV_VIEW(task_file, "a row per open file descriptor: kind, flags, offset, path", 
 static __always_inline void put_type(struct task_file *r, struct inode *inode)
 {
 	static const char names[16][4] = {
-		[0] = "ANON", [1] = "FIFO", [2] = "CHR", [4] = "DIR",
-		[6] = "BLK", [8] = "REG", [10] = "LNK", [12] = "SOCK",
+		[0] = "ANON", [1] = "FIFO", [2] = "CHR",  [4] = "DIR",
+		[6] = "BLK",  [8] = "REG",  [10] = "LNK", [12] = "SOCK",
 	};
 	__u32 type = (inode->i_mode & S_IFMT) >> 12;
 	unsigned long magic = inode->i_sb->s_magic;

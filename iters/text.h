@@ -17,11 +17,11 @@ struct kv_text_ctx {
 	__u32 off, n; /* of the string being cleaned */
 };
 
-#define KV_PRINT(seq, fmt, ...)                                             \
-	({                                                                  \
-		static const char _f[] = fmt;                               \
-		unsigned long long _a[] = {__VA_ARGS__};                    \
-		bpf_seq_printf(seq, _f, sizeof(_f), _a, sizeof(_a));        \
+#define KV_PRINT(seq, fmt, ...)                                      \
+	({                                                           \
+		static const char _f[] = fmt;                        \
+		unsigned long long _a[] = {__VA_ARGS__};             \
+		bpf_seq_printf(seq, _f, sizeof(_f), _a, sizeof(_a)); \
 	})
 
 static long kv_clean_byte(__u64 i, struct kv_text_ctx *t)
@@ -116,10 +116,10 @@ static __always_inline void kv_text_number(struct kv_text_ctx *t, __u8 show, boo
 
 static __always_inline __u64 kv_text_load(const char *field, __u32 size, bool is_signed)
 {
-	__u64 v = size == 8 ? *(__u64 *)field
-		: size == 4 ? *(__u32 *)field
-		: size == 2 ? *(__u16 *)field
-			    : *(__u8 *)field;
+	__u64 v = size == 8   ? *(__u64 *)field
+		  : size == 4 ? *(__u32 *)field
+		  : size == 2 ? *(__u16 *)field
+			      : *(__u8 *)field;
 	__u32 spare = 64 - (size & 15) * 8;
 
 	if (is_signed && spare < 64)

@@ -38,18 +38,18 @@ static inline void kv_closedirp(DIR **d)
 #define _cleanup_closedir_ _cleanup_(kv_closedirp)
 
 /* Hand ownership on: the variable keeps nothing to clean up. */
-#define TAKE_PTR(p)                 \
-	({                          \
+#define TAKE_PTR(p)                   \
+	({                            \
 		__auto_type _p = (p); \
-		(p) = NULL;         \
-		_p;                 \
+		(p) = NULL;           \
+		_p;                   \
 	})
 
-#define TAKE_FD(fd)            \
-	({                     \
+#define TAKE_FD(fd)             \
+	({                      \
 		int _fd = (fd); \
-		(fd) = -1;     \
-		_fd;           \
+		(fd) = -1;      \
+		_fd;            \
 	})
 
 #endif

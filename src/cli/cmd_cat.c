@@ -46,8 +46,8 @@ static int reserve(struct sink *s, size_t n, struct kv_err *err)
 	return 0;
 }
 
-static int put_rows(struct kv_run *run, const struct kv_plan *plan,
-		    const struct kv_format *format, struct sink *s, struct kv_err *err)
+static int put_rows(struct kv_run *run, const struct kv_plan *plan, const struct kv_format *format,
+		    struct sink *s, struct kv_err *err)
 {
 	const void *record;
 	uint32_t len;

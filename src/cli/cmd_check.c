@@ -79,8 +79,8 @@ static bool check_views(struct kv_views *views)
 		bool ok = kv_view_load(view) == 0;
 
 		snprintf(item, sizeof(item), "view %s", view->name);
-		snprintf(note, sizeof(note), "%s%s%s", view->err.msg,
-			 view->err.hint[0] ? "; " : "", view->err.hint);
+		snprintf(note, sizeof(note), "%s%s%s", view->err.msg, view->err.hint[0] ? "; " : "",
+			 view->err.hint);
 		put_item(item, ok, ok ? "" : note);
 		kv_view_unload(view);
 		any = any || ok;

@@ -73,8 +73,8 @@ static int check_name(const struct kv_images *images, const struct kv_image *ima
 
 	for (const char *c = name; *c; c++)
 		if (!islower((unsigned char)*c) && !isdigit((unsigned char)*c) && *c != '_')
-			return kv_err_set(err, -EINVAL,
-					  "'%s': a view's name is of a-z, 0-9 and _", image->path);
+			return kv_err_set(err, -EINVAL, "'%s': a view's name is of a-z, 0-9 and _",
+					  image->path);
 	if (!islower((unsigned char)*name) || strlen(name) > NAME_MAX_LEN)
 		return kv_err_set(err, -EINVAL,
 				  "'%s': a view's name begins with a letter and has at most %d",

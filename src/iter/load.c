@@ -103,8 +103,7 @@ int kv_object_open(const char *name, const void *data, size_t size, char *kind,
 	return -EINVAL;
 }
 
-int kv_object_schema(const struct bpf_object *object, struct kv_schema **schema,
-		     struct kv_err *err)
+int kv_object_schema(const struct bpf_object *object, struct kv_schema **schema, struct kv_err *err)
 {
 	const struct btf *btf = bpf_object__btf(object);
 

@@ -30,7 +30,7 @@ struct kv_run {
 	struct kv_scope scope;
 	int fd;
 	bool at_end;
-	size_t pos, len; /* of what is in @chunk */
+	size_t pos, len;		   /* of what is in @chunk */
 	char chunk[KV_RECORD_MAX + CHUNK]; /* an incomplete record, then one read */
 };
 
@@ -38,8 +38,7 @@ struct kv_run {
 static int open_for_task(const struct kv_view *view, pid_t pid, struct kv_err *err)
 {
 	union bpf_iter_link_info info = {.task.pid = (uint32_t)pid};
-	LIBBPF_OPTS(bpf_link_create_opts, opts, .iter_info = &info,
-		    .iter_info_len = sizeof(info));
+	LIBBPF_OPTS(bpf_link_create_opts, opts, .iter_info = &info, .iter_info_len = sizeof(info));
 	_cleanup_close_ int link = -1;
 	int fd;
 
@@ -47,8 +46,7 @@ static int open_for_task(const struct kv_view *view, pid_t pid, struct kv_err *e
 	if (link < 0) {
 		if (link == -ESRCH)
 			return kv_err_set(err, -ENOENT, "no process %d", (int)pid);
-		kv_err_errno(err, link, "can't run view '%s' for process %d", view->name,
-			     (int)pid);
+		kv_err_errno(err, link, "can't run view '%s' for process %d", view->name, (int)pid);
 		kv_err_hint(err, "iterators for one process need Linux 6.1");
 		return link;
 	}

@@ -17,7 +17,7 @@
 struct kv_run;
 
 struct kv_run_opts {
-	pid_t pid;                   /* only this process and its threads; 0: all */
+	pid_t pid;		      /* only this process and its threads; 0: all */
 	bool (*cancelled)(void *arg); /* asked before each read; NULL: never */
 	void *arg;
 };

@@ -31,7 +31,9 @@ static void open_one(struct kv_view *view, const struct kv_image *image)
 	int rc;
 
 	*view = (struct kv_view){
-		.name = image->name, .path = image->path, .image = image,
+		.name = image->name,
+		.path = image->path,
+		.image = image,
 		.loaded = KV_LOADED_INIT,
 	};
 	if (!image->data) {

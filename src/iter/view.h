@@ -16,14 +16,14 @@
 
 struct kv_view {
 	const char *name;
-	const char *path;         /* of a user's object, NULL for a built-in one */
+	const char *path;	  /* of a user's object, NULL for a built-in one */
 	struct kv_schema *schema; /* NULL: the object is broken, see @err */
 	uint64_t fingerprint;
 	char kind[KV_KIND_MAX];
-	bool per_task;  /* the kernel can run it for one process */
+	bool per_task;	/* the kernel can run it for one process */
 	bool is_loaded; /* @loaded is open */
 	struct kv_loaded loaded;
-	int rc;            /* of the last failure, 0 for none */
+	int rc;		   /* of the last failure, 0 for none */
 	struct kv_err err; /* why it is broken or not loaded */
 	const struct kv_image *image;
 };

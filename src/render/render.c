@@ -79,8 +79,8 @@ size_t kv_header_bound(const struct kv_plan *plan)
  */
 size_t kv_row_bound(const struct kv_plan *plan, size_t record_len)
 {
-	return record_len * 6 +
-	       plan->ncolumns * (KV_NUMBER_MAX + KV_COLUMN_NAME + 8u) + kv_header_bound(plan);
+	return record_len * 6 + plan->ncolumns * (KV_NUMBER_MAX + KV_COLUMN_NAME + 8u) +
+	       kv_header_bound(plan);
 }
 
 char *kv_schema_put(const struct kv_schema *schema)

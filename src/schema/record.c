@@ -17,8 +17,7 @@ static int check_string(const struct kv_column *col, const char *record, uint32_
 	return 0;
 }
 
-int kv_record_check(const struct kv_schema *schema, const void *p, size_t avail,
-		    struct kv_err *err)
+int kv_record_check(const struct kv_schema *schema, const void *p, size_t avail, struct kv_err *err)
 {
 	struct kv_head head;
 	int rc;

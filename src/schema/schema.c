@@ -161,7 +161,8 @@ static int set_name(struct parser *p, struct kv_column *col, const char *name)
 {
 	for (const char *c = name; *c; c++)
 		if (!islower((unsigned char)*c) && !isdigit((unsigned char)*c) && *c != '_')
-			return kv_err_set(p->err, -EINVAL, "column '%s' is not in lower case", name);
+			return kv_err_set(p->err, -EINVAL, "column '%s' is not in lower case",
+					  name);
 	if (!*name || strlen(name) >= KV_COLUMN_NAME)
 		return kv_err_set(p->err, -EINVAL, "column name '%s' is empty or longer than %d",
 				  name, KV_COLUMN_NAME - 1);
@@ -253,7 +254,7 @@ static int set_show(struct parser *p, struct kv_column *col, const char *how)
 		const char *name;
 		enum kv_show show;
 	} shows[] = {
-		{"dec", KV_SHOW_DEC}, {"hex", KV_SHOW_HEX}, {"oct", KV_SHOW_OCT},
+		{"dec", KV_SHOW_DEC},	      {"hex", KV_SHOW_HEX}, {"oct", KV_SHOW_OCT},
 		{"seconds", KV_SHOW_SECONDS}, {"dev", KV_SHOW_DEV},
 	};
 
@@ -427,7 +428,7 @@ int kv_schema_find(const struct kv_schema *schema, const char *name, size_t len)
 const char *kv_column_type_name(const struct kv_column *col)
 {
 	static const char *const shown[] = {
-		[KV_SHOW_DEC] = "integer",     [KV_SHOW_HEX] = "hex",    [KV_SHOW_OCT] = "octal",
+		[KV_SHOW_DEC] = "integer",     [KV_SHOW_HEX] = "hex",	 [KV_SHOW_OCT] = "octal",
 		[KV_SHOW_SECONDS] = "decimal", [KV_SHOW_DEV] = "device",
 	};
 

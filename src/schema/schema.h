@@ -21,16 +21,16 @@ struct kv_column {
 	char *meaning; /* one line, "" for none */
 	enum kv_type type;
 	enum kv_show show;
-	uint16_t off;   /* in the record */
-	uint16_t size;  /* of the field */
-	bool has_none;  /* numbers: @none means "no value" */
+	uint16_t off;  /* in the record */
+	uint16_t size; /* of the field */
+	bool has_none; /* numbers: @none means "no value" */
 	int64_t none;
 	uint16_t width; /* of the text column */
 };
 
 struct kv_schema {
-	char *shows; /* one line: what a row is */
-	char *since; /* first kernel that has the iterator, "" if not said */
+	char *shows;	/* one line: what a row is */
+	char *since;	/* first kernel that has the iterator, "" if not said */
 	uint16_t fixed; /* bytes of a record's fixed part */
 	unsigned int ncolumns;
 	struct kv_column columns[KV_MAX_COLUMNS];
