@@ -69,7 +69,7 @@ EMBED_OBJ := $(BUILD)/embed.o
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all deps demo check check-unit check-cases check-vm check-san bench fuzz lint format \
+.PHONY: all deps demo check check-unit check-cases check-vm check-san check-compilers bench lint format \
 	install uninstall clean help FORCE
 
 ##all: build build/kview
@@ -140,6 +140,27 @@ check-cases: $(BUILD)/kview $(TOOL_BIN) $(TEST_ITER_OBJ)
 ##check-vm: the tests on another kernel, under qemu (root)
 check-vm: $(BUILD)/kview $(TOOL_BIN)
 	$(Q)BUILD=$(BUILD) tests/suite vm tests/vm/run
+
+# What the sanitizers' builds go through: all units, and cases that use every
+# part of the server. Reports go to files, since the daemon has no stderr.
+SAN_CASES := tests/cases/formats.bats tests/cases/reading.bats tests/cases/mount.bats
+export ASAN_OPTIONS := log_path=$(abspath $(BUILD))/san-report:detect_leaks=1
+export TSAN_OPTIONS := log_path=$(abspath $(BUILD))/san-report
+export UBSAN_OPTIONS := print_stacktrace=1
+
+##check-san: sanitizer builds: unit tests and one end-to-end pass (root)
+check-san:
+	$(Q)rm -f $(BUILD)/*/san-report*
+	$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)/asan SAN=address,undefined check-unit
+	$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)/asan SAN=address,undefined \
+		CASES="$(wildcard $(SAN_CASES))" check-cases
+	$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)/tsan SAN=thread \
+		CASES="$(wildcard $(SAN_CASES))" check-cases
+	$(Q)! cat $(BUILD)/*/san-report* 2>/dev/null
+
+##check-compilers: build with clang too, and its unit tests
+check-compilers:
+	$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)/clang CC=clang all check-unit
 
 ##bench: measure against ps, lsof, /proc and slabtop (root)
 bench: $(BUILD)/kview $(TOOL_BIN)

@@ -49,6 +49,7 @@ static void fill_attr(const struct kv_server *s, uint64_t ino, struct stat *st)
 	kv_tree_attr(&s->tree, ino, st);
 	st->st_uid = s->uid;
 	st->st_gid = s->gid;
+	st->st_atim = st->st_mtim = st->st_ctim = s->started;
 }
 
 /* A node that is there now: known to the tree, and its process alive. */

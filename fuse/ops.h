@@ -9,6 +9,8 @@
 #define FUSE_USE_VERSION 314
 #include <fuse_lowlevel.h>
 
+#include <time.h>
+
 #include "handles.h"
 #include "tree.h"
 
@@ -19,6 +21,7 @@ struct kv_server {
 	int pids_link;		 /* of the tool that lists processes */
 	uid_t uid;		 /* owner of the files */
 	gid_t gid;
+	struct timespec started; /* shown as every node's times */
 	int ready_fd; /* told when the mount answers, -1 for nobody */
 	void (*log)(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 };

@@ -277,8 +277,9 @@ int kv_mount(const struct kv_mount_opts *opts, struct kv_err *err)
 	};
 	int rc;
 
-	kv_handles_init(&m.server.files, (uint32_t)time(NULL));
-	kv_handles_init(&m.server.dirs, (uint32_t)time(NULL));
+	clock_gettime(CLOCK_REALTIME, &m.server.started);
+	kv_handles_init(&m.server.files, (uint32_t)m.server.started.tv_sec);
+	kv_handles_init(&m.server.dirs, (uint32_t)m.server.started.tv_sec);
 	rc = open_all(&m, opts, err);
 	if (!rc)
 		rc = opts->foreground ? serve(&m, err) : daemonize(&m, err);

@@ -222,14 +222,31 @@ static __always_inline char state_letter(struct task_struct *task)
 }
 
 /*
- * Ticks tell how to split the exact run time, never backwards: cputime_adjust()
- * in kernel/sched/cputime.c. 32 significant bits keep the product in 64.
+ * stime * rtime / (stime + utime): 32 significant bits keep the product in 64,
+ * as scale_stime() in kernel/sched/cputime.c used to do it.
+ */
+static __always_inline __u64 scale_stime(__u64 stime, __u64 utime, __u64 rtime)
+{
+	__u64 total = stime + utime;
+	__u32 shift = 0;
+
+	for (int i = 0; i < 32 && ((rtime | total) >> 32); i++) {
+		stime >>= 1;
+		rtime >>= 1;
+		total >>= 1;
+		shift++;
+	}
+	return total ? stime * rtime / total << shift : 0;
+}
+
+/*
+ * Ticks tell how to split the exact run time, and neither part ever steps
+ * back: cputime_adjust() in kernel/sched/cputime.c.
  */
 static __always_inline void put_times(struct task *r, struct task_struct *task)
 {
 	__u64 utime = task->utime, stime = task->stime, rtime = task->se.sum_exec_runtime;
 	__u64 past_utime = task->prev_cputime.utime, past_stime = task->prev_cputime.stime;
-	__u64 a = stime, b = rtime, total = stime + utime;
 
 	r->cputime = rtime;
 	if (past_utime + past_stime >= rtime) {
@@ -237,19 +254,19 @@ static __always_inline void put_times(struct task *r, struct task_struct *task)
 		r->stime = past_stime;
 		return;
 	}
-	for (int i = 0; i < 32 && ((b | total) >> 32); i++) {
-		a >>= 1;
-		b >>= 1;
-		total >>= 1;
-	}
 	if (!stime)
-		stime = 0;
+		r->stime = 0;
 	else if (!utime)
-		stime = rtime;
+		r->stime = rtime;
 	else
-		stime = total ? a * b / total << 0 : 0;
-	r->stime = stime;
-	r->utime = rtime - stime;
+		r->stime = scale_stime(stime, utime, rtime);
+	if (r->stime < past_stime)
+		r->stime = past_stime;
+	r->utime = rtime - r->stime;
+	if (r->utime < past_utime) {
+		r->utime = past_utime;
+		r->stime = rtime - past_utime;
+	}
 }
 
 static __always_inline void put_memory(struct task *r, struct mm_struct *mm)

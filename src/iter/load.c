@@ -152,7 +152,7 @@ static int explain(int rc, const char *kind, const char *since, struct kv_err *e
 			kv_err_hint(err, "it needs Linux %s", since);
 		return -EOPNOTSUPP;
 	}
-	kv_err_errno(err, rc, "can't load it");
+	kv_err_set(err, rc, "%s", strerror(-rc));
 	if (rc == -EPERM)
 		kv_err_hint(err, "loading iterators needs CAP_BPF and CAP_PERFMON (or root)");
 	else if (first_warning[0])
