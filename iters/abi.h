@@ -85,7 +85,16 @@ struct kv_table {
  * the initial pid namespace.
  */
 struct kv_scope {
-	__u64 boot_time; /* Unix time of boot in ns, as of this open */
+	__u64 boot_time;    /* Unix time of boot in ns, as of this open */
+	__u32 pid_ns_level; /* of the pid namespace whose numbers are shown */
+	__u32 _pad;
+};
+
+/* What the tool `self` says of the thread that reads it. */
+struct kv_self {
+	__u64 id;	    /* tgid << 32 | tid in the initial pid namespace */
+	__u32 pid_ns_level; /* 0: the initial one */
+	__u32 _pad;
 };
 
 #define KV_MAX_READERS 4096

@@ -102,6 +102,7 @@ struct kv_call {
 	struct seq_file *seq;
 	struct kv_scratch *scratch;
 	struct kv_scope *scope; /* NULL: a reader who wants text */
+	__u64 pid_ns_level;	/* whose numbers the reader knows */
 };
 
 /*
@@ -134,6 +135,11 @@ static __always_inline int kv_begin(struct kv_call *c, struct bpf_iter_meta *met
 					  BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (!c->scratch)
 		return 1;
+	/* A probe read: one load may not serve kernel and map memory alike. */
+	if (c->scope)
+		c->pid_ns_level = c->scope->pid_ns_level;
+	else
+		c->pid_ns_level = BPF_CORE_READ(bpf_get_current_task_btf(), thread_pid, level);
 	if (!c->scope && meta->seq_num == 0)
 		kv_text_header(c);
 	return 0;

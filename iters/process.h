@@ -11,10 +11,52 @@
 #define PF_WQ_WORKER 0x00000020
 #define PF_KTHREAD 0x00200000
 
-/* Number in the initial pid namespace, 0 for none. */
-static __always_inline int kv_pid_nr(const struct pid *pid)
+#define PIDTYPE_TGID 1
+#define PIDTYPE_PGID 2
+#define PIDTYPE_SID 3
+
+/* The number of @pid at a level of nesting, and the namespace's address. */
+static __always_inline int kv_pid_at(const struct pid *pid, __u32 level, struct upid *upid)
 {
+	return bpf_core_read(upid, sizeof(*upid),
+			     (void *)pid + bpf_core_field_offset(struct pid, numbers) +
+				     level * bpf_core_type_size(struct upid));
+}
+
+/*
+ * Number in the reader's pid namespace; 0 for none, or outside of it. Probe
+ * reads for nested ones: the compiler shares code between callers, and one
+ * load may not serve pointers that the verifier trusts differently.
+ */
+static __always_inline int kv_nested_nr(const struct kv_call *c, const struct pid *pid)
+{
+	struct upid upid = {};
+
+	if (!pid || BPF_CORE_READ(pid, level) < c->pid_ns_level)
+		return 0;
+	kv_pid_at(pid, c->pid_ns_level, &upid);
+	return upid.nr;
+}
+
+static __always_inline int kv_pid_nr(const struct kv_call *c, const struct pid *pid)
+{
+	if (c->pid_ns_level)
+		return kv_nested_nr(c, pid);
 	return pid ? pid->numbers[0].nr : 0;
+}
+
+static __always_inline int kv_tgid(const struct kv_call *c, const struct task_struct *task)
+{
+	if (c->pid_ns_level)
+		return kv_nested_nr(c, BPF_CORE_READ(task, signal, pids[PIDTYPE_TGID]));
+	return task->tgid;
+}
+
+static __always_inline int kv_tid(const struct kv_call *c, const struct task_struct *task)
+{
+	if (c->pid_ns_level)
+		return kv_nested_nr(c, BPF_CORE_READ(task, thread_pid));
+	return task->pid;
 }
 
 /* A worker's name goes on with what it does, as in wq_worker_comm(). */

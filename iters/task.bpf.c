@@ -277,17 +277,18 @@ static __always_inline void put_memory(struct task *r, struct mm_struct *mm)
 	r->rss = kv_mm_rss(mm) << shift;
 }
 
-static __always_inline void put_ids(struct task *r, struct task_struct *task)
+static __always_inline void put_ids(const struct kv_call *c, struct task *r,
+				    struct task_struct *task)
 {
 	struct signal_struct *signal = task->signal;
 	const struct cred *cred = task->real_cred;
 	struct pid *pid = task->thread_pid;
 
-	r->pid = task->tgid;
-	r->tid = task->pid;
-	r->ppid = pid ? task->real_parent->tgid : 0;
-	r->pgid = kv_pid_nr(signal->pids[2]);
-	r->sid = kv_pid_nr(signal->pids[3]);
+	r->pid = kv_tgid(c, task);
+	r->tid = kv_tid(c, task);
+	r->ppid = pid ? kv_tgid(c, task->real_parent) : 0;
+	r->pgid = kv_pid_nr(c, signal->pids[PIDTYPE_PGID]);
+	r->sid = kv_pid_nr(c, signal->pids[PIDTYPE_SID]);
 	r->threads = signal->nr_threads;
 	r->uid = cred->uid.val;
 	r->euid = cred->euid.val;
@@ -296,17 +297,12 @@ static __always_inline void put_ids(struct task *r, struct task_struct *task)
 
 static __always_inline __u32 pid_ns(struct pid *pid)
 {
-	struct pid_namespace *ns = NULL;
-	__u32 level;
+	struct upid upid = {};
 
 	if (!pid)
 		return 0;
-	level = pid->level;
-	bpf_core_read(&ns, sizeof(ns),
-		      (void *)pid + bpf_core_field_offset(struct pid, numbers) +
-			      level * bpf_core_type_size(struct upid) +
-			      bpf_core_field_offset(struct upid, ns));
-	return BPF_CORE_READ(ns, ns.inum);
+	kv_pid_at(pid, pid->level, &upid);
+	return BPF_CORE_READ(upid.ns, ns.inum);
 }
 
 SEC("iter/task")
@@ -326,7 +322,7 @@ int task(struct bpf_iter__task *ctx)
 	if (!cache)
 		return 1;
 	r = kv_record(&c, struct task);
-	put_ids(r, task);
+	put_ids(&c, r, task);
 	r->state[0] = state_letter(task);
 	r->cpu = kv_task_cpu(task);
 	r->prio = task->prio - 100;

@@ -95,8 +95,8 @@ int task_file(struct bpf_iter__task_file *ctx)
 		return 0;
 	inode = file->f_inode;
 	r = kv_record(&c, struct task_file);
-	r->pid = task->tgid;
-	r->tid = task->pid;
+	r->pid = kv_tgid(&c, task);
+	r->tid = kv_tid(&c, task);
 	r->fd = ctx->fd;
 	put_type(r, inode);
 	put_access(r, file->f_mode);

@@ -125,7 +125,7 @@ int task_vma(struct bpf_iter__task_vma *ctx)
 	if (!vma || kv_is_shown_before(task, NULL))
 		return 0;
 	r = kv_record(&c, struct task_vma);
-	r->pid = task->tgid;
+	r->pid = kv_tgid(&c, task);
 	r->start = vma->vm_start;
 	r->end = vma->vm_end;
 	put_perms(r, vma->vm_flags);

@@ -20,7 +20,7 @@ struct checklist {
 
 static bool put_item(const char *item, bool ok, const char *note)
 {
-	printf("%-28s %-3s %s%s\n", item, ok ? "yes" : "no", *note ? " " : "", note);
+	printf("%-28s %s%s%s\n", item, ok ? "yes" : "no", *note ? (ok ? "  " : "   ") : "", note);
 	return ok;
 }
 

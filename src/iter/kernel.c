@@ -44,9 +44,34 @@ static int64_t clock_ns(clockid_t clock)
 	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
 }
 
+/*
+ * The coarse clocks are samples of one tick, so their difference is exact and
+ * the same for every process until somebody sets the clock.
+ */
+static int64_t real_to_monotonic(void)
+{
+	int64_t before, real, after;
+
+	do {
+		before = clock_ns(CLOCK_MONOTONIC_COARSE);
+		real = clock_ns(CLOCK_REALTIME_COARSE);
+		after = clock_ns(CLOCK_MONOTONIC_COARSE);
+	} while (before != after);
+	return real - before;
+}
+
+/* Time asleep: two clocks read one after the other, so no finer than a millisecond. */
+static int64_t monotonic_to_boot(void)
+{
+	int64_t monotonic = clock_ns(CLOCK_MONOTONIC);
+	int64_t diff = clock_ns(CLOCK_BOOTTIME) - monotonic;
+
+	return diff - diff % 1000000;
+}
+
 uint64_t kv_kernel_boot_time(void)
 {
-	return (uint64_t)(clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_BOOTTIME));
+	return (uint64_t)(real_to_monotonic() - monotonic_to_boot());
 }
 
 uint32_t kv_kernel_page_shift(void)
@@ -92,12 +117,12 @@ static bool in_initial_pid_ns(void)
 	return stat("/proc/self/ns/pid", &st) < 0 || st.st_ino == INITIAL_PID_NS;
 }
 
-int kv_kernel_self(uint64_t *id, struct kv_err *err)
+int kv_kernel_self(struct kv_self *self, struct kv_err *err)
 {
 	static int initial = -1; /* a process never changes its own pid namespace */
 	static _Thread_local struct {
 		pid_t pid, tid;
-		uint64_t id;
+		struct kv_self self;
 	} known;
 	pid_t pid = getpid(), tid = gettid();
 	int now = __atomic_load_n(&initial, __ATOMIC_RELAXED), rc;
@@ -107,16 +132,16 @@ int kv_kernel_self(uint64_t *id, struct kv_err *err)
 		__atomic_store_n(&initial, now, __ATOMIC_RELAXED);
 	}
 	if (now) {
-		*id = (uint64_t)pid << 32 | (uint32_t)tid;
+		*self = (struct kv_self){.id = (uint64_t)pid << 32 | (uint32_t)tid};
 		return 0;
 	}
 	if (known.pid != pid || known.tid != tid) {
-		rc = kv_tool_read("tools/self", &known.id, sizeof(known.id), err);
+		rc = kv_tool_read("tools/self", &known.self, sizeof(known.self), err);
 		if (rc)
 			return rc;
 		known.pid = pid;
 		known.tid = tid;
 	}
-	*id = known.id;
+	*self = known.self;
 	return 0;
 }

@@ -8,6 +8,7 @@
 #include <sys/types.h>
 
 #include "base/err.h"
+#include "iters/abi.h"
 
 /**
  * kv_kernel_has_iter() - does the kernel have iterators of this kind?
@@ -19,7 +20,11 @@
  */
 int kv_kernel_has_iter(const char *kind, struct kv_err *err);
 
-/* kv_kernel_boot_time() - Unix time of boot in ns: CLOCK_REALTIME - CLOCK_BOOTTIME */
+/**
+ * kv_kernel_boot_time() - Unix time of boot in ns
+ *
+ * CLOCK_REALTIME - CLOCK_BOOTTIME, the same at each call until the clock is set.
+ */
 uint64_t kv_kernel_boot_time(void);
 
 /* kv_kernel_page_shift() - log2 of the page size */
@@ -35,15 +40,13 @@ bool kv_kernel_capable(int cap);
 bool kv_kernel_has_process(pid_t pid);
 
 /**
- * kv_kernel_self() - the calling thread's tgid << 32 | tid in the initial pid
- * namespace
- * @id: on success
+ * kv_kernel_self() - the calling thread, as iterator programs see it
  *
- * In the initial pid namespace these are getpid() and gettid(). In a nested
- * one an iterator run by this thread tells, once per thread.
+ * In the initial pid namespace the numbers are getpid() and gettid(). In a
+ * nested one an iterator run by this thread tells, once per thread.
  *
  * Return: 0 or -errno with @err set.
  */
-int kv_kernel_self(uint64_t *id, struct kv_err *err);
+int kv_kernel_self(struct kv_self *self, struct kv_err *err);
 
 #endif

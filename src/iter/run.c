@@ -113,21 +113,22 @@ void kv_run_on_behalf(struct kv_run *run, void *arg)
  */
 static ssize_t read_registered(struct kv_run *run, struct kv_err *err)
 {
-	uint64_t self;
+	struct kv_self self;
 	ssize_t n;
 	int rc;
 
 	rc = kv_kernel_self(&self, err);
 	if (rc)
 		return rc;
-	rc = bpf_map_update_elem(run->view->loaded.readers_fd, &self, &run->scope, BPF_ANY);
+	run->scope.pid_ns_level = self.pid_ns_level;
+	rc = bpf_map_update_elem(run->view->loaded.readers_fd, &self.id, &run->scope, BPF_ANY);
 	if (rc)
 		return kv_err_errno(err, rc, "can't register as a reader of view '%s'",
 				    run->view->name);
 	n = read(run->fd, run->chunk + run->len, CHUNK);
 	if (n < 0)
 		n = -errno;
-	bpf_map_delete_elem(run->view->loaded.readers_fd, &self);
+	bpf_map_delete_elem(run->view->loaded.readers_fd, &self.id);
 	return n;
 }
 
