@@ -10,7 +10,7 @@
 
 #include "file.h"
 #include "iter/kernel.h"
-#include "pids.h"
+#include "iter/pids.h"
 
 /* The static tree never changes; what is below pid/ depends on who looks. */
 #define STATIC_TIMEOUT 60.0
@@ -121,7 +121,7 @@ static void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi
 static void op_readlink(fuse_req_t req, fuse_ino_t ino)
 {
 	const struct kv_node *node = kv_tree_node(&server(req)->tree, ino);
-	pid_t pid = kv_pid_of_thread(fuse_req_ctx(req)->pid);
+	pid_t pid = kv_kernel_process_of(fuse_req_ctx(req)->pid);
 	char name[16];
 
 	if (!node || node->type != KV_NODE_SELF) {

@@ -22,7 +22,7 @@ struct kv_server {
 	uid_t uid;		 /* owner of the files */
 	gid_t gid;
 	struct timespec started; /* shown as every node's times */
-	int ready_fd; /* told when the mount answers, -1 for nobody */
+	int ready_fd;		 /* told when the mount answers, -1 for nobody */
 	void (*log)(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 };
 

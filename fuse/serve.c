@@ -18,11 +18,11 @@
 
 #include "base/cleanup.h"
 #include "file.h"
+#include "iter/pids.h"
 #include "iter/pinset.h"
 #include "iter/tool.h"
 #include "mountpoint.h"
 #include "ops.h"
-#include "pids.h"
 
 /*
  * libfuse's default of 10 threads lets a dozen slow reads hang everybody; idle
@@ -44,7 +44,7 @@ struct mounted {
 
 /* --- logs --- */
 
-static void log_stderr(const char *fmt, ...)
+__attribute__((format(printf, 1, 2))) static void log_stderr(const char *fmt, ...)
 {
 	va_list ap;
 
@@ -55,7 +55,7 @@ static void log_stderr(const char *fmt, ...)
 	va_end(ap);
 }
 
-static void log_syslog(const char *fmt, ...)
+__attribute__((format(printf, 1, 2))) static void log_syslog(const char *fmt, ...)
 {
 	va_list ap;
 
@@ -67,7 +67,8 @@ static void log_syslog(const char *fmt, ...)
 /* libfuse's last words, for the error that comes of them. */
 static char fuse_says[256];
 
-static void keep_fuse_log(enum fuse_log_level level, const char *fmt, va_list ap)
+__attribute__((format(printf, 2, 0))) static void keep_fuse_log(enum fuse_log_level level,
+								const char *fmt, va_list ap)
 {
 	(void)level;
 	vsnprintf(fuse_says, sizeof(fuse_says), fmt, ap);

@@ -64,13 +64,18 @@ struct backing_file {
 	struct path user_path;
 };
 
-/* Names given by prctl(PR_SET_VMA_ANON_NAME), 5.17, optional. */
+/*
+ * Names given by prctl(PR_SET_VMA_ANON_NAME), 5.17, optional. Until 6.2
+ * (d09e8ca6cb93) the pointer shared its place with `shared` and was valid only
+ * for mappings without a file.
+ */
 struct anon_vma_name___opt {
 	char name[1];
 };
 
 struct vm_area_struct___anon_name {
 	struct anon_vma_name___opt *anon_name;
+	struct list_head shared;
 };
 
 #pragma clang attribute pop

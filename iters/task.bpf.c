@@ -122,7 +122,7 @@ static __always_inline void put_exe(struct kv_call *c, struct kv_str *s, struct 
 		.mnt = file->f_path.mnt,
 		.dentry = dentry,
 		.parent = dentry->d_parent,
-		.hash_len = dentry->d_name.hash_len,
+		.hash_len = BPF_CORE_READ(dentry, d_name.hash_len), /* in a union: no direct read */
 		.inode = dentry->d_inode,
 		.hashed = dentry->d_hash.pprev,
 	};

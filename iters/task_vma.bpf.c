@@ -44,6 +44,8 @@ static __always_inline void *anon_name(struct vm_area_struct *vma)
 
 	if (!bpf_core_field_exists(v->anon_name))
 		return NULL;
+	if (vma->vm_file && bpf_core_field_offset(v->anon_name) == bpf_core_field_offset(v->shared))
+		return NULL;
 	name = BPF_CORE_READ(v, anon_name);
 	return name ? name + bpf_core_field_offset(struct anon_vma_name___opt, name) : NULL;
 }

@@ -110,6 +110,22 @@ bool kv_kernel_has_process(pid_t pid)
 	return fd >= 0;
 }
 
+pid_t kv_kernel_process_of(pid_t tid)
+{
+	_cleanup_free_ char *status = NULL;
+	const char *line;
+	char path[64];
+	size_t len;
+
+	if (tid <= 0)
+		return 0;
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)tid);
+	if (kv_read_file(path, 1 << 16, &status, &len, NULL) < 0)
+		return 0;
+	line = strstr(status, "\nTgid:");
+	return line ? (pid_t)strtol(line + strlen("\nTgid:"), NULL, 10) : 0;
+}
+
 static bool in_initial_pid_ns(void)
 {
 	struct stat st;

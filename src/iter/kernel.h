@@ -39,6 +39,9 @@ bool kv_kernel_capable(int cap);
 /* kv_kernel_has_process() - is @pid a process (not merely a thread)? */
 bool kv_kernel_has_process(pid_t pid);
 
+/* kv_kernel_process_of() - the process of thread @tid, 0 for none */
+pid_t kv_kernel_process_of(pid_t tid);
+
 /**
  * kv_kernel_self() - the calling thread, as iterator programs see it
  *

@@ -24,7 +24,8 @@ static bool is_debugging(void)
 	return getenv("KVIEW_DEBUG") != NULL;
 }
 
-static int keep_warning(enum libbpf_print_level level, const char *fmt, va_list ap)
+__attribute__((format(printf, 2, 0))) static int keep_warning(enum libbpf_print_level level,
+							      const char *fmt, va_list ap)
 {
 	size_t n;
 

@@ -39,6 +39,8 @@ int kv_pinset_make(const struct kv_pins *pins, struct kv_views *views, bool fres
 		else if (!failed || failed->rc == -EOPNOTSUPP)
 			failed = view;
 	}
+	if (!made && !failed)
+		return kv_err_set(err, -ENOENT, "there are no views");
 	if (!made) {
 		*err = failed->err;
 		return failed->rc;

@@ -291,7 +291,7 @@ static int set_integer(struct parser *p, const struct kv_column *col, const char
 static int column_tag(struct parser *p, struct kv_column *col, const char *tag)
 {
 	const char *v;
-	int64_t n;
+	int64_t n = 0;
 	int rc;
 
 	if ((v = tag_value(tag, MEANS)))

@@ -1,16 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "pids.h"
+#include "iter/pids.h"
 
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
-#include "base/file.h"
 
 /* An iteration of many tasks without a byte of output says EAGAIN. */
 #define MAX_IDLE_READS 10000
@@ -98,20 +95,4 @@ pid_t kv_pids_from(struct kv_pids *pids, pid_t from)
 	pid = next_from(pids, from);
 	pthread_mutex_unlock(&pids->lock);
 	return pid;
-}
-
-pid_t kv_pid_of_thread(pid_t tid)
-{
-	_cleanup_free_ char *status = NULL;
-	const char *line;
-	char path[64];
-	size_t len;
-
-	if (tid <= 0)
-		return 0;
-	snprintf(path, sizeof(path), "/proc/%d/status", (int)tid);
-	if (kv_read_file(path, 1 << 16, &status, &len, NULL) < 0)
-		return 0;
-	line = strstr(status, "\nTgid:");
-	return line ? (pid_t)strtol(line + strlen("\nTgid:"), NULL, 10) : 0;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* The processes that there are, in ascending order: the names below pid/. */
-#ifndef KVIEW_FUSE_PIDS_H
-#define KVIEW_FUSE_PIDS_H
+#ifndef KVIEW_ITER_PIDS_H
+#define KVIEW_ITER_PIDS_H
 
 #include <sys/types.h>
 
@@ -25,8 +25,5 @@ void kv_pids_free(struct kv_pids *pids);
  * Return: its number, 0 for none, or -errno.
  */
 pid_t kv_pids_from(struct kv_pids *pids, pid_t from);
-
-/* kv_pid_of_thread() - the process of thread @tid, 0 for none */
-pid_t kv_pid_of_thread(pid_t tid);
 
 #endif
