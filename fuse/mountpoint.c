@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 
 #include "base/cleanup.h"
 
@@ -88,6 +89,17 @@ static int make_dir(const char *path, struct kv_err *err)
 	return rc;
 }
 
+/*
+ * stat(), and statfs() as well: attributes may come from the kernel's cache
+ * when nobody serves the mount any more, statfs() always asks the server.
+ */
+static int ask(const char *path, struct stat *st)
+{
+	struct statfs fs;
+
+	return stat(path, st) < 0 || statfs(path, &fs) < 0 ? -1 : 0;
+}
+
 static int prepare(const char *path, struct kv_err *err)
 {
 	char type[64];
@@ -98,7 +110,7 @@ static int prepare(const char *path, struct kv_err *err)
 		rc = mounted_type(path, type, sizeof(type), err);
 		if (rc)
 			return rc;
-		if (stat(path, &st) == 0)
+		if (ask(path, &st) == 0)
 			break;
 		if (errno == ENOENT)
 			rc = make_dir(path, err);
@@ -109,8 +121,11 @@ static int prepare(const char *path, struct kv_err *err)
 		if (rc)
 			return rc;
 	}
-	if (!S_ISDIR(st.st_mode))
-		return kv_err_set(err, -ENOTDIR, "the mount point '%s' is not a directory", path);
+	if (!S_ISDIR(st.st_mode)) {
+		kv_err_set(err, -ENOTDIR, "the mount point '%s' is not a directory", path);
+		kv_err_hint(err, "name a directory, or one that is to be created");
+		return -ENOTDIR;
+	}
 	return *type ? refuse(path, type, err) : 0;
 }
 

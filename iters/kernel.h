@@ -164,7 +164,12 @@ struct kernfs_node {
 	const char *name;
 };
 
+struct cgroup_subsys_state {
+	unsigned int flags;
+};
+
 struct cgroup {
+	struct cgroup_subsys_state self;
 	struct kernfs_node *kn;
 };
 
@@ -185,10 +190,15 @@ struct kthread {
 	char *full_name;
 };
 
+struct workqueue_struct {
+	char name[24];
+};
+
 struct worker {
 	struct work_struct *current_work;
 	struct worker_pool *pool;
 	char desc[32];
+	struct workqueue_struct *rescue_wq;
 };
 
 struct task_struct {

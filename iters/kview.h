@@ -72,6 +72,7 @@ struct kv_walk {
 	__u64 failed; /* a KV_STR_ code */
 	__u64 first;
 	__u64 deleted;
+	__u64 reserved; /* bytes of the path's limit that names may not take */
 };
 
 struct kv_scratch {

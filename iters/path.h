@@ -43,7 +43,7 @@ static __always_inline void kv_prepend(struct kv_scratch *scratch, const void *n
 	__u64 pos = w->pos;
 
 	len &= KV_NAME_MAX - 1;
-	if (pos < len + 1) {
+	if (pos < len + 1 + w->reserved) {
 		w->failed = KV_STR_TOO_LONG;
 		return;
 	}
@@ -62,6 +62,9 @@ static __always_inline void kv_walk_begin(struct kv_walk *w)
 {
 	w->pos = KV_PATH_MAX;
 	w->failed = 0;
+	w->reserved = 1; /* d_path() counts a NUL, and what is added behind */
+	if (w->deleted)
+		w->reserved += sizeof(" (deleted)") - 1;
 }
 
 /* The path that was built, or what became of it, as a string of the record. */
@@ -78,6 +81,8 @@ static __always_inline void kv_walk_end(struct kv_call *c, struct kv_str *s)
 	s->off = w->failed;
 	if (!w->failed && pos < KV_PATH_MAX)
 		kv_put_bytes(c, s, c->scratch->path + pos, KV_PATH_MAX - pos);
+	if (w->deleted && s->len)
+		kv_add_literal(c, s, " (deleted)");
 }
 
 /* One step up, as prepend_path() in fs/d_path.c takes it; 1 ends the walk. */
@@ -143,8 +148,6 @@ static __always_inline void kv_put_path_racy(struct kv_call *c, struct kv_str *s
 	kv_walk_begin(w);
 	bpf_loop(KV_PATH_MAX, kv_walk_step, c, 0);
 	kv_walk_end(c, s);
-	if (w->deleted && s->len)
-		kv_add_literal(c, s, " (deleted)");
 }
 
 #endif

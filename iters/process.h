@@ -74,6 +74,28 @@ static __always_inline void kv_put_worker(struct kv_call *c, struct kv_str *s,
 	kv_add_string(c, s, &worker->desc);
 }
 
+/*
+ * A rescuer is named for its queue, whose name may be longer than comm has
+ * room for; /proc shows it whole since 6.10 (2a1b02bcba78), and so names it.
+ */
+static __always_inline bool kv_put_rescuer(struct kv_call *c, struct kv_str *s,
+					   struct task_struct *task, struct kthread *kthread)
+{
+	struct worker *worker = BPF_CORE_READ(kthread, data);
+	struct workqueue_struct *wq;
+	char prefix[11] = {};
+
+	if (!worker)
+		return false;
+	wq = BPF_CORE_READ(worker, rescue_wq);
+	bpf_core_read(prefix, sizeof(prefix) - 1, &task->comm);
+	if (!wq || bpf_strncmp(prefix, sizeof(prefix) - 1, "kworker/R-") != 0)
+		return false;
+	kv_put_literal(c, s, "kworker/R-");
+	kv_add_string(c, s, &wq->name);
+	return true;
+}
+
 /**
  * kv_put_comm() - append the name that /proc/PID/comm shows
  *
@@ -93,7 +115,7 @@ static __always_inline void kv_put_comm(struct kv_call *c, struct kv_str *s,
 	}
 	if (name && !(flags & PF_WQ_WORKER))
 		kv_put_string(c, s, name);
-	else
+	else if (!kthread || !(flags & PF_WQ_WORKER) || !kv_put_rescuer(c, s, task, kthread))
 		kv_put_string(c, s, &task->comm);
 	if (kthread && (flags & PF_WQ_WORKER))
 		kv_put_worker(c, s, kthread);

@@ -61,10 +61,10 @@ struct exe_key {
 
 struct cache {
 	struct exe_key exe_key;
-	__u64 cgroup_session, cgroup_id;
+	__u64 cgroup_session, cgroup_id, cgroup_flags;
 	struct kv_str exe;
 	struct kv_str cgroup;
-	char exe_path[KV_PATH_MAX + 64];
+	char exe_path[KV_PATH_MAX];
 	char cgroup_path[KV_PATH_MAX];
 };
 
@@ -137,6 +137,8 @@ static __always_inline void put_exe(struct kv_call *c, struct kv_str *s, struct 
 	cache->exe_key = key;
 }
 
+#define CSS_ONLINE 2
+
 struct up {
 	struct kv_scratch *scratch;
 	struct kernfs_node *kn;
@@ -165,23 +167,28 @@ static long cgroup_step(__u64 i, struct up *up)
 static __always_inline void put_cgroup(struct kv_call *c, struct kv_str *s, struct cache *cache,
 				       __u64 session, struct task_struct *task)
 {
-	struct kernfs_node *kn = task->cgroups->dfl_cgrp->kn;
+	struct cgroup *cgroup = task->cgroups->dfl_cgrp;
+	struct kernfs_node *kn = cgroup->kn;
+	__u64 flags = cgroup->self.flags;
 	struct up up = {.scratch = c->scratch, .kn = kn};
 	__u64 id;
 
 	if (!kn)
 		return;
 	id = kn->id;
-	if (cache->cgroup_session == session && cache->cgroup_id == id) {
+	if (cache->cgroup_session == session && cache->cgroup_id == id &&
+	    cache->cgroup_flags == flags) {
 		recall(c, s, &cache->cgroup, cache->cgroup_path);
 		return;
 	}
+	c->scratch->walk.deleted = !(flags & CSS_ONLINE); /* a zombie's may be gone */
 	kv_walk_begin(&c->scratch->walk);
 	bpf_loop(KV_PATH_MAX, cgroup_step, &up, 0);
 	kv_walk_end(c, s);
 	remember(c, s, &cache->cgroup, cache->cgroup_path);
 	cache->cgroup_session = session;
 	cache->cgroup_id = id;
+	cache->cgroup_flags = flags;
 }
 
 /* The terminal's name as ps has it: pts/0, tty1. */

@@ -131,7 +131,7 @@ int task_vma(struct bpf_iter__task_vma *ctx)
 	r->start = vma->vm_start;
 	r->end = vma->vm_end;
 	put_perms(r, vma->vm_flags);
-	kv_put_comm(&c, &r->comm, task);
+	kv_put_comm(&c, &r->comm, task->group_leader);
 	name = anon_name(vma);
 	if (vma->vm_file)
 		put_file(&c, r, vma, name);

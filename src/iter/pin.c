@@ -49,6 +49,13 @@ static int mount_bpffs(struct kv_err *err)
 	return rc;
 }
 
+static int refuse_dir(const char *dir, struct kv_err *err)
+{
+	kv_err_set(err, -EINVAL, "the pin directory '%s' is not in a BPF file system", dir);
+	kv_err_hint(err, "choose one below " BPFFS ", or mount one: mount -t bpf bpf DIR");
+	return -EINVAL;
+}
+
 static int make_dir(const char *dir, struct kv_err *err)
 {
 	int rc;
@@ -58,22 +65,19 @@ static int make_dir(const char *dir, struct kv_err *err)
 		if (rc)
 			return rc;
 	}
-	if (mkdir(dir, 0700) == 0 || errno == EEXIST)
+	if (mkdir(dir, 0700) == 0) {
+		if (is_bpffs(dir))
+			return 0;
+		rmdir(dir);
+		return refuse_dir(dir, err);
+	}
+	if (errno == EEXIST)
 		return 0;
 	rc = -errno;
 	kv_err_errno(err, rc, "can't create the pin directory '%s'", dir);
 	if (rc == -EACCES || rc == -EPERM)
 		kv_err_hint(err, "pinning needs root");
 	return rc;
-}
-
-static int check_dir(const char *dir, struct kv_err *err)
-{
-	if (is_bpffs(dir))
-		return 0;
-	kv_err_set(err, -EINVAL, "the pin directory '%s' is not in a BPF file system", dir);
-	kv_err_hint(err, "choose one below " BPFFS ", or mount one: mount -t bpf bpf DIR");
-	return -EINVAL;
 }
 
 /*
@@ -93,9 +97,8 @@ static int open_locked(const char *dir, bool create, struct kv_err *err)
 		fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 		if (fd < 0)
 			return kv_err_errno(err, -errno, "can't open the pin directory '%s'", dir);
-		rc = check_dir(dir, err);
-		if (rc)
-			return rc;
+		if (!is_bpffs(dir))
+			return refuse_dir(dir, err);
 		if (flock(fd, LOCK_SH) < 0 || fstat(fd, &held) < 0)
 			return kv_err_errno(err, -errno, "can't lock the pin directory '%s'", dir);
 		if (stat(dir, &now) == 0 && now.st_ino == held.st_ino && now.st_dev == held.st_dev)

@@ -34,6 +34,13 @@ struct kv_run {
 	char chunk[KV_RECORD_MAX + CHUNK]; /* an incomplete record, then one read */
 };
 
+static int no_process(pid_t pid, struct kv_err *err)
+{
+	kv_err_set(err, -ENOENT, "no process %d", (int)pid);
+	kv_err_hint(err, "it may have ended; threads are shown with their process");
+	return -ENOENT;
+}
+
 /* A link of its own: the kernel looks the process up, others cost nothing. */
 static int open_for_task(const struct kv_view *view, pid_t pid, struct kv_err *err)
 {
@@ -45,7 +52,7 @@ static int open_for_task(const struct kv_view *view, pid_t pid, struct kv_err *e
 	link = bpf_link_create(view->loaded.prog_fd, 0, BPF_TRACE_ITER, &opts);
 	if (link < 0) {
 		if (link == -ESRCH)
-			return kv_err_set(err, -ENOENT, "no process %d", (int)pid);
+			return no_process(pid, err);
 		kv_err_errno(err, link, "can't run view '%s' for process %d", view->name, (int)pid);
 		kv_err_hint(err, "iterators for one process need Linux 6.1");
 		return link;
@@ -71,11 +78,13 @@ int kv_run_new(const struct kv_view *view, const struct kv_run_opts *opts, struc
 	struct kv_run *r;
 	int fd;
 
-	if (opts->pid && !view->per_task)
-		return kv_err_set(err, -EINVAL, "view '%s' has no rows of single processes",
-				  view->name);
+	if (opts->pid && !view->per_task) {
+		kv_err_set(err, -EINVAL, "view '%s' has no rows of single processes", view->name);
+		kv_err_hint(err, "--pid is for views of tasks; this one is kernel-wide");
+		return -EINVAL;
+	}
 	if (opts->pid && !kv_kernel_has_process(opts->pid))
-		return kv_err_set(err, -ENOENT, "no process %d", (int)opts->pid);
+		return no_process(opts->pid, err);
 	fd = opts->pid ? open_for_task(view, opts->pid, err) : open_for_all(view, err);
 	if (fd < 0)
 		return fd;

@@ -3,23 +3,29 @@
 
 #include <errno.h>
 
-static int check_string(const struct kv_column *col, const char *record, uint32_t len,
-			struct kv_err *err)
+/*
+ * Strings lie behind the fixed part and share no bytes: so their lengths add
+ * up to no more than @room, and a row's size is bounded by its record's.
+ */
+static int check_string(const struct kv_schema *schema, const struct kv_column *col,
+			const char *record, uint32_t len, uint32_t *room, struct kv_err *err)
 {
 	struct kv_str s;
 
 	memcpy(&s, record + col->off, sizeof(s));
 	if (s.off == KV_STR_NONE || s.off == KV_STR_UNREADABLE || s.off == KV_STR_TOO_LONG)
 		return 0;
-	if ((uint32_t)s.off + s.len > len)
+	if (s.off < schema->fixed || (uint32_t)s.off + s.len > len || s.len > *room)
 		return kv_err_set(err, -EBADMSG, "malformed record: column '%s' points outside it",
 				  col->name);
+	*room -= s.len;
 	return 0;
 }
 
 int kv_record_check(const struct kv_schema *schema, const void *p, size_t avail, struct kv_err *err)
 {
 	struct kv_head head;
+	uint32_t room;
 	int rc;
 
 	if (avail < sizeof(head))
@@ -30,10 +36,11 @@ int kv_record_check(const struct kv_schema *schema, const void *p, size_t avail,
 				  head.len);
 	if (avail < head.len)
 		return 0;
+	room = head.len - schema->fixed;
 	for (unsigned int i = 0; i < schema->ncolumns; i++) {
 		if (schema->columns[i].type != KV_TYPE_STR)
 			continue;
-		rc = check_string(&schema->columns[i], p, head.len, err);
+		rc = check_string(schema, &schema->columns[i], p, head.len, &room, err);
 		if (rc)
 			return rc;
 	}

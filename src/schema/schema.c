@@ -288,6 +288,19 @@ static int set_integer(struct parser *p, const struct kv_column *col, const char
 	return 0;
 }
 
+/* What the field can hold; for an unsigned one -1 stands for all ones. */
+static long long none_min(const struct kv_column *col)
+{
+	return col->size >= 8 ? INT64_MIN : -(1LL << (col->size * 8 - 1));
+}
+
+static long long none_max(const struct kv_column *col)
+{
+	if (col->size >= 8)
+		return INT64_MAX;
+	return (1LL << (col->size * 8 - (col->type == KV_TYPE_INT))) - 1;
+}
+
 static int column_tag(struct parser *p, struct kv_column *col, const char *tag)
 {
 	const char *v;
@@ -302,7 +315,7 @@ static int column_tag(struct parser *p, struct kv_column *col, const char *tag)
 		return set_show(p, col, v);
 	if ((v = tag_value(tag, NONE))) {
 		col->has_none = true;
-		return set_integer(p, col, v, INT64_MIN, INT64_MAX, &col->none);
+		return set_integer(p, col, v, none_min(col), none_max(col), &col->none);
 	}
 	if ((v = tag_value(tag, WIDTH))) {
 		rc = set_integer(p, col, v, 1, 200, &n);
