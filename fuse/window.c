@@ -41,14 +41,14 @@ static int grow(struct kv_window *w, size_t cap)
 	return 0;
 }
 
-/* Small files stay small: double up to the full size, then only for a huge row. */
+/* Small files stay small: grow in steps to the full size, then only for a huge row. */
 static size_t wanted_cap(const struct kv_window *w, size_t n)
 {
 	size_t full = KV_WINDOW_KEEP + (n > KV_WINDOW_SLACK ? n : KV_WINDOW_SLACK);
 	size_t used = (size_t)(w->end - w->start) + n, cap = w->cap ? w->cap : FIRST_CAP;
 
 	while (cap < used && cap < full)
-		cap *= 2;
+		cap *= 4;
 	if (cap > full)
 		cap = w->cap > full ? w->cap : full;
 	return cap;

@@ -12,7 +12,7 @@
 
 /* Bytes before the end that are always there; the slack above it holds a row. */
 #define KV_WINDOW_KEEP (128u << 10)
-#define KV_WINDOW_SLACK (32u << 10)
+#define KV_WINDOW_SLACK (8u << 10)
 
 struct kv_window {
 	char *ring;	     /* NULL until the first byte */

@@ -1,0 +1,445 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-only
+# README.md and the manual pages say what is so: their examples are taken out
+# of them and run, their lists are compared with the program and the sources.
+# shellcheck disable=SC2016 # what the documents say goes to another shell
+# shellcheck disable=SC2013 # lists of single words
+
+load common
+
+README=$BATS_TEST_DIRNAME/../../README.md
+MAN=$BATS_TEST_DIRNAME/../../man
+
+setup_file() {
+	kview_setup
+	export PATH=$BUILD:$PATH
+	mkdir -p "$DIR/blocks"
+	split_blocks
+}
+
+teardown_file() {
+	kview_teardown
+}
+
+teardown() {
+	if mountpoint -q "$MNT"; then
+		kview_umount
+	fi
+}
+
+# --- taking the documents apart ---
+
+# README's fenced blocks as files blocks/LANGUAGE.N, numbered from 1.
+split_blocks() {
+	awk -v dir="$DIR/blocks" '
+		/^ *```/ && !out {lang = $0; sub(/^ *```/, "", lang); out = dir "/" lang "." ++n[lang]; next}
+		/^ *```/ {close(out); out = ""; next}
+		out {print > out}' "$README"
+}
+
+# A page as a terminal without bold shows it, its text not indented.
+page() {
+	mandoc -T ascii -O width=250 "$MAN/$1" | sed 's/.\x08//g; s/^     //'
+}
+
+# section PAGE NAME: a section of the rendered page.
+section() {
+	mandoc -T ascii -O width=250 "$MAN/$1" | sed 's/.\x08//g' |
+		awk -v name="$2" '/^[A-Z]/ {on = $0 == name; next} on {sub(/^     /, ""); print}'
+}
+
+# Commands at a prompt; "$" is anybody's prompt, "#" root's.
+commands() {
+	sed -n 's/^ *[#$] //p'
+}
+
+# Places that are the reader's become the test's own.
+own_places() {
+	sed -e "s|/tmp/|$DIR/|g" -e "s|/mnt/kview|$MNT|g" \
+		-e "s|/sys/fs/bpf/kview|$KVIEW_PIN_DIR|g" -e "s|/usr/include/kview|$ROOT/iters|g" \
+		-e "/^\(# \)*kview u\{0,1\}mount/s|\$| $MNT|"
+}
+
+# run_as_shown COMMAND: in a shell of its own, ls as on a terminal, watch for a while.
+run_as_shown() {
+	local prelude='ls() { command ls -C -w 80 "$@"; }
+		watch() { TERM=xterm timeout 3 watch "$@" || [ $? = 124 ]; }'
+	timeout 60 bash -euc "$prelude
+$1" </dev/null 3>&-
+}
+
+says_nothing() {
+	case $1 in
+	'kview mount'* | 'kview umount'* | 'kview load'* | 'kview unload'* | *' > '* | 'clang '* | arch=*) return 0 ;;
+	*) return 1 ;;
+	esac
+}
+
+# run_lines: commands on stdin, one shell line each; all work and say something.
+run_lines() {
+	local line out n=0 settings=''
+	while read -r line; do
+		out=$(run_as_shown "$settings
+$line") || { echo "failed: $line"; return 1; }
+		case $line in [a-z]*=*) settings+="$line"$'\n' ;; esac
+		says_nothing "$line" || [ -n "$out" ] || { echo "silent: $line"; return 1; }
+		n=$((n + 1))
+	done
+	[ "$n" -gt 0 ]
+}
+
+views() {
+	kview list | awk 'NR > 1 && /^[a-z]/ {print $1}'
+}
+
+compile() {
+	clang -g -O2 -target bpf -Wall -Wextra -Wpadded -Werror -Wno-unused-parameter \
+		"-D__TARGET_ARCH_$(uname -m | sed 's/x86_64/x86/;s/aarch64/arm64/')" \
+		-idirafter "/usr/include/$(uname -m)-linux-gnu" "-I$ROOT/iters" -c "$1" -o "$2"
+}
+
+same() {
+	diff -u <(printf '%s\n' "$1") <(printf '%s\n' "$2")
+}
+
+# --- examples ---
+
+@test "README: the transcript shows what is shown" {
+	local line cmd='' out='' n=0
+	own_places <"$DIR/blocks/console.1" >"$DIR/transcript"
+	while IFS= read -r line; do
+		if [ "${line:0:2}" = '# ' ]; then
+			cmd=${line:2}
+			n=$((n + 1))
+			echo "# $cmd"
+			out=$(run_as_shown "$cmd") || { echo "failed: $cmd"; return 1; }
+			first=1
+		elif [[ $line != *[0-9]* ]] || [ "$line" = "${line^^}" ]; then
+			# No number in it: a header, a list of names.
+			grep -qxF -- "$line" <<<"$out" || { echo "not shown: $line"; echo "$out"; return 1; }
+			first=0
+		elif [ "$first" = 1 ]; then
+			same "$(fields <<<"$line")" "$(fields <<<"$out")"
+			first=0
+		fi
+	done <"$DIR/transcript"
+	[ "$n" -ge 7 ]
+}
+
+# How many fields the first line has.
+fields() {
+	awk -F'[ ,\t]+' '{print NF; exit}'
+}
+
+@test "README: the scripts work" {
+	local f out n=0
+	echo x >"$DIR/gone"
+	exec 9<"$DIR/gone"
+	rm "$DIR/gone"
+	kview_mount 3>&-
+	for f in "$DIR"/blocks/sh.*; do
+		out=$(run_as_shown "$(own_places <"$f")") || { cat "$f"; return 1; }
+		[ -n "$out" ] || { echo "silent:"; cat "$f"; return 1; }
+		if grep -q Deleted "$f"; then
+			grep -qE "^$BASHPID 9 2 $DIR/gone\\\\040\(deleted\)\$" <<<"$out"
+			n=$((n + 1))
+		fi
+	done
+	exec 9<&-
+	[ "$n" = 1 ]
+	[ -e "$DIR/blocks/sh.8" ]
+}
+
+@test "README: threads per state add up" {
+	local awk_block
+	kview_mount 3>&-
+	awk_block=$(grep -l 'Threads per state' "$DIR"/blocks/sh.*)
+	run_as_shown "$(own_places <"$awk_block")" >"$DIR/states"
+	[ "$(awk '{n += $1} END {print (n > 0)}' "$DIR/states")" = 1 ]
+	run awk '$2 !~ /^[RSDTtXZPI]$/ || NF != 2' "$DIR/states"
+	[ -z "$output" ]
+}
+
+@test "kview(1): the examples work" {
+	section kview.1 EXAMPLES | commands | own_places | run_lines
+}
+
+@test "README and kview(1): the fstab line mounts" {
+	local helpers line
+	line=$(cat "$DIR/blocks/fstab.1")
+	section kview.1 'MOUNT OPTIONS' | sed 's/^ *//' | grep -xF -- "$line"
+	helpers=$(readlink -f /sbin)
+	mkdir -p "$DIR/sbin" "$MNT"
+	ln -sf "$KVIEW" "$DIR/sbin/mount.fuse.kview"
+	own_places <<<"$line" | sed "s|defaults|defaults,pin_dir=$KVIEW_PIN_DIR|" >"$DIR/fstab"
+	timeout 60 unshare -m bash -euc "
+		mount --bind '$DIR/sbin' '$helpers'
+		mount -T '$DIR/fstab' '$MNT'
+		head -n 2 '$MNT/task'
+		'$KVIEW' umount '$MNT'" >"$DIR/out" 3>&-
+	[ "$(wc -l <"$DIR/out")" = 2 ]
+	[ "$(head -n 1 "$DIR/out" | awk '{print $1}')" = PID ]
+}
+
+# --- views of one's own ---
+
+@test "README: the example view shows nice values" {
+	mkdir -p "$DIR/nice"
+	cp "$DIR/blocks/c.1" "$DIR/nice/task_nice.bpf.c"
+	compile "$DIR/nice/task_nice.bpf.c" "$DIR/nice/task_nice.bpf.o"
+	nice -n 7 sleep 300 3>&- &
+	mine $!
+	run_as_shown "until grep -q ^Name:.sleep /proc/$!/status; do :; done"
+	kview cat --iter-dir "$DIR/nice" -F json task_nice |
+		jq -se --argjson tid $! 'map(select(.tid == $tid)) | length == 1 and
+			.[0].nice == 7 and .[0].comm == "sleep"'
+	[ "$(awk '{print $19}' "/proc/$!/stat")" = 7 ]
+}
+
+@test "kview-iters(7): the example view compiles without a warning, loads and is right" {
+	local daemon fd info rows=0
+	mkdir -p "$DIR/own"
+	sed -n '/^\.\\" example: bpf_map/,/^\.Ed/p' "$MAN/kview-iters.7" | sed '1,2d;$d' \
+		>"$DIR/own/bpf_map.bpf.c"
+	compile "$DIR/own/bpf_map.bpf.c" "$DIR/own/bpf_map.bpf.o"
+	kview_mount --iter-dir "$DIR/own" 3>&-
+	cat "$MNT/json/bpf_map.json" >"$DIR/maps"
+	daemon=$(daemon_pid)
+	# What the kernel tells of the maps that the daemon holds.
+	for fd in "/proc/$daemon/fdinfo"/*; do
+		info=$(cat "$fd")
+		[[ $info == *map_id:* ]] || continue
+		jq -se --argjson id "$(number map_id "$info")" --argjson type "$(number map_type "$info")" \
+			--argjson key "$(number key_size "$info")" \
+			--argjson value "$(number value_size "$info")" \
+			--argjson max "$(number max_entries "$info")" \
+			'map(select(.id == $id)) | length == 1 and .[0].type == $type and
+			 .[0].key_size == $key and .[0].value_size == $value and
+			 .[0].max_entries == $max and .[0].name == "kv_readers"' \
+			"$DIR/maps" || { echo "$info"; return 1; }
+		rows=$((rows + 1))
+	done
+	[ "$rows" -ge 4 ]
+	jq -se 'any(.[]; .max_entries == null and .name == "kv_scratch")' "$DIR/maps"
+}
+
+# number KEY FDINFO
+number() {
+	awk -v key="$1:" '$1 == key {print $2; exit}' <<<"$2"
+}
+
+@test "kview-iters(7): the commands work" {
+	mkdir -p "$DIR/page"
+	sed -n '/^\.\\" example: bpf_map/,/^\.Ed/p' "$MAN/kview-iters.7" | sed '1,2d;$d' \
+		>"$DIR/page/bpf_map.bpf.c"
+	cd "$DIR/page"
+	section kview-iters.7 EXAMPLE | commands | own_places | run_lines
+}
+
+@test "kview-iters(7): only calls and tags that the headers have, and all of kview.h's" {
+	local name names
+	names=$(page kview-iters.7 | grep -oE '\b(kv|KV)_[A-Za-z_]+' | sort -u)
+	[ "$(wc -l <<<"$names")" -gt 15 ]
+	for name in $names; do
+		grep -qwE "$name" "$ROOT"/iters/*.h || { echo "no header has $name"; return 1; }
+	done
+	for name in $(sed -nE 's/^#define (KV_[A-Z]+|kv_[a-z_]+)\(.*/\1/p; s/^static __always_inline .*\b(kv_[a-z_]+)\(.*/\1/p' "$ROOT/iters/kview.h"); do
+		case $name in KV_TAG | kv_table | kv_opaque) continue ;; esac
+		grep -qx "$name" <<<"$names" || { echo "the page lacks $name"; return 1; }
+	done
+}
+
+@test "kview-iters(7): the limits are those of the headers" {
+	local text
+	text=$(page kview-iters.7 | tr -s ' \n' ' ')
+	limit() {
+		sed -nE "s/^#define $1 ([0-9]+).*/\1/p" "$ROOT/$2"
+	}
+	grep -qF "At most $(limit KV_MAX_COLUMNS iters/abi.h) columns and $(limit KV_FIXED_MAX iters/abi.h) bytes" <<<"$text"
+	grep -qF "has at most $(limit KV_RECORD_MAX iters/abi.h) bytes" <<<"$text"
+	grep -qF "at most $(($(limit KV_COLUMN_NAME iters/abi.h) - 1)) characters" <<<"$text"
+	grep -qF "may have up to $(limit KV_PATH_MAX iters/kview.h) bytes" <<<"$text"
+	grep -qF "has at most $(limit NAME_MAX_LEN src/iter/image.c) characters" <<<"$text"
+}
+
+# --- lists ---
+
+@test "kview(1) has every command, and no other" {
+	local help man
+	help=$(kview help | sed -n 's/^  kview \([a-z]*\) .*/\1/p' | sort)
+	man=$(sed -n 's/^\.Ss kview \([a-z]*\)$/\1/p' "$MAN/kview.1" | sort)
+	[ "$(wc -l <<<"$help")" = 9 ]
+	same "$help" "$man"
+}
+
+@test "kview(1) has every option of every command, and no other" {
+	local command help man synopsis option
+	for command in $(kview help | sed -n 's/^  kview \([a-z]*\) .*/\1/p'); do
+		help=$(kview help "$command" | sed -n '/^Options:/,$p' |
+			sed -nE 's/^ +((-[A-Za-z]), )?(--[a-z-]+).*/\2 \3/p' | sort)
+		man=$(awk -v c=".Ss kview $command" '/^\.S[sh]/ {on = $0 == c} on' "$MAN/kview.1" |
+			sed -nE 's/\\-/-/g; s/^\.It (Fl ([A-Za-z]) , )?Fl (-[a-z-]+).*/-\2 -\3/p' |
+			sed 's/^- / /' | sort)
+		same "$help" "$man"
+		synopsis=$(section kview.1 SYNOPSIS | grep "^kview $command\b")
+		for option in $(sed -E 's/^(-[A-Za-z]) .*/\1/' <<<"$help"); do
+			[ "$option" = -h ] || grep -qF -- "[$option" <<<"$synopsis" ||
+				{ echo "synopsis of $command: $option"; return 1; }
+		done
+	done
+}
+
+@test "kview(1) has every column of every view with its type" {
+	local view documented
+	same "$(views | sort)" "$(awk '/^\.Sh/ {on = $2 == "VIEWS"} on && /^\.Ss/ {print $2}' "$MAN/kview.1" | sort)"
+	for view in $(views); do
+		documented=$(awk -v v=".Ss $view" '/^\.S[sh]/ {on = $0 == v} on' "$MAN/kview.1" |
+			sed -n 's/^\.It Li \([a-z_]*\) Ta \([a-z]*\) Ta .*/\1\t\2/p')
+		same "$(kview schema "$view" | cut -f 1,2)" "$documented"
+	done
+}
+
+@test "README has every view and column" {
+	local view listed
+	listed=$(awk -F'|' '/^\| view /{on = 1; next} on && !/^\|/ {exit} on && !/---/ {gsub(/[` ]/, "", $2); print $2}' "$README")
+	same "$(views | sort)" "$(sort <<<"$listed")"
+	for view in $(views); do
+		same "$(kview schema "$view" | cut -f 1 | paste -sd ' ')" \
+			"$(sed -nE "s/^\| \`$view\` \| [a-z ]+ \| (.*) \|\$/\1/p" "$README")"
+	done
+}
+
+@test "README and kview(1) show the tree that is mounted" {
+	local name
+	kview_mount 3>&-
+	for name in "$MNT"/*; do
+		name=${name##*/}
+		grep -qE "^  $name(/| )" "$DIR/blocks/text.1" || { echo "README: $name"; return 1; }
+		section kview.1 TREE | grep -qE "^$name(/| )" || { echo "kview(1): $name"; return 1; }
+	done
+	for name in $(sed -nE 's/^  ([a-z_/.]+) .*/\1/p' "$DIR/blocks/text.1" | grep -v /self); do
+		[ -e "$MNT/$name" ] || { echo "not there: $name"; return 1; }
+	done
+	[ "$(stat -c %a "$MNT/kmem_cache")" = 400 ]
+	[ "$(readlink "$MNT/pid/self")" -gt 0 ]
+}
+
+@test "kview(1): the mount options are those that are taken" {
+	local word options
+	options=$(section kview.1 'MOUNT OPTIONS' | tr -s ' \n' ' ')
+	for word in defaults rw noauto nofail _netdev user; do
+		grep -qE "[( ]${word}[,) ]" <<<"$options"
+	done
+	timeout 20 kview mount -o "defaults,rw,noauto,nofail,_netdev,user,x-a.b=c,pin_dir=$KVIEW_PIN_DIR" "$MNT" 3>&-
+	for word in ro nosuid nodev noexec; do
+		findmnt -n -o OPTIONS --mountpoint "$MNT" | grep -qE "(^|,)$word(,|\$)"
+	done
+	run timeout 20 kview mount -o pin_dir=/proc "$DIR/other"
+	[ "$status" = 1 ]
+	run timeout 20 kview mount -o "iter_dir=$DIR/none" "$DIR/other"
+	[ "$status" = 1 ]
+	for word in allow_other allow_root; do
+		grep -qw "$word" <<<"$options"
+		run timeout 20 kview mount -o $word "$DIR/other"
+		[ "$status" = 2 ]
+	done
+}
+
+@test "kview(1): the messages come as they stand there" {
+	local text pattern n=0
+	mkdir -p "$DIR/kind"
+	sed 's|iter/task|iter/nonesuch|' "$DIR/blocks/c.1" >"$DIR/kind/nonesuch.bpf.c"
+	compile "$DIR/kind/nonesuch.bpf.c" "$DIR/kind/nonesuch.bpf.o"
+	kview_mount 3>&-
+	while IFS= read -r text; do
+		pattern=$(sed "s/'[A-Z]*'/'.*'/; s/ PID\$/ [0-9]+/" <<<"$text")
+		run timeout 20 bash -c "$(provoke "$text")" 3>&-
+		grep -qE "$pattern" <<<"$output" || { echo "expected: $text"; echo "$output"; return 1; }
+		n=$((n + 1))
+	done < <(awk '/^\.Bl -diag/ {on = 1} /^\.El/ {on = 0} on' "$MAN/kview.1" | sed -n 's/^\.It //p')
+	[ "$n" -ge 10 ]
+}
+
+# The command that leads to a message of DIAGNOSTICS.
+provoke() {
+	case $1 in
+	*'is mounted on '*already) echo "kview mount $MNT" ;;
+	*allow_other*) echo "kview mount -o allow_other $DIR/other" ;;
+	'no kview is mounted'*) echo "kview umount $DIR" ;;
+	'the pin directory'*) echo "kview load --pin-dir $DIR" ;;
+	*'Operation not permitted') echo "KVIEW_PIN_DIR=/none setpriv --bounding-set=-all kview cat task" ;;
+	'this kernel has no'*) echo "kview cat --iter-dir $DIR/kind nonesuch" ;;
+	'no view'*) echo 'kview schema nonesuch' ;;
+	'no column'*) echo 'kview cat -c nonesuch task' ;;
+	'no process'*) echo 'kview cat --pid 1000000000 task' ;;
+	*'too many') echo 'kview list x' ;;
+	*) echo "echo no command is known for: $1" ;;
+	esac
+}
+
+@test "kview(1): exit statuses" {
+	kview schema task
+	run kview schema nonesuch
+	[ "$status" = 1 ]
+	for wrong in '' nonesuch --nonesuch 'cat' 'list x' 'cat -F xml task' 'cat -c nonesuch task' 'list --nonesuch' "mount -o nonesuch $DIR/other"; do
+		# shellcheck disable=SC2086 # words
+		run kview $wrong
+		[ "$status" = 2 ] || { echo "kview $wrong: $status"; return 1; }
+	done
+}
+
+@test "kview(1) and README: KVIEW_DEBUG shows libbpf's words, KVIEW_PIN_DIR moves the pins" {
+	for name in KVIEW_DEBUG KVIEW_PIN_DIR; do
+		section kview.1 ENVIRONMENT | grep -qE "^$name\$"
+		grep -q "$name=[1D]" "$README"
+	done
+	run env KVIEW_DEBUG=1 kview cat task
+	grep -q '^libbpf: ' <<<"$output"
+	kview load
+	[ -e "$KVIEW_PIN_DIR/task" ]
+	[ "$(stat -c %a "$KVIEW_PIN_DIR")" = 1700 ]
+	kview unload
+	[ ! -e "$KVIEW_PIN_DIR" ]
+}
+
+@test "README has every make target and variable" {
+	local documented
+	documented=$(grep -E '^\| `make' "$README" | grep -oE '`make[a-z -]*`' | tr -d '`' |
+		sed -E 's/^make ?//; s/^$/all/' | sort -u)
+	same "$(make -s -C "$ROOT" help | sed -nE 's/^  ([a-z][a-z-]*) .*/\1/p' | { cat; echo help; } | sort)" "$documented"
+	for v in $(make -s -C "$ROOT" help | grep -oE '\b[A-Z]+=' | sort -u); do
+		grep -qE "^\| .*\`$v" "$README" || { echo "README: $v"; return 1; }
+	done
+}
+
+@test "README names only files that are there" {
+	local path n=0
+	for path in $(grep -oE '(\.ci|src|iters|fuse|tests|man)/[a-z0-9_./-]*[a-z0-9_/]' "$README" | sort -u); do
+		case $path in tests/cases/x.bats | iters/*.bpf.c) continue ;; esac
+		[ -e "$ROOT/$path" ] || [ -n "$(find "$ROOT/tests" "$ROOT/iters" -path "*/$path" -print -quit)" ] ||
+			{ echo "not there: $path"; return 1; }
+		n=$((n + 1))
+	done
+	[ "$n" -gt 10 ]
+}
+
+@test "README's links lead somewhere" {
+	local target
+	for target in $(grep -oE '\]\([^)]*\)' "$README" | tr -d '])('); do
+		case $target in
+		'#'*) sed -nE 's/^#+ (.*)/\1/p' "$README" | tr 'A-Z ' 'a-z-' | tr -d ',:()' | grep -qx "${target#\#}" ;;
+		*) [ -e "$ROOT/$target" ] ;;
+		esac || { echo "dead link: $target"; return 1; }
+	done
+}
+
+@test "tar copies nothing, cp copies all, as README says" {
+	kview_mount 3>&-
+	[ "$(tar -C "$MNT" -cf - csv/task.csv | tar -xOf - | wc -c)" = 0 ]
+	cp "$MNT/csv/task.csv" "$DIR/copy"
+	[ "$(head -n 1 "$DIR/copy")" = "$(kview schema task | cut -f 1 | paste -sd ,)" ]
+}
+
+@test "LICENSE is the GPL, version 2" {
+	sha256sum --check --status <<<"8177f97513213526df2cf6184d8ff986c675afb514d4e68a404010521b880643  $ROOT/LICENSE"
+}
