@@ -111,6 +111,8 @@ static int bad_option(int got, char **argv, struct kv_err *err)
 
 	if (got == ':' && d)
 		return kv_err_set(err, -EINVAL, "option '%s' needs %s", argv[optind - 1], d->value);
+	if (got == '?' && d && strncmp(argv[optind - 1], "--", 2) == 0)
+		return kv_err_set(err, -EINVAL, "option '%s' takes no value", argv[optind - 1]);
 	if (optopt && optopt < 256)
 		return kv_err_set(err, -EINVAL, "unknown option '-%c'", optopt);
 	return kv_err_set(err, -EINVAL, "unknown option '%s'", argv[optind - 1]);

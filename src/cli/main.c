@@ -40,11 +40,26 @@ const struct kv_command *kv_command_find(const char *name)
 	return NULL;
 }
 
+/* Messages quote what users and files are called: no such name forges a line. */
+static void put_line(const char *label, const char *text)
+{
+	fprintf(stderr, "%s: ", label);
+	for (; *text; text++) {
+		unsigned char c = (unsigned char)*text;
+
+		if (c < 0x20 || c == 0x7f)
+			fprintf(stderr, "\\%03o", c);
+		else
+			fputc(c, stderr);
+	}
+	fputc('\n', stderr);
+}
+
 void kv_say(const struct kv_err *err)
 {
-	fprintf(stderr, "kview: %s\n", err->msg);
+	put_line("kview", err->msg);
 	if (err->hint[0])
-		fprintf(stderr, "hint: %s\n", err->hint);
+		put_line("hint", err->hint);
 }
 
 void kv_warn_view(const struct kv_view *view)

@@ -64,6 +64,13 @@ static int add_embedded(struct kv_images *images)
 	return 0;
 }
 
+static int refuse(const struct kv_image *image, struct kv_err *err, const char *why)
+{
+	kv_err_set(err, -EINVAL, "can't load '%s': %s", image->path, why);
+	kv_err_hint(err, "the view in NAME.bpf.o is called NAME: give the file another name");
+	return -EINVAL;
+}
+
 /* A view's name is a file name in the mount and a pin (which allows no dot). */
 static int check_name(const struct kv_images *images, const struct kv_image *image,
 		      struct kv_err *err)
@@ -73,20 +80,15 @@ static int check_name(const struct kv_images *images, const struct kv_image *ima
 
 	for (const char *c = name; *c; c++)
 		if (!islower((unsigned char)*c) && !isdigit((unsigned char)*c) && *c != '_')
-			return kv_err_set(err, -EINVAL, "'%s': a view's name is of a-z, 0-9 and _",
-					  image->path);
+			return refuse(image, err, "a view's name is of a-z, 0-9 and _");
 	if (!islower((unsigned char)*name) || strlen(name) > NAME_MAX_LEN)
-		return kv_err_set(err, -EINVAL,
-				  "'%s': a view's name begins with a letter and has at most %d",
-				  image->path, NAME_MAX_LEN);
+		return refuse(image, err, "a view's name begins with a letter and has at most 48");
 	for (size_t i = 0; i < sizeof(taken) / sizeof(taken[0]); i++)
 		if (strcmp(name, taken[i]) == 0)
-			return kv_err_set(err, -EEXIST, "'%s': '%s' is a name of the mount's own",
-					  image->path, name);
+			return refuse(image, err, "that name is the mount's own");
 	for (size_t i = 0; i < images->n; i++)
 		if (&images->list[i] != image && strcmp(images->list[i].name, name) == 0)
-			return kv_err_set(err, -EEXIST, "'%s': there is a view '%s' already",
-					  image->path, name);
+			return refuse(image, err, "there is a view of that name already");
 	return 0;
 }
 

@@ -4,6 +4,7 @@
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/capability.h>
 #include <stdio.h>
 #include <string.h>
@@ -90,6 +91,22 @@ uint32_t kv_kernel_nodes(void)
 	while (n && (list[n - 1] == '\n' || (list[n - 1] >= '0' && list[n - 1] <= '9')))
 		n--;
 	return (uint32_t)strtoul(list + n, NULL, 10) + 1;
+}
+
+bool kv_kernel_has_descriptors(void)
+{
+	int fds[8];
+	size_t n = 0;
+
+	while (n < sizeof(fds) / sizeof(fds[0])) {
+		fds[n] = open("/dev/null", O_RDONLY | O_CLOEXEC);
+		if (fds[n] < 0)
+			break;
+		n++;
+	}
+	for (size_t i = 0; i < n; i++)
+		close(fds[i]);
+	return n == sizeof(fds) / sizeof(fds[0]) || errno != EMFILE;
 }
 
 bool kv_kernel_capable(int cap)

@@ -33,6 +33,9 @@ uint32_t kv_kernel_page_shift(void);
 /* kv_kernel_nodes() - highest possible NUMA node + 1 */
 uint32_t kv_kernel_nodes(void);
 
+/* kv_kernel_has_descriptors() - are a few file descriptors left? libbpf hides that they are not */
+bool kv_kernel_has_descriptors(void);
+
 /* kv_kernel_capable() - is capability number @cap effective? linux/capability.h */
 bool kv_kernel_capable(int cap);
 

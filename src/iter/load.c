@@ -140,11 +140,21 @@ static int fill_table(struct bpf_object *object, const struct kv_schema *schema,
 	return 0;
 }
 
+static int no_descriptors(struct kv_err *err)
+{
+	kv_err_set(err, -EMFILE, "%s", strerror(EMFILE));
+	kv_err_hint(err, "raise the limit: ulimit -n 1024");
+	return -EMFILE;
+}
+
 /* Why: the kernel lacks the kind, we lack the right, or the verifier says no. */
 static int explain(int rc, const char *kind, const char *since, struct kv_err *err)
 {
-	int has = rc == -EPERM ? 1 : kv_kernel_has_iter(kind, err);
+	int has;
 
+	if (!kv_kernel_has_descriptors())
+		return no_descriptors(err);
+	has = rc == -EPERM ? 1 : kv_kernel_has_iter(kind, err);
 	if (has < 0)
 		return has;
 	if (!has) {
@@ -180,7 +190,7 @@ static int keep(const struct bpf_object *object, struct bpf_link *link, struct k
 	if (loaded->prog_fd >= 0 && loaded->link_fd >= 0 && (!readers || loaded->readers_fd >= 0))
 		return 0;
 	kv_loaded_close(loaded);
-	return kv_err_errno(err, -EMFILE, "can't keep it open");
+	return no_descriptors(err);
 }
 
 int kv_object_load(struct bpf_object *object, const char *kind, const struct kv_schema *schema,
