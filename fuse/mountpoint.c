@@ -38,11 +38,12 @@ static char *resolve(const char *path)
 {
 	_cleanup_free_ char *whole = realpath(path, NULL);
 	_cleanup_free_ char *dir = NULL, *base = NULL, *parent = NULL;
+	const char *last;
 	char *joined;
 
 	if (whole)
 		return TAKE_PTR(whole);
-	if (errno != ENOENT && errno != ENOTCONN && errno != EACCES)
+	if (!*path || (errno != ENOENT && errno != ENOTCONN && errno != EACCES))
 		return NULL;
 	dir = strdup(path);
 	base = strdup(path);
@@ -51,7 +52,10 @@ static char *resolve(const char *path)
 	parent = realpath(dirname(dir), NULL);
 	if (!parent)
 		return NULL;
-	if (asprintf(&joined, "%s/%s", strcmp(parent, "/") == 0 ? "" : parent, basename(base)) < 0)
+	last = basename(base);
+	if (strcmp(last, ".") == 0 || strcmp(last, "..") == 0)
+		return NULL; /* of a directory that does not answer */
+	if (asprintf(&joined, "%s/%s", strcmp(parent, "/") == 0 ? "" : parent, last) < 0)
 		return NULL;
 	return joined;
 }

@@ -12,8 +12,11 @@
 
 static uint32_t add(struct kv_tree *tree, struct kv_node node, const char *name, const char *suffix)
 {
-	struct kv_node *more = realloc(tree->nodes, (tree->n + 1) * sizeof(*more));
+	struct kv_node *more;
 
+	if (tree->n > UINT16_MAX) /* a node's number has 16 bits for its index */
+		return 0;
+	more = realloc(tree->nodes, (tree->n + 1) * sizeof(*more));
 	if (!more)
 		return 0;
 	tree->nodes = more;

@@ -26,7 +26,13 @@ KV_VIEW(task_vma, "a row per memory mapping: range, permissions, file", "5.12");
 #define VM_WRITE 2
 #define VM_EXEC 4
 #define VM_MAYSHARE 0x80
-#define FMODE_BACKING (1 << 25)
+
+/*
+ * FMODE_BACKING is bit 25 until 6.13 and bit 24 since, where bit 25 means
+ * something else; BTF does not tell. So either is a hint, and the path that
+ * follows the file must then be one.
+ */
+#define FMODE_BACKING_HINT (1 << 24 | 1 << 25)
 
 static __always_inline void put_perms(struct task_vma *r, unsigned long flags)
 {
@@ -73,6 +79,26 @@ static __always_inline void put_special(struct kv_call *c, struct kv_str *s,
 	}
 }
 
+static __always_inline bool read_user_path(struct file *file, struct path *user)
+{
+	void *at = (void *)file + bpf_core_field_offset(struct backing_file, user_path);
+	struct super_block *of_mount, *of_dentry;
+	struct vfsmount *mnt;
+	struct dentry *dentry;
+
+	if (!bpf_core_type_exists(struct backing_file) || !(file->f_mode & FMODE_BACKING_HINT))
+		return false;
+	bpf_core_read(user, sizeof(*user), at);
+	mnt = user->mnt;
+	dentry = user->dentry;
+	of_mount = BPF_CORE_READ(mnt, mnt_sb);
+	of_dentry = BPF_CORE_READ(dentry, d_sb);
+	if (of_mount && of_mount == of_dentry)
+		return true;
+	user->dentry = NULL;
+	return false;
+}
+
 /*
  * The file a mapping shows. Under overlayfs the mapping holds a file of the
  * layer below; /proc names the one that was opened (file_user_path(), 6.8).
@@ -82,15 +108,10 @@ static __always_inline void put_file(struct kv_call *c, struct task_vma *r,
 {
 	struct file *file = vma->vm_file;
 	struct inode *inode = file->f_inode;
-	struct dentry *dentry = NULL;
 	struct path user = {};
 
-	if (bpf_core_type_exists(struct backing_file) && (file->f_mode & FMODE_BACKING)) {
-		bpf_core_read(&user, sizeof(user),
-			      (void *)file + bpf_core_field_offset(struct backing_file, user_path));
-		dentry = user.dentry;
-	}
-	if (dentry) {
+	if (read_user_path(file, &user)) {
+		struct dentry *dentry = user.dentry;
 		struct inode *shown = BPF_CORE_READ(dentry, d_inode);
 
 		r->dev = BPF_CORE_READ(shown, i_sb, s_dev);
@@ -104,8 +125,8 @@ static __always_inline void put_file(struct kv_call *c, struct task_vma *r,
 		kv_put_literal(c, &r->path, "[anon_shmem:");
 		kv_add_string(c, &r->path, name);
 		kv_add_literal(c, &r->path, "]");
-	} else if (dentry) {
-		kv_put_path_racy(c, &r->path, user.mnt, dentry);
+	} else if (user.dentry) {
+		kv_put_path_racy(c, &r->path, user.mnt, user.dentry);
 	} else {
 		kv_put_path(c, &r->path, (struct path *)&file->f_path);
 	}
