@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Iterators without a kernel: these definitions stand before libbpf's in the
+ * program that includes them, so that bytes made by a test come out of an
+ * iterator's descriptor. Include it in one file of a program.
+ */
+#ifndef KVIEW_UNIT_FAKE_ITER_H
+#define KVIEW_UNIT_FAKE_ITER_H
+
+#include <bpf/bpf.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "iter/run.h"
+#include "unit.h"
+
+static struct {
+	int bytes;     /* memfd: each iterator reads it from its start; -1: none */
+	int fd;	       /* or this very description, whatever it is; -1: none */
+	int fail;      /* or this -errno */
+	int link_fail; /* -errno of making a link */
+	unsigned int opens, links, adds, removes;
+	uint32_t pid; /* asked for by the last link */
+} fake = {.bytes = -1, .fd = -1};
+
+int bpf_iter_create(int link_fd)
+{
+	char path[64];
+
+	(void)link_fd;
+	fake.opens++;
+	if (fake.fail)
+		return fake.fail;
+	if (fake.fd >= 0)
+		return fcntl(fake.fd, F_DUPFD_CLOEXEC, 3);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fake.bytes);
+	return open(path, O_RDONLY | O_CLOEXEC);
+}
+
+int bpf_link_create(int prog_fd, int target_fd, enum bpf_attach_type type,
+		    const struct bpf_link_create_opts *opts)
+{
+	(void)prog_fd;
+	(void)target_fd;
+	(void)type;
+	fake.links++;
+	fake.pid = opts->iter_info->task.pid;
+	return fake.link_fail ? fake.link_fail : open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
+int bpf_map_update_elem(int fd, const void *key, const void *value, __u64 flags)
+{
+	(void)fd;
+	(void)key;
+	(void)value;
+	(void)flags;
+	fake.adds++;
+	return 0;
+}
+
+int bpf_map_delete_elem(int fd, const void *key)
+{
+	(void)fd;
+	(void)key;
+	fake.removes++;
+	return 0;
+}
+
+/* As if in the initial pid namespace, where a thread knows its own number. */
+int stat(const char *restrict path, struct stat *restrict st)
+{
+	int rc = fstatat(AT_FDCWD, path, st, 0);
+
+	if (strcmp(path, "/proc/self/ns/pid") == 0)
+		st->st_ino = 0xEFFFFFFC;
+	return rc;
+}
+
+static inline void fake_reset(void)
+{
+	if (fake.bytes >= 0)
+		close(fake.bytes);
+	if (fake.fd >= 0)
+		close(fake.fd);
+	memset(&fake, 0, sizeof(fake));
+	fake.bytes = fake.fd = -1;
+}
+
+static inline void fake_bytes(const void *bytes, size_t n)
+{
+	if (fake.bytes >= 0)
+		close(fake.bytes);
+	fake.bytes = memfd_create("iterator", MFD_CLOEXEC);
+	assert_true(fake.bytes >= 0);
+	assert_int_equal(write(fake.bytes, bytes, n), n);
+}
+
+/* Each message sent is what one read gets. Returns the end to send at. */
+static inline int fake_messages(void)
+{
+	int fds[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds),
+			 0);
+	fake.fd = fds[0];
+	return fds[1];
+}
+
+/* --- a view of a number and a name, and its records --- */
+
+struct fake_record {
+	uint32_t len;
+	uint32_t n;
+	struct kv_str name;
+	char bytes[64];
+};
+
+#define FAKE_FIXED offsetof(struct fake_record, bytes)
+
+static struct kv_schema fake_schema = {
+	.shows = (char *)"",
+	.since = (char *)"",
+	.fixed = FAKE_FIXED,
+	.ncolumns = 2,
+	.columns =
+		{
+			{.name = (char *)"n",
+			 .unit = (char *)"",
+			 .meaning = (char *)"a number",
+			 .type = KV_TYPE_UINT,
+			 .off = 4,
+			 .size = 4,
+			 .width = 1},
+			{.name = (char *)"name",
+			 .unit = (char *)"",
+			 .meaning = (char *)"its name",
+			 .type = KV_TYPE_STR,
+			 .off = 8,
+			 .size = 4,
+			 .width = 4},
+		},
+};
+
+static struct kv_view fake_view __attribute__((unused)) = {
+	.name = "fake",
+	.schema = &fake_schema,
+	.kind = "task",
+	.per_task = true,
+	.is_loaded = true,
+	.loaded = {-1, -1, -1},
+};
+
+/* Record number @n; returns its bytes. */
+static inline size_t fake_record(uint32_t n, void *to)
+{
+	struct fake_record r = {.n = n};
+	int len = snprintf(r.bytes, sizeof(r.bytes), "name-%u%.*s", n, (int)(n % 13),
+			   "-------------");
+
+	r.len = (uint32_t)FAKE_FIXED + (uint32_t)len;
+	r.name = (struct kv_str){FAKE_FIXED, (uint16_t)len};
+	memcpy(to, &r, r.len);
+	return r.len;
+}
+
+/* The text that record number @n must become. */
+static inline size_t fake_text(uint32_t n, char *to)
+{
+	return (size_t)sprintf(to, "%u name-%u%.*s\n", n, n, (int)(n % 13), "-------------");
+}
+
+/* The iterator has records 0 to @n - 1, and then @tail. */
+static inline void fake_records(uint32_t n, const void *tail, size_t tail_len)
+{
+	char *bytes = malloc(n * sizeof(struct fake_record) + tail_len + 1);
+	size_t len = 0;
+
+	for (uint32_t i = 0; i < n; i++)
+		len += fake_record(i, bytes + len);
+	if (tail_len)
+		memcpy(bytes + len, tail, tail_len);
+	fake_bytes(bytes, len + tail_len);
+	free(bytes);
+}
+
+static inline int fake_setup(void **state)
+{
+	(void)state;
+	fake_reset();
+	return 0;
+}
+
+static inline int fake_open_fds(void)
+{
+	int n = 0;
+
+	for (int fd = 0; fd < 1024; fd++)
+		n += fcntl(fd, F_GETFD) >= 0;
+	return n;
+}
+
+#define WITH_FAKE(f) cmocka_unit_test_setup_teardown(f, fake_setup, fake_setup)
+
+#endif

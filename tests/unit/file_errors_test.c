@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Open files that fail, and those that need no iteration, without a kernel. */
+#include "file_reader.h"
+
+static void rows_before_a_failure_come_first(void **state)
+{
+	struct reader r;
+
+	(void)state;
+	fake_records(2, "\xff\xff\xff\xff", 4);
+	reader_open(&r, &kv_format_text, 0);
+	assert_int_equal(read_at(&r, 0, 4096), 0);
+	assert_bytes(r.got, r.n, BYTES("N NAME\n0 name-0\n1 name-1-\n"));
+	assert_true(read_at(&r, r.n, 4096) < 0);
+	assert_says(&r.err, "malformed record");
+	reader_close(&r);
+}
+
+static void a_failure_is_never_an_end(void **state)
+{
+	struct reader r;
+	size_t end;
+
+	(void)state;
+	fake_records(2, "\x20\0\0\0", 4);
+	reader_open(&r, &kv_format_text, 0);
+	assert_int_equal(read_at(&r, 0, 4096), 0);
+	end = r.n;
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(read_at(&r, end, 10), -EIO);
+	assert_int_equal(read_at(&r, end + 5000, 10), -EIO);
+	assert_int_equal(read_at(&r, 3, 4), 0); /* what was good stays */
+	reader_close(&r);
+}
+
+static void offset_0_tries_again_after_a_failure(void **state)
+{
+	struct reader r;
+
+	(void)state;
+	fake.fail = -EMFILE;
+	reader_open(&r, &kv_format_text, 0);
+	assert_int_equal(read_at(&r, 0, 100), -EMFILE);
+	assert_int_equal(read_at(&r, 10, 100), -EMFILE);
+	fake.fail = 0;
+	fake_records(1, NULL, 0);
+	assert_int_equal(read_at(&r, 10, 100), -EMFILE);
+	assert_int_equal(read_at(&r, 0, 100), 0);
+	assert_bytes(r.got, r.n, BYTES("N NAME\n0 name-0\n"));
+	reader_close(&r);
+}
+
+static void an_interrupted_read_can_be_repeated(void **state)
+{
+	struct reader r;
+
+	(void)state;
+	open_rows(&r);
+	expect_at(&r, 0, 1000);
+	r.cancel_in = 1;
+	assert_int_equal(read_at(&r, 700000, 1000), -EINTR);
+	r.cancel_in = -1;
+	expect_at(&r, 700000, 1000);
+	reader_close(&r);
+}
+
+static void a_file_of_a_process_that_is_gone_says_so(void **state)
+{
+	struct reader r;
+
+	(void)state;
+	fake_records(1, NULL, 0);
+	reader_open(&r, &kv_format_text, (4 << 20) + 1);
+	assert_int_equal(read_at(&r, 0, 100), -ENOENT);
+	assert_says(&r.err, "no process 4194305");
+	reader_close(&r);
+}
+
+static void a_file_of_a_process_asks_for_that_process(void **state)
+{
+	struct reader r;
+
+	(void)state;
+	fake_records(1, NULL, 0);
+	reader_open(&r, &kv_format_text, getpid());
+	assert_int_equal(read_at(&r, 0, 100), 0);
+	assert_int_equal(fake.pid, getpid());
+	reader_close(&r);
+}
+
+static void a_file_keeps_no_descriptor(void **state)
+{
+	int before;
+	struct reader r;
+
+	(void)state;
+	fake_records(ROWS, NULL, 0);
+	before = fake_open_fds();
+	reader_open(&r, &kv_format_text, 0);
+	for (int i = 0; i < 5; i++)
+		expect_at(&r, 0, 100);
+	assert_int_equal(fake_open_fds(), before + 1);
+	expect_at(&r, whole_len, 1);
+	assert_int_equal(fake_open_fds(), before); /* none behind the end */
+	expect_at(&r, 0, 100);
+	reader_close(&r);
+	assert_int_equal(fake_open_fds(), before);
+}
+
+/* --- schema/VIEW --- */
+
+static const char schema_text[] = "n\tinteger\t-\ta number\nname\tstring\t-\tits name\n";
+
+static void a_schema_is_read_without_an_iteration(void **state)
+{
+	struct reader r;
+
+	(void)state;
+	reader_open(&r, NULL, 0);
+	assert_int_equal(read_at(&r, 0, 4096), 0);
+	assert_bytes(r.got, r.n, BYTES(schema_text));
+	assert_int_equal(read_at(&r, r.n, 4096), 0);
+	assert_int_equal(r.n, 0);
+	assert_int_equal(fake.opens, 0);
+	reader_close(&r);
+}
+
+static void a_schema_is_read_at_any_offset(void **state)
+{
+	struct reader r;
+
+	(void)state;
+	reader_open(&r, NULL, 0);
+	for (size_t off = sizeof(schema_text) + 10; off-- > 0;) {
+		size_t want = off < sizeof(schema_text) - 1 ? sizeof(schema_text) - 1 - off : 0;
+
+		assert_int_equal(read_at(&r, off, 5), 0);
+		assert_int_equal(r.n, want < 5 ? want : 5);
+		assert_true(memcmp(r.got, schema_text + (want ? off : 0), r.n) == 0);
+	}
+	reader_close(&r);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		WITH_FAKE(rows_before_a_failure_come_first),
+		WITH_FAKE(a_failure_is_never_an_end),
+		WITH_FAKE(offset_0_tries_again_after_a_failure),
+		WITH_FAKE(an_interrupted_read_can_be_repeated),
+		WITH_FAKE(a_file_of_a_process_that_is_gone_says_so),
+		WITH_FAKE(a_file_of_a_process_asks_for_that_process),
+		WITH_FAKE(a_file_keeps_no_descriptor),
+		WITH_FAKE(a_schema_is_read_without_an_iteration),
+		WITH_FAKE(a_schema_is_read_at_any_offset),
+	};
+
+	return cmocka_run_group_tests_name("file errors", tests, make_whole, free_whole);
+}

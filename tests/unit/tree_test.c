@@ -1,0 +1,416 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The names under the mount, for views that are made here. */
+#include "fuse/tree.h"
+#include "unit.h"
+
+static struct kv_view list[] = {
+	{.name = "broken"},
+	{.name = "kmem_cache", .is_loaded = true},
+	{.name = "task", .is_loaded = true, .per_task = true},
+	{.name = "task_file", .is_loaded = true, .per_task = true},
+	{.name = "task_vma", .per_task = true}, /* not loaded: this kernel lacks it */
+};
+
+static const struct kv_views views = {.list = list, .n = ARRAY_SIZE(list)};
+static struct kv_tree tree;
+
+static int make_tree(void **state)
+{
+	(void)state;
+	return kv_tree_new(&tree, &views);
+}
+
+static int free_tree(void **state)
+{
+	(void)state;
+	kv_tree_free(&tree);
+	return 0;
+}
+
+/* A path of names below the root; 0 where one is missing. */
+static uint64_t walk(const char *path)
+{
+	uint64_t ino = KV_ROOT;
+	char copy[256], *save = NULL;
+
+	snprintf(copy, sizeof(copy), "%s", path);
+	for (char *name = strtok_r(copy, "/", &save); name && ino;
+	     name = strtok_r(NULL, "/", &save))
+		ino = kv_tree_lookup(&tree, ino, name);
+	return ino;
+}
+
+static const struct kv_node *node_at(const char *path)
+{
+	const struct kv_node *node = kv_tree_node(&tree, walk(path));
+
+	assert_true(walk(path) != 0);
+	assert_non_null(node);
+	return node;
+}
+
+static void assert_names(const char *path, const char *want)
+{
+	uint64_t dir = walk(path);
+	char got[512] = "";
+
+	assert_true(dir != 0);
+	for (uint32_t i = kv_tree_child(&tree, dir, 0); i; i = kv_tree_child(&tree, dir, i + 1)) {
+		strcat(got, *got ? " " : "");
+		strcat(got, tree.nodes[i].name);
+	}
+	assert_string_equal(got, want);
+}
+
+/* --- names --- */
+
+static void the_root_has_what_is_loaded(void **state)
+{
+	(void)state;
+	assert_names("", "kmem_cache task task_file json csv schema pid");
+}
+
+static void formats_have_directories_with_suffixes(void **state)
+{
+	(void)state;
+	assert_names("json", "kmem_cache.json task.json task_file.json");
+	assert_names("csv", "kmem_cache.csv task.csv task_file.csv");
+}
+
+static void every_loaded_view_has_a_schema(void **state)
+{
+	(void)state;
+	assert_names("schema", "kmem_cache task task_file");
+}
+
+static void processes_have_views_of_tasks_only(void **state)
+{
+	(void)state;
+	assert_names("pid/1", "task task_file json csv");
+	assert_names("pid/1/json", "task.json task_file.json");
+	assert_names("pid/1/csv", "task.csv task_file.csv");
+}
+
+static void pid_itself_lists_only_self(void **state)
+{
+	(void)state;
+	assert_names("pid", "self");
+}
+
+static void views_that_are_not_loaded_are_absent(void **state)
+{
+	(void)state;
+	assert_int_equal(walk("broken"), 0);
+	assert_int_equal(walk("task_vma"), 0);
+	assert_int_equal(walk("json/task_vma.json"), 0);
+	assert_int_equal(walk("schema/task_vma"), 0);
+	assert_int_equal(walk("pid/1/task_vma"), 0);
+	assert_int_equal(walk("pid/1/kmem_cache"), 0);
+}
+
+static void names_are_taken_whole(void **state)
+{
+	(void)state;
+	assert_int_equal(walk("tas"), 0);
+	assert_int_equal(walk("task.json"), 0);
+	assert_int_equal(walk("json/task"), 0);
+	assert_int_equal(walk("TASK"), 0);
+	assert_int_equal(kv_tree_lookup(&tree, KV_ROOT, ""), 0);
+	assert_int_equal(kv_tree_lookup(&tree, KV_ROOT, "."), 0);
+	assert_int_equal(kv_tree_lookup(&tree, KV_ROOT, ".."), 0);
+}
+
+static void nothing_is_below_a_file_or_a_link(void **state)
+{
+	(void)state;
+	assert_int_equal(kv_tree_lookup(&tree, walk("task"), "task"), 0);
+	assert_int_equal(kv_tree_lookup(&tree, walk("pid/self"), "task"), 0);
+	assert_int_equal(kv_tree_lookup(&tree, walk("schema/task"), "task"), 0);
+}
+
+/* --- processes --- */
+
+static void numbers_of_processes_are_directories(void **state)
+{
+	static const pid_t pids[] = {1, 42, 32768, 4194303};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(pids); i++) {
+		char path[32];
+
+		snprintf(path, sizeof(path), "pid/%d", (int)pids[i]);
+		assert_true(S_ISDIR(node_at(path)->mode));
+		assert_int_equal(kv_ino_pid(walk(path)), pids[i]);
+		strcat(path, "/json/task.json");
+		assert_int_equal(kv_ino_pid(walk(path)), pids[i]);
+		assert_true(S_ISREG(node_at(path)->mode));
+	}
+}
+
+static void only_proper_numbers_are_processes(void **state)
+{
+	static const char *const names[] = {
+		"0",	      "00",
+		"01",	      "-1",
+		"+1",	      "1 ",
+		" 1",	      "1x",
+		"x1",	      "0x1",
+		"",	      "1.",
+		"1\n2",	      "99999999",
+		"4294967297", "18446744073709551617",
+		"\xd9\xa1",   "99999999999999999999999999999999",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		if (kv_tree_lookup(&tree, walk("pid"), names[i]))
+			fail_msg("'%s' is taken for a process", names[i]);
+}
+
+static void numbers_are_processes_below_pid_only(void **state)
+{
+	(void)state;
+	assert_int_equal(walk("1"), 0);
+	assert_int_equal(walk("json/1"), 0);
+	assert_int_equal(walk("pid/1/1"), 0);
+}
+
+static void files_of_two_processes_have_numbers_of_their_own(void **state)
+{
+	(void)state;
+	assert_true(walk("pid/1/task") != walk("pid/2/task"));
+	assert_true(walk("pid/1/task") != walk("task"));
+	assert_int_equal(kv_ino_index(walk("pid/1/task")), kv_ino_index(walk("pid/2/task")));
+}
+
+static void self_is_a_link(void **state)
+{
+	(void)state;
+	assert_int_equal(node_at("pid/self")->type, KV_NODE_SELF);
+	assert_int_equal(node_at("pid/self")->mode, S_IFLNK | 0777);
+}
+
+/* --- nodes --- */
+
+static void files_know_their_view_and_format(void **state)
+{
+	(void)state;
+	assert_int_equal(node_at("task")->type, KV_NODE_ROWS);
+	assert_ptr_equal(node_at("task")->view, &list[2]);
+	assert_ptr_equal(node_at("task")->format, &kv_format_text);
+	assert_ptr_equal(node_at("json/task.json")->format, &kv_format_json);
+	assert_ptr_equal(node_at("csv/task.csv")->format, &kv_format_csv);
+	assert_ptr_equal(node_at("pid/1/csv/task_file.csv")->format, &kv_format_csv);
+	assert_ptr_equal(node_at("pid/1/csv/task_file.csv")->view, &list[3]);
+	assert_int_equal(node_at("schema/task")->type, KV_NODE_SCHEMA);
+	assert_ptr_equal(node_at("schema/task")->view, &list[2]);
+	assert_null(node_at("schema/task")->format);
+}
+
+static void kernel_wide_views_are_for_root(void **state)
+{
+	(void)state;
+	assert_int_equal(node_at("kmem_cache")->mode, S_IFREG | 0400);
+	assert_int_equal(node_at("json/kmem_cache.json")->mode, S_IFREG | 0400);
+	assert_int_equal(node_at("csv/kmem_cache.csv")->mode, S_IFREG | 0400);
+	assert_int_equal(node_at("schema/kmem_cache")->mode, S_IFREG | 0444);
+}
+
+static void views_of_tasks_are_for_all(void **state)
+{
+	(void)state;
+	assert_int_equal(node_at("task")->mode, S_IFREG | 0444);
+	assert_int_equal(node_at("pid/1/json/task.json")->mode, S_IFREG | 0444);
+}
+
+static void nothing_is_writable(void **state)
+{
+	(void)state;
+	for (uint32_t i = KV_ROOT; i < tree.n; i++)
+		if (!S_ISLNK(tree.nodes[i].mode))
+			assert_int_equal(tree.nodes[i].mode & 0222, 0);
+}
+
+static void numbers_that_name_nothing_are_refused(void **state)
+{
+	(void)state;
+	assert_null(kv_tree_node(&tree, 0));
+	assert_null(kv_tree_node(&tree, tree.n));
+	assert_null(kv_tree_node(&tree, 0xffff));
+	/* The template without a process, and a process where there is none. */
+	assert_null(kv_tree_node(&tree, tree.pid));
+	assert_null(kv_tree_node(&tree, kv_ino(0, kv_ino_index(walk("pid/1/task")))));
+	assert_null(kv_tree_node(&tree, kv_ino(1, KV_ROOT)));
+	assert_null(kv_tree_node(&tree, kv_ino(1, kv_ino_index(walk("task")))));
+	assert_null(kv_tree_node(&tree, kv_ino(1, tree.pids)));
+}
+
+static void a_wrong_directory_has_no_names(void **state)
+{
+	(void)state;
+	assert_int_equal(kv_tree_lookup(&tree, 0, "task"), 0);
+	assert_int_equal(kv_tree_lookup(&tree, 0xffff, "task"), 0);
+	assert_int_equal(kv_tree_lookup(&tree, tree.pid, "task"), 0);
+}
+
+/* --- walking all of it --- */
+
+static unsigned int check_below(uint64_t dir)
+{
+	const struct kv_node *node = kv_tree_node(&tree, dir);
+	unsigned int n = 0, dirs = 0;
+	struct stat st;
+
+	for (uint32_t i = kv_tree_child(&tree, dir, 0); i; i = kv_tree_child(&tree, dir, i + 1)) {
+		uint64_t ino = kv_ino(kv_ino_pid(dir), i);
+
+		assert_int_equal(kv_tree_lookup(&tree, dir, tree.nodes[i].name), ino);
+		assert_int_equal(kv_tree_parent(&tree, ino), dir);
+		kv_tree_attr(&tree, ino, &st);
+		assert_int_equal(st.st_ino, ino);
+		assert_int_equal(st.st_mode, tree.nodes[i].mode);
+		assert_int_equal(st.st_size, 0);
+		if (S_ISDIR(st.st_mode))
+			n += check_below(ino);
+		else
+			assert_int_equal(st.st_nlink, 1);
+		dirs += S_ISDIR(st.st_mode);
+		n++;
+	}
+	assert_true(S_ISDIR(node->mode));
+	kv_tree_attr(&tree, dir, &st);
+	assert_int_equal(st.st_nlink, 2 + dirs);
+	return n;
+}
+
+static void listing_lookup_parent_and_attributes_agree(void **state)
+{
+	(void)state;
+	assert_int_equal(check_below(KV_ROOT), 7 + 3 * 3 + 1);
+	assert_int_equal(check_below(walk("pid/4194303")), 4 + 2 * 2);
+}
+
+static void the_root_is_its_own_parent(void **state)
+{
+	(void)state;
+	assert_int_equal(kv_tree_parent(&tree, KV_ROOT), KV_ROOT);
+	assert_int_equal(kv_tree_parent(&tree, walk("pid")), KV_ROOT);
+	assert_int_equal(kv_tree_parent(&tree, walk("pid/7")), walk("pid"));
+	assert_int_equal(kv_tree_parent(&tree, walk("pid/7/json")), walk("pid/7"));
+	assert_int_equal(kv_tree_parent(&tree, 0xffff), KV_ROOT);
+}
+
+/* A reader of a directory comes back with the position it was given. */
+static void a_listing_goes_on_where_it_stopped(void **state)
+{
+	uint32_t third;
+
+	(void)state;
+	third = kv_tree_child(&tree, KV_ROOT, 0);
+	third = kv_tree_child(&tree, KV_ROOT, third + 1);
+	third = kv_tree_child(&tree, KV_ROOT, third + 1);
+	assert_string_equal(tree.nodes[third].name, "task_file");
+	assert_int_equal(kv_tree_child(&tree, KV_ROOT, third), third);
+	assert_int_equal(kv_tree_child(&tree, KV_ROOT, tree.n), 0);
+	assert_int_equal(kv_tree_child(&tree, KV_ROOT, UINT32_MAX), 0);
+}
+
+static void numbers_are_the_same_in_another_worker(void **state)
+{
+	struct kv_tree other;
+
+	(void)state;
+	assert_int_equal(kv_tree_new(&other, &views), 0);
+	assert_int_equal(other.n, tree.n);
+	for (uint32_t i = KV_ROOT; i < tree.n; i++) {
+		assert_int_equal(other.nodes[i].parent, tree.nodes[i].parent);
+		assert_true(!other.nodes[i].name == !tree.nodes[i].name);
+		if (tree.nodes[i].name)
+			assert_string_equal(other.nodes[i].name, tree.nodes[i].name);
+	}
+	kv_tree_free(&other);
+}
+
+/* --- other sets of views: a tree of their own --- */
+
+static void with_tree(struct kv_view *some, size_t n, const char *root)
+{
+	const struct kv_views v = {.list = some, .n = n};
+
+	assert_int_equal(kv_tree_new(&tree, &v), 0);
+	assert_names("", root);
+}
+
+static void without_views_there_are_only_empty_directories(void **state)
+{
+	(void)state;
+	with_tree(NULL, 0, "json csv schema");
+	assert_names("json", "");
+	assert_int_equal(walk("pid"), 0);
+	kv_tree_free(&tree);
+}
+
+static void without_views_of_tasks_there_is_no_pid(void **state)
+{
+	(void)state;
+	with_tree(list + 1, 1, "kmem_cache json csv schema");
+	assert_int_equal(walk("pid"), 0);
+	kv_tree_free(&tree);
+}
+
+static void the_view_of_a_user_needs_no_word_here(void **state)
+{
+	struct kv_view mine = {.name = "mine", .is_loaded = true, .per_task = true};
+
+	(void)state;
+	with_tree(&mine, 1, "mine json csv schema pid");
+	assert_names("pid/5", "mine json csv");
+	kv_tree_free(&tree);
+}
+
+static void a_freed_tree_is_empty(void **state)
+{
+	(void)state;
+	with_tree(list, ARRAY_SIZE(list), "kmem_cache task task_file json csv schema pid");
+	kv_tree_free(&tree);
+	assert_null(tree.nodes);
+	assert_int_equal(tree.n, 0);
+	kv_tree_free(&tree);
+}
+
+#define IN_TREE(f) cmocka_unit_test_setup_teardown(f, make_tree, free_tree)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		IN_TREE(the_root_has_what_is_loaded),
+		IN_TREE(formats_have_directories_with_suffixes),
+		IN_TREE(every_loaded_view_has_a_schema),
+		IN_TREE(processes_have_views_of_tasks_only),
+		IN_TREE(pid_itself_lists_only_self),
+		IN_TREE(views_that_are_not_loaded_are_absent),
+		IN_TREE(names_are_taken_whole),
+		IN_TREE(nothing_is_below_a_file_or_a_link),
+		IN_TREE(numbers_of_processes_are_directories),
+		IN_TREE(only_proper_numbers_are_processes),
+		IN_TREE(numbers_are_processes_below_pid_only),
+		IN_TREE(files_of_two_processes_have_numbers_of_their_own),
+		IN_TREE(self_is_a_link),
+		IN_TREE(files_know_their_view_and_format),
+		IN_TREE(kernel_wide_views_are_for_root),
+		IN_TREE(views_of_tasks_are_for_all),
+		IN_TREE(nothing_is_writable),
+		IN_TREE(numbers_that_name_nothing_are_refused),
+		IN_TREE(a_wrong_directory_has_no_names),
+		IN_TREE(listing_lookup_parent_and_attributes_agree),
+		IN_TREE(the_root_is_its_own_parent),
+		IN_TREE(a_listing_goes_on_where_it_stopped),
+		IN_TREE(numbers_are_the_same_in_another_worker),
+		cmocka_unit_test(without_views_there_are_only_empty_directories),
+		cmocka_unit_test(without_views_of_tasks_there_is_no_pid),
+		cmocka_unit_test(the_view_of_a_user_needs_no_word_here),
+		cmocka_unit_test(a_freed_tree_is_empty),
+	};
+
+	return cmocka_run_group_tests_name("tree", tests, NULL, NULL);
+}
