@@ -1,0 +1,109 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""Compares kview's formats with each other on a frozen population.
+
+  formats.py same VIEW MNT LIST         text, json and csv hold the same rows and values
+  formats.py pin VIEW MNT LIST PIN      so does the text that the pin itself prints
+  formats.py pick VIEW MNT PID KVIEW    `kview cat -c` gives these columns of the whole
+  formats.py pids VIEW MNT LIST         pid/PID holds what the whole machine's file does
+"""
+
+import subprocess
+import sys
+
+import kview_read
+from oracle import Report, population
+
+# What stands still on a machine that lives.
+STILL = ("name", "objsize", "objperslab", "pagesperslab", "object_size", "align", "flags")
+
+
+def whole(values, nulls):
+    """csv has every byte but can't tell "" from no value; json can."""
+    return [
+        {name: b"" if value is None and null[name] == b"" else value for name, value in row.items()}
+        for row, null in zip(values, nulls)
+    ]
+
+
+def compare(report, place, columns, want, got, form):
+    report.check(f"{place}: rows", len(want), len(got))
+    for i, (one, other) in enumerate(zip(want, got)):
+        for name in columns:
+            value = kview_read.as_seen(one[name], form)
+            report.check(f"{place}: row {i} {name}", value, other[name])
+
+
+def check_place(report, base, view, pids, schema):
+    """Compares one directory's three files; returns the rows, whole."""
+    columns = STILL if pids is None else [name for name, _ in schema]
+    read = {
+        form: kview_read.read_view(base, view, form, schema, pids)
+        for form in kview_read.FORMATS
+    }
+    want = whole(read["csv"], read["json"])
+    for form, rows in read.items():
+        compare(report, f"{base} {form}", columns, want, rows, form)
+    return want
+
+
+def check_same(view, mnt, people):
+    report = Report()
+    schema = kview_read.read_schema(f"{mnt}/schema/{view}")
+    pids = None if view == "kmem_cache" else set(people)
+    check_place(report, mnt, view, pids, schema)
+    for pid in [] if pids is None else people:
+        check_place(report, f"{mnt}/pid/{pid}", view, {pid}, schema)
+    return report.end()
+
+
+def check_pids(view, mnt, people):
+    report = Report()
+    schema = kview_read.read_schema(f"{mnt}/schema/{view}")
+    everyone = kview_read.read_view(mnt, view, "csv", schema, people)
+    for pid, role in people.items():
+        want = [row for row in everyone if row["pid"] == pid]
+        got = kview_read.read_view(f"{mnt}/pid/{pid}", view, "csv", schema)
+        report.check(f"{role} {pid}", want, got)
+    return report.end()
+
+
+def check_pin(view, mnt, people, pin):
+    report = Report()
+    schema = kview_read.read_schema(f"{mnt}/schema/{view}")
+    pids = None if view == "kmem_cache" else set(people)
+    columns = STILL if pids is None else [name for name, _ in schema]
+    want = check_place(report, mnt, view, pids, schema)
+    with open(pin, "rb") as file:
+        got = kview_read.read_pin(file.read(), schema, pids)
+    compare(report, pin, columns, want, got, "pin")
+    return report.end()
+
+
+def check_pick(view, mnt, pid, kview):
+    """The columns one by one, all backwards, and every second one."""
+    report = Report()
+    schema = kview_read.read_schema(f"{mnt}/schema/{view}")
+    for chosen in [[each] for each in schema] + [schema[::-1], schema[::2]]:
+        names = ",".join(name for name, _ in chosen)
+        for form in kview_read.FORMATS:
+            command = [kview, "cat", "-F", form, "-c", names, "--pid", pid, view]
+            out = subprocess.run(command, stdout=subprocess.PIPE, check=True, timeout=20).stdout
+            got = kview_read.READERS[form](out, chosen)
+            rows = kview_read.read_view(f"{mnt}/pid/{pid}", view, form, schema)
+            want = [{name: row[name] for name, _ in chosen} for row in rows]
+            report.check(f"{form} {names}", want, got)
+    return report.end()
+
+
+def main(argv):
+    what, view, mnt = argv[1:4]
+    if what == "pick":
+        return check_pick(view, mnt, argv[4], argv[5])
+    people = population(argv[4])
+    checks = {"same": check_same, "pids": check_pids, "pin": check_pin}
+    return checks[what](view, mnt, people, *argv[5:])
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv))

@@ -1,0 +1,92 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-only
+# The view task against /proc/PID/task/TID, column by column.
+
+load population
+
+setup_file() {
+	population_setup
+}
+
+teardown_file() {
+	population_teardown
+}
+
+@test "task: a row per thread, zombies and dead leaders once, in order" {
+	oracle rows task
+}
+
+@test "task: the population has every state and policy" {
+	oracle covers task state S T t Z
+	oracle covers task policy 0 1 2 3 5 6
+	oracle covers task comm - '' 'new
+line' 123456789012345
+}
+
+@test "task: ids are those of /proc" {
+	oracle values task pid tid ppid pgid sid uid euid gid
+}
+
+@test "task: tty is /proc's, and what ps says" {
+	oracle values task tty
+	pid=$(pid_of terminal)
+	tty=$(ps -o tty= -p "$pid")
+	[[ $tty == pts/* ]]
+	[ "$(jq -r .tty "$MNT/pid/$pid/json/task.json")" = "$tty" ]
+	pid=$(pid_of session)
+	[ "$(ps -o tty= -p "$pid")" = "?" ]
+	[ "$(jq -r .tty "$MNT/pid/$pid/json/task.json")" = null ]
+}
+
+@test "task: state, processor, priorities and thread count are those of /proc" {
+	oracle values task state cpu prio nice policy threads
+}
+
+@test "task: start is within a tick of /proc's" {
+	oracle values task start
+}
+
+@test "task: utime and stime are /proc's ticks, cputime is exact" {
+	oracle values task utime stime cputime
+}
+
+@test "task: the busy processes have both kinds of time" {
+	for role in busy-user busy-kernel busy-both busy-asked; do
+		jq -e '.cputime > 0.1' "$MNT/pid/$(pid_of "$role")/json/task.json"
+	done
+	jq -e '.utime > 0.05' "$MNT/pid/$(pid_of busy-user)/json/task.json"
+	jq -e '.stime > 0.05' "$MNT/pid/$(pid_of busy-kernel)/json/task.json"
+}
+
+@test "task: faults and context switches are those of /proc" {
+	oracle values task minflt majflt nvcsw nivcsw
+	jq -e '.minflt > 2900 and .majflt > 0' "$MNT/pid/$(pid_of faults)/json/task.json"
+}
+
+@test "task: vsize and rss are those of /proc/PID/stat" {
+	oracle values task vsize rss
+}
+
+@test "task: pid namespace is that of /proc/PID/ns/pid" {
+	oracle values task pidns
+	other=$(jq .pidns "$MNT/pid/$(pid_of pidns)/json/task.json")
+	own=$(jq .pidns "$MNT/pid/$(pid_of still)/json/task.json")
+	[ "$other" != "$own" ]
+}
+
+@test "task: cgroup is the v2 path, deep and with a hostile name" {
+	oracle values task cgroup
+	jq -e '.cgroup | length > 600' "$MNT/pid/$(pid_of cgroup-deep)/json/task.json"
+}
+
+@test "task: exe is what readlink says: deleted, memfd, long, hostile, adrift" {
+	oracle values task exe
+}
+
+@test "task: comm holds its bytes, whatever they are" {
+	oracle values task comm
+}
+
+@test "task: kernel threads have their whole name and state, no exe and no memory" {
+	timeout 60 python3 "$BATS_TEST_DIRNAME/oracle.py" kthreads "$MNT"
+}
