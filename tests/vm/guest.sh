@@ -1,0 +1,181 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# The whole of kview once, in a guest whose kernel has no kmem_cache iterator:
+# guest.sh RELEASE. Prints TAP without numbers.
+# shellcheck disable=SC2317 # the functions are called through check
+set -u
+cd /mnt/tests || exit 1
+# shellcheck source=tests/vm/tap.bash
+. ./tap.bash
+KVIEW=/mnt/build/kview
+PINS=/sys/fs/bpf/kview
+M=/tmp/kview
+VIEWS="task task_file task_vma"
+
+kview() {
+	timeout 60 "$KVIEW" "$@"
+}
+
+# listed VIEW COLUMN: what `kview list` says of it
+listed() {
+	kview list | awk -v view="$1" -v column="$2" '$1 == view {print $column}'
+}
+
+list_gates_kmem_cache() {
+	local out
+	out=$(kview list) || return 1
+	echo "$out"
+	equal no "$(listed kmem_cache 2)" &&
+		grep -A 1 '^kmem_cache ' <<<"$out" | grep -q 'needs Linux 6\.13$'
+}
+
+list_has_the_others() {
+	local v
+	for v in $VIEWS; do
+		equal "$v yes" "$v $(listed "$v" 2)" || return 1
+	done
+}
+
+check_passes() {
+	local out
+	out=$(kview check 2>&1) || { echo "$out" && return 1; }
+	echo "$out"
+	grep -qE '^view kmem_cache +no .*6\.13' <<<"$out" &&
+		equal 1 "$(grep -cE '^[^ ].{27} no ' <<<"$out")"
+}
+
+mounts_quietly() {
+	local out
+	out=$(kview mount "$M" 2>&1) || { echo "$out" && return 1; }
+	equal "" "$out" && equal fuse.kview "$(findmnt -n -o FSTYPE "$M")"
+}
+
+names() {
+	(cd "$1" && echo *)
+}
+
+tree_has_three_views() {
+	equal "csv json pid schema task task_file task_vma" "$(names "$M")" &&
+		equal "task.csv task_file.csv task_vma.csv" "$(names "$M"/csv)" &&
+		equal "task.json task_file.json task_vma.json" "$(names "$M"/json)" &&
+		equal "$VIEWS" "$(names "$M"/schema)" &&
+		equal "csv json $VIEWS" "$(names "$M"/pid/$$)" &&
+		equal "task.csv task_file.csv task_vma.csv" "$(names "$M"/pid/$$/csv)"
+}
+
+no_kmem_cache_anywhere() {
+	local f
+	for f in kmem_cache json/kmem_cache.json csv/kmem_cache.csv schema/kmem_cache; do
+		[ ! -e "$M/$f" ] || { echo "there is $M/$f" && return 1; }
+	done
+	[ ! -e "$PINS"/kmem_cache ] || return 1
+	equal "" "$(find "$M" "$PINS" -path "$M"/pid -prune -o -name '*kmem_cache*' -print)"
+}
+
+# Column names: the same in schema/, in the table, in csv and in the pin.
+headers_agree() {
+	local v want
+	lower() {
+		head -n 1 "$1" | tr '[:upper:]' '[:lower:]' | xargs
+	}
+	for v in $VIEWS; do
+		want=$(cut -f 1 "$M/schema/$v" | xargs)
+		[ "$(wc -w <<<"$want")" -gt 8 ] &&
+			equal "$want" "$(lower "$M/$v")" && equal "$want" "$(lower "$PINS/$v")" &&
+			equal "$want" "$(head -n 1 "$M/csv/$v.csv" | tr , ' ')" || return 1
+	done
+}
+
+# The reader is whoever opens the file.
+self_is_the_reader() {
+	local out
+	out=$(cat "$M"/pid/self/task)
+	echo "$out"
+	equal 2 "$(wc -l <<<"$out")" && equal cat "$(awk 'NR == 2 {print $NF}' <<<"$out")"
+}
+
+cat_gives() {
+	local format=$1 view=$2 pid=$3 file=$M/pid/$3/$4
+	kview cat -F "$format" --pid "$pid" "$view" >/tmp/cat && cmp /tmp/cat "$file" &&
+		[ -s /tmp/cat ]
+}
+
+# `kview cat` of a frozen process gives the bytes of the mount's files.
+cat_is_the_mount() {
+	local pid=$1 v
+	wait_for grep -q '^State:.S' "/proc/$pid/status" || return 1
+	for v in $VIEWS; do
+		cat_gives text "$v" "$pid" "$v" && cat_gives csv "$v" "$pid" "csv/$v.csv" &&
+			cat_gives json "$v" "$pid" "json/$v.json" || return 1
+	done
+	equal "{\"comm\":\"sleep\",\"pid\":$pid}" \
+		"$(kview cat -F json -c comm,pid --pid "$pid" task)"
+}
+
+values() {
+	timeout 100 python3 values.py "$M" "$PINS" >/tmp/values 2>&1
+	local rc=$?
+	# A run that died halfway is a failure of its own.
+	grep -E '^((not )?ok - |#)' /tmp/values
+	check "values are compared to the end" \
+		sh -c 'tail -n 20 /tmp/values; grep -q "^done" /tmp/values'
+	[ $rc -eq 0 ] || RC=1
+}
+
+# Programs that are loaded have symbols of their own.
+programs() {
+	grep -cE 'bpf_prog_[0-9a-f]+_(task|task_file|task_vma|pids)\b' /proc/kallsyms
+}
+
+no_programs() {
+	[ "$(programs)" -eq 0 ]
+}
+
+no_daemon() {
+	! pgrep -x kview
+}
+
+umount_leaves_nothing() {
+	[ "$(programs)" -ge 4 ] || { echo "loaded programs can't be seen" && return 1; }
+	kview umount "$M" && no_daemon && ! findmnt "$M" &&
+		equal "*" "$(names "$M")" && [ ! -e "$PINS" ] && wait_for no_programs
+}
+
+load_pins() {
+	kview load && equal "$VIEWS" "$(names "$PINS")" &&
+		kview load && equal "$VIEWS" "$(names "$PINS")" &&
+		equal yes "$(listed task 3)"
+}
+
+umount_keeps_loaded_pins() {
+	kview mount "$M" && kview umount "$M" && no_daemon && equal "$VIEWS" "$(names "$PINS")"
+}
+
+unload_leaves_nothing() {
+	kview unload && [ ! -e "$PINS" ] && wait_for no_programs
+}
+
+check "the kernel is the one that was asked for" equal "$1" "$(uname -r)"
+check "check passes, and says what kmem_cache needs" check_passes
+check "list says that kmem_cache needs Linux 6.13" list_gates_kmem_cache
+check "list has the other views as supported" list_has_the_others
+check "schema of kmem_cache is known all the same" \
+	sh -c "timeout 20 $KVIEW schema kmem_cache | grep -q ^objsize"
+check "cat of kmem_cache fails and says why" \
+	fails_saying 1 "it needs Linux 6.13" kview cat kmem_cache
+check "mount works without a word" mounts_quietly
+check "the tree has three views" tree_has_three_views
+check "kmem_cache is nowhere" no_kmem_cache_anywhere
+check "list says that the views are pinned" equal yes "$(listed task_vma 3)"
+check "headers agree with the schema" headers_agree
+check "pid/self is the reader" self_is_the_reader
+sleep 1000 &
+check "kview cat gives the bytes of the mount" cat_is_the_mount $!
+kill $!
+values
+check "umount leaves nothing" umount_leaves_nothing
+check "load pins, again as well" load_pins
+check "umount leaves pins that load made" umount_keeps_loaded_pins
+check "unload leaves nothing" unload_leaves_nothing
+check "the kernel has nothing to complain of" kernel_is_calm
+exit "$RC"
