@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The physical limit of a view: drain PIN_DIR VIEW TIMES
+ *
+ * Reads the iterator in binary, 64 KiB at a time, into nothing. Prints the
+ * nanoseconds of each time, a line each, then "rows N".
+ */
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "iter/kernel.h"
+#include "iter/pinset.h"
+
+static char buf[65536];
+
+static int64_t now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
+}
+
+/* Lengths are aligned to nothing. A record never straddles two reads of this size. */
+static long count_records(const char *p, size_t n)
+{
+	long rows = 0;
+
+	for (struct kv_head head; n >= sizeof(head); rows++) {
+		memcpy(&head, p, sizeof(head));
+		if (head.len < sizeof(head) || head.len > n)
+			break;
+		p += head.len;
+		n -= head.len;
+	}
+	return n ? -1 : rows;
+}
+
+/* Nanoseconds, or -errno. @rows is counted where it is not NULL. */
+static int64_t drain(const struct kv_view *view, long *rows)
+{
+	int64_t begin = now();
+	_cleanup_close_ int fd = bpf_iter_create(view->loaded.link_fd);
+
+	if (fd < 0)
+		return fd;
+	for (;;) {
+		ssize_t n = read(fd, buf, sizeof(buf));
+
+		if (n < 0 && errno == EAGAIN)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (n == 0)
+			return now() - begin;
+		if (rows) {
+			long more = count_records(buf, (size_t)n);
+
+			if (more < 0)
+				return -EBADMSG;
+			*rows += more;
+		}
+	}
+}
+
+static int run(const struct kv_view *view, int times, struct kv_err *err)
+{
+	struct kv_scope scope = {.boot_time = kv_kernel_boot_time()};
+	struct kv_self self = {0};
+	long rows = 0;
+	int64_t ns;
+	int rc = kv_kernel_self(&self, err);
+
+	scope.pid_ns_level = self.pid_ns_level;
+	if (!rc)
+		rc = bpf_map_update_elem(view->loaded.readers_fd, &self.id, &scope, BPF_ANY);
+	if (rc)
+		return kv_err_errno(err, rc, "can't register as a reader");
+	while (rc >= 0 && times-- > 0) {
+		ns = drain(view, NULL);
+		rc = ns < 0 ? (int)ns : 0;
+		if (!rc)
+			printf("%lld\n", (long long)ns);
+	}
+	ns = drain(view, &rows);
+	rc = rc ? rc : ns < 0 ? (int)ns : 0;
+	bpf_map_delete_elem(view->loaded.readers_fd, &self.id);
+	if (rc)
+		return kv_err_errno(err, rc, "can't drain view '%s'", view->name);
+	printf("rows %ld\n", rows);
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	struct kv_err err = {0};
+	struct kv_views views;
+	struct kv_view *view;
+	int rc;
+
+	if (argc != 4) {
+		fputs("usage: drain PIN_DIR VIEW TIMES\n", stderr);
+		return 2;
+	}
+	rc = kv_views_open(NULL, &views, &err);
+	if (!rc) {
+		view = kv_views_find(&views, argv[2], &err);
+		rc = view ? kv_pinset_get(argv[1], view, &err) : -ENOENT;
+		if (!rc)
+			rc = run(view, atoi(argv[3]), &err);
+		kv_views_close(&views);
+	}
+	if (rc)
+		fprintf(stderr, "drain: %s\n", err.msg);
+	return rc ? 1 : 0;
+}
