@@ -80,7 +80,9 @@ struct kv_scratch {
 	struct kv_walk walk;
 	char record[KV_RECORD_MAX];
 	char path[KV_PATH_MAX + KV_NAME_MAX]; /* a path being built from its end */
-	char number[32];
+	char number[64]; /* digits end at 32; as much again lets the bounds be checked apart */
+	__u64 octal;	 /* what is left to print into @number */
+	__u64 used;	 /* bytes of a char[] that are, or digits */
 };
 
 struct {

@@ -14,7 +14,7 @@
 struct kv_text_ctx {
 	struct seq_file *seq;
 	struct kv_scratch *scratch;
-	__u32 off, n; /* of the string being cleaned */
+	__u64 off, n; /* of the string being worked on */
 };
 
 #define KV_PRINT(seq, fmt, ...)                                      \
@@ -26,7 +26,7 @@ struct kv_text_ctx {
 
 static long kv_clean_byte(__u64 i, struct kv_text_ctx *t)
 {
-	__u32 at = t->off + i;
+	__u64 at = t->off + i;
 	char *b;
 
 	if (i >= t->n || at >= KV_RECORD_MAX)
@@ -49,19 +49,24 @@ static __always_inline void kv_text_bytes(struct kv_text_ctx *t, __u64 off, __u6
 	bpf_seq_write(t->seq, t->scratch->record + off, n);
 }
 
+static long kv_count_char(__u64 i, struct kv_text_ctx *t)
+{
+	__u64 at = t->off + i;
+
+	if (i >= t->n || at >= KV_FIXED_MAX || !t->scratch->record[at])
+		return 1;
+	t->scratch->used++;
+	return 0;
+}
+
 static __always_inline void kv_text_chars(struct kv_text_ctx *t, __u32 off, __u32 size)
 {
-	__u32 n = 0;
-
-	if (off >= KV_FIXED_MAX)
-		return;
-	for (__u32 i = 0; i < 64; i++) {
-		if (i >= size || !t->scratch->record[off + i])
-			break;
-		n++;
-	}
-	if (n)
-		kv_text_bytes(t, off, n);
+	t->off = off;
+	t->n = size;
+	t->scratch->used = 0;
+	bpf_loop(64, kv_count_char, t, 0);
+	if (t->scratch->used)
+		kv_text_bytes(t, off, t->scratch->used);
 	else
 		KV_PRINT(t->seq, "-", 0);
 }
@@ -80,21 +85,30 @@ static __always_inline void kv_text_str(struct kv_text_ctx *t, struct kv_str *s)
 		kv_text_bytes(t, off, len);
 }
 
+/* One digit in front of those that are there. */
+static long kv_put_oct_digit(__u64 i, struct kv_text_ctx *t)
+{
+	__u64 v = t->scratch->octal;
+
+	t->scratch->used++;
+	t->scratch->number[(32 - t->scratch->used) & 31] = '0' + (v & 7);
+	t->scratch->octal = v >> 3;
+	return v >> 3 ? 0 : 1;
+}
+
 static __always_inline void kv_text_oct(struct kv_text_ctx *t, __u64 v)
 {
-	char *out = t->scratch->number;
-	__u32 at = 31;
+	__u64 at;
 
-	for (int i = 0; i < 22; i++) {
-		out[at & 31] = '0' + (v & 7);
-		at--;
-		v >>= 3;
-		if (!v)
-			break;
-	}
-	out[at & 31] = '0';
-	at &= 31;
-	bpf_seq_write(t->seq, out + at, 32 - at);
+	t->scratch->octal = v;
+	t->scratch->used = 0;
+	bpf_loop(22, kv_put_oct_digit, t, 0);
+	at = (31 - t->scratch->used) & 31;
+	kv_opaque(at);
+	if (at >= 32)
+		return;
+	t->scratch->number[at] = '0';
+	bpf_seq_write(t->seq, t->scratch->number + at, 32 - at);
 }
 
 static __always_inline void kv_text_number(struct kv_text_ctx *t, __u8 show, bool is_signed,
