@@ -1,0 +1,303 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-only
+# The pins: made, replaced, shared, kept, removed; those of others left alone.
+# shellcheck disable=SC2030,SC2031 # each test is a subshell
+bats_require_minimum_version 1.5.0
+
+VIEWS="kmem_cache task task_file task_vma"
+
+setup_file() {
+	load common
+	build_other
+}
+
+setup() {
+	load common
+	kview_setup
+	OTHER=$BATS_FILE_TMPDIR/other/b/kview
+}
+
+teardown() {
+	kview_teardown || true
+	# What the tests put beside kview's pins.
+	rm -rf "$KVIEW_PIN_DIR" "$KVIEW_PIN_DIR-b"
+}
+
+# Another build of kview, whose view `task` tells everybody to be nice 4242.
+build_other() {
+	local tree=$BATS_FILE_TMPDIR/other
+	mkdir "$tree"
+	cp -r "$ROOT"/{Makefile,src,fuse,iters} "$tree"
+	sed -i 's/r->nice = .*/r->nice = 4242;/' "$tree/iters/task.bpf.c"
+	grep -q 4242 "$tree/iters/task.bpf.c"
+	timeout 300 make -s -C "$tree" BUILD=b -j "$(nproc)" all 3>&-
+}
+
+pinned() {
+	(cd "$KVIEW_PIN_DIR" && echo *)
+}
+
+inodes() {
+	(cd "$KVIEW_PIN_DIR" && stat -c '%n %i' ./*)
+}
+
+nice_in_pin() {
+	awk -F '\t' 'NR == 1 {for (i = 1; i <= NF; i++) col[$i] = i}
+		$1 == '$$' {print $col["NICE"]}' "$KVIEW_PIN_DIR/task"
+}
+
+@test "load pins one link per view, for root alone" {
+	run -0 timeout 20 "$KVIEW" load
+	[ -z "$output" ]
+	[ "$(pinned)" = "$VIEWS" ]
+	[ "$(stat -c %a "$KVIEW_PIN_DIR"/* | sort -u)" = 600 ]
+	[ "$(stat -c %A "$KVIEW_PIN_DIR")" = drwx-----T ]
+	[ "$(stat -c %u:%g "$KVIEW_PIN_DIR" "$KVIEW_PIN_DIR"/* | sort -u)" = 0:0 ]
+}
+
+@test "load pins with mode 0600 whatever the umask" {
+	(umask 0 && timeout 20 "$KVIEW" load)
+	[ "$(stat -c %a "$KVIEW_PIN_DIR"/* | sort -u)" = 600 ]
+	[ "$(stat -c %A "$KVIEW_PIN_DIR")" = drwx-----T ]
+}
+
+@test "cat of a pin is a table with tabs, with the columns of the mount" {
+	local v n
+	"$KVIEW" load
+	for v in $VIEWS; do
+		cat "$KVIEW_PIN_DIR/$v" >"$DIR/$v"
+		[ "$(head -n 1 "$DIR/$v" | tr '\t' '\n' | tr '[:upper:]' '[:lower:]')" = \
+			"$("$KVIEW" schema "$v" | cut -f 1)" ]
+		n=$("$KVIEW" schema "$v" | wc -l)
+		[ "$(awk -F '\t' '{print NF}' "$DIR/$v" | sort -u)" = "$n" ]
+		[ "$(wc -l <"$DIR/$v")" -gt 5 ]
+	done
+	# The same values as cat's and /proc's, of a process that holds still.
+	sleep 300 3>&- &
+	n=$!
+	mine $n
+	timeout 10 bash -c "until [[ \$(ps -o stat=,comm= $n) == S*sleep ]]; do sleep 0.02; done"
+	awk -F '\t' '$1 == '$n' {print $2, $3, $4, $7}' "$KVIEW_PIN_DIR/task_vma" >"$DIR/pin"
+	diff "$DIR/pin" <("$KVIEW" cat --pid $n -F csv -c start,end,perms,ino task_vma | tail -n +2 | tr , ' ')
+	[ "$(wc -l <"$DIR/pin")" -eq "$(grep -cvF '[vsyscall]' /proc/$n/maps)" ]
+}
+
+@test "a user without rights can't read a pin" {
+	"$KVIEW" load
+	run ! setpriv --reuid 65534 --regid 65534 --clear-groups cat "$KVIEW_PIN_DIR/task"
+	[[ $output == *"Permission denied"* ]]
+}
+
+@test "load again replaces the pins" {
+	local before
+	"$KVIEW" load
+	before=$(inodes)
+	"$KVIEW" load
+	[ "$(pinned)" = "$VIEWS" ]
+	[ -z "$(comm -12 <(sort <<<"$before") <(inodes | sort))" ]
+}
+
+@test "whoever reads a pin while it is replaced never fails" {
+	local i reader rc=0
+	"$KVIEW" load
+	(
+		n=0
+		while [ ! -e "$DIR/stop" ]; do
+			cat "$KVIEW_PIN_DIR/kmem_cache" "$KVIEW_PIN_DIR/task" >"$DIR/out" || exit 1
+			grep -q "^NAME" "$DIR/out" || exit 2
+			n=$((n + 1))
+			echo $n >"$DIR/reads"
+		done
+	) 3>&- &
+	reader=$!
+	mine $reader
+	for i in {1..10}; do
+		timeout 20 "$KVIEW" load
+	done
+	touch "$DIR/stop"
+	wait $reader || rc=$?
+	[ $rc -eq 0 ]
+	[ "$(<"$DIR/reads")" -ge 10 ]
+	[ "$(pinned)" = "$VIEWS" ]
+}
+
+@test "eight loads and mounts at once leave whole pins" {
+	local i pids=()
+	for i in 1 2 3 4 5 6 7 8; do
+		timeout 60 "$KVIEW" load 2>>"$DIR/errors" 3>&- &
+		pids+=($!)
+	done
+	for i in "${pids[@]}"; do
+		wait "$i"
+	done
+	[ ! -s "$DIR/errors" ]
+	[ "$(pinned)" = "$VIEWS" ]
+	pids=()
+	"$KVIEW" unload
+	for i in 1 2 3 4; do
+		timeout 60 "$KVIEW" mount "$DIR/m$i" 2>>"$DIR/errors" 3>&- &
+		pids+=($!)
+	done
+	for i in "${pids[@]}"; do
+		wait "$i"
+	done
+	cat "$DIR/errors"
+	[ ! -s "$DIR/errors" ]
+	[ "$(pinned)" = "$VIEWS" ]
+	pids=()
+	for i in 1 2 3 4; do
+		[ "$(head -n 1 "$DIR/m$i/task" | awk '{print $1}')" = PID ]
+		timeout 60 "$KVIEW" umount "$DIR/m$i" 3>&- &
+		pids+=($!)
+	done
+	for i in "${pids[@]}"; do
+		wait "$i"
+	done
+	[ ! -e "$KVIEW_PIN_DIR" ]
+}
+
+@test "unload leaves nothing, and nothing to unload is no failure" {
+	run -0 timeout 20 "$KVIEW" unload
+	[ -z "$output" ]
+	[ ! -e "$KVIEW_PIN_DIR" ]
+	"$KVIEW" load
+	run -0 timeout 20 "$KVIEW" unload
+	[ -z "$output" ]
+	[ ! -e "$KVIEW_PIN_DIR" ]
+	run -0 timeout 20 "$KVIEW" unload
+	run -0 timeout 20 "$KVIEW" unload --pin-dir /sys/fs/bpf/no/such/dir
+}
+
+@test "unload removes what a killed load left" {
+	"$KVIEW" load
+	mv "$KVIEW_PIN_DIR/task" "$KVIEW_PIN_DIR/task~new"
+	"$KVIEW" load
+	[ "$(pinned)" = "$VIEWS" ]
+	mv "$KVIEW_PIN_DIR/task" "$KVIEW_PIN_DIR/task~new"
+	"$KVIEW" unload
+	[ ! -e "$KVIEW_PIN_DIR" ]
+}
+
+@test "files of others in the pin directory are left alone, with an error" {
+	"$KVIEW" load
+	mkdir "$KVIEW_PIN_DIR/foreign_dir"
+	bpftool map create "$KVIEW_PIN_DIR/foreign_map" type array key 4 value 4 entries 1 name theirs
+	run -1 --separate-stderr timeout 20 "$KVIEW" unload
+	# shellcheck disable=SC2154 # `run` sets it
+	[ "${stderr_lines[0]}" = "kview: '$KVIEW_PIN_DIR' holds 2 files that kview did not pin" ]
+	[[ ${stderr_lines[1]} == "hint: "* ]]
+	[ "$(pinned)" = "foreign_dir foreign_map" ]
+	[ "$(bpftool -j map show pinned "$KVIEW_PIN_DIR/foreign_map" | jq -r .name)" = theirs ]
+	# They are in nobody's way.
+	"$KVIEW" load
+	[ "$(pinned)" = "foreign_dir foreign_map $VIEWS" ]
+}
+
+@test "a pin of others under a view's name is left alone, with an error" {
+	mkdir "$KVIEW_PIN_DIR"
+	bpftool map create "$KVIEW_PIN_DIR/task" type array key 4 value 4 entries 1 name theirs
+	run --separate-stderr timeout 20 "$KVIEW" load
+	[ "$status" -le 1 ]
+	# shellcheck disable=SC2154
+	[[ $stderr == *"kview: "*"$KVIEW_PIN_DIR/task"*"hint: "* ]]
+	[ "$(bpftool -j map show pinned "$KVIEW_PIN_DIR/task" | jq -r .name)" = theirs ]
+	rm "$KVIEW_PIN_DIR/task"
+}
+
+@test "a directory under a view's name is an error that names it, the rest is pinned" {
+	mkdir -p "$KVIEW_PIN_DIR/task"
+	run --separate-stderr timeout 20 "$KVIEW" load
+	[[ $stderr == *"kview: "*"$KVIEW_PIN_DIR/task"* ]]
+	[ "$(pinned)" = "$VIEWS" ]
+	[ -d "$KVIEW_PIN_DIR/task" ]
+}
+
+@test "pins of another build are told by list, not used by cat, replaced by load" {
+	"$OTHER" load
+	[ "$(nice_in_pin)" = 4242 ]
+	# Only that one view differs between the builds.
+	[ "$("$KVIEW" list | awk 'NR > 1 {print $1, $3}' | paste -sd ' ')" = \
+		"kmem_cache yes task stale task_file yes task_vma yes" ]
+	[ "$("$KVIEW" cat --pid $$ -c nice task | tail -n 1 | tr -d ' ')" = "$(ps -o ni= $$ | tr -d ' ')" ]
+	[ "$(nice_in_pin)" = 4242 ]
+	"$KVIEW" load
+	[ "$(nice_in_pin)" = "$(ps -o ni= $$ | tr -d ' ')" ]
+	[ "$("$KVIEW" list | awk '$1 == "task" {print $3}')" = yes ]
+	[ "$("$OTHER" list | awk '$1 == "task" {print $3}')" = stale ]
+}
+
+@test "pins of another build are replaced by mount, and mounts of that build go on" {
+	"$OTHER" load
+	timeout 20 "$OTHER" mount "$DIR/other" 3>&-
+	kview_mount 3>&-
+	[ "$(nice_in_pin)" = "$(ps -o ni= $$ | tr -d ' ')" ]
+	[ "$(jq .nice "$MNT/pid/$$/json/task.json")" = "$(ps -o ni= $$ | tr -d ' ')" ]
+	[ "$(jq .nice "$DIR/other/pid/$$/json/task.json")" = 4242 ]
+	timeout 20 "$KVIEW" umount "$DIR/other"
+	kview_umount
+	# `load` asked for pins to stay.
+	[ "$(pinned)" = "$VIEWS" ]
+}
+
+@test "a mount keeps the pins that load made, and removes those it made" {
+	kview_mount 3>&-
+	[ "$(pinned)" = "$VIEWS" ]
+	kview_umount
+	[ ! -e "$KVIEW_PIN_DIR" ]
+	"$KVIEW" load
+	local before
+	before=$(inodes)
+	kview_mount 3>&-
+	kview_umount
+	[ "$(inodes)" = "$before" ]
+	"$KVIEW" unload
+	# A load while it is mounted counts as well.
+	kview_mount 3>&-
+	"$KVIEW" load
+	kview_umount
+	[ "$(pinned)" = "$VIEWS" ]
+	# And an unload while it is mounted leaves a mount that works.
+	kview_mount 3>&-
+	"$KVIEW" unload
+	[ ! -e "$KVIEW_PIN_DIR" ]
+	[ "$(awk '$1 == '$$' {print $1; exit}' "$MNT/task")" = $$ ]
+	kview_umount
+	[ ! -e "$KVIEW_PIN_DIR" ]
+}
+
+@test "--pin-dir, -o pin_dir and KVIEW_PIN_DIR say where, in that order" {
+	local b=$KVIEW_PIN_DIR-b
+	"$KVIEW" load --pin-dir "$b"
+	[ ! -e "$KVIEW_PIN_DIR" ]
+	[ "$(cd "$b" && echo *)" = "$VIEWS" ]
+	[ "$("$KVIEW" list --pin-dir "$b" | awk '$1 == "task" {print $3}')" = yes ]
+	[ "$("$KVIEW" list | awk '$1 == "task" {print $3}')" = no ]
+	"$KVIEW" unload --pin-dir="$b"
+	[ ! -e "$b" ]
+	kview_mount -o "ro,pin_dir=$b" 3>&-
+	[ ! -e "$KVIEW_PIN_DIR" ]
+	[ "$(cd "$b" && echo *)" = "$VIEWS" ]
+	kview_umount
+	[ ! -e "$b" ]
+	kview_mount --pin-dir "$b" 3>&-
+	[ "$(cd "$b" && echo *)" = "$VIEWS" ]
+	kview_umount
+	[ ! -e "$b" ]
+	KVIEW_PIN_DIR=$b "$KVIEW" load
+	[ -e "$b/task" ]
+	KVIEW_PIN_DIR=$b "$KVIEW" unload
+	[ ! -e "$b" ]
+	# Relative paths hold after the daemon has left for /.
+	(cd /sys/fs/bpf && timeout 20 "$KVIEW" mount --pin-dir "${b##*/}" "$MNT" 3>&-)
+	[ "$(cd "$b" && echo *)" = "$VIEWS" ]
+	kview_umount
+	[ ! -e "$b" ]
+}
+
+@test "unload of a directory outside a BPF file system touches nothing" {
+	mkdir "$DIR/pins"
+	touch "$DIR/pins/task"
+	run -1 --separate-stderr timeout 20 "$KVIEW" unload --pin-dir "$DIR/pins"
+	[ "${stderr_lines[0]}" = "kview: the pin directory '$DIR/pins' is not in a BPF file system" ]
+	[ -e "$DIR/pins/task" ]
+}
