@@ -51,7 +51,7 @@ PKG_LIBS = $(shell $(PKG_CONFIG) --libs $(LIBS))
 # lies in a directory of the machine's own under Debian.
 BPF_ARCH := $(shell uname -m | sed 's/x86_64/x86/;s/aarch64/arm64/;s/ppc64le/powerpc/')
 BPF_CFLAGS = -g -O2 -target bpf -D__TARGET_ARCH_$(BPF_ARCH) -Wall -Wextra -Wpadded -Werror \
-	-Wno-unused-parameter -idirafter /usr/include/$(shell uname -m)-linux-gnu -Iiters
+	-Wno-unused-parameter -ffile-prefix-map=$(CURDIR)=. -idirafter /usr/include/$(shell uname -m)-linux-gnu -Iiters
 
 # --- sources -------------------------------------------------------------
 

@@ -13,6 +13,8 @@
 
 #include "base/cleanup.h"
 
+#define HINT_FIND "`grep " KV_FSTYPE " /proc/mounts` lists kview's mounts"
+
 /*
  * Type of what is mounted on @path, on top; "" for nothing. From the table,
  * since a dead FUSE mount can't be asked itself.
@@ -155,14 +157,17 @@ int kv_mountpoint_find(const char *path, char **resolved, struct kv_err *err)
 	char type[64];
 	int rc;
 
-	if (!absolute)
-		return kv_err_errno(err, -errno, "can't unmount '%s'", path);
+	if (!absolute) {
+		rc = kv_err_errno(err, -errno, "can't unmount '%s'", path);
+		kv_err_hint(err, HINT_FIND);
+		return rc;
+	}
 	rc = mounted_type(absolute, type, sizeof(type), err);
 	if (rc)
 		return rc;
 	if (strcmp(type, KV_FSTYPE) != 0) {
 		kv_err_set(err, -EINVAL, "no kview is mounted on '%s'", path);
-		kv_err_hint(err, "`grep %s /proc/mounts` lists kview's mounts", KV_FSTYPE);
+		kv_err_hint(err, HINT_FIND);
 		return -EINVAL;
 	}
 	*resolved = TAKE_PTR(absolute);

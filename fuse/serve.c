@@ -278,6 +278,9 @@ int kv_mount(const struct kv_mount_opts *opts, struct kv_err *err)
 	};
 	int rc;
 
+	/* A daemon must not keep what its starter had open: locks, pipes. */
+	if (!opts->foreground)
+		close_range(3, ~0U, 0);
 	clock_gettime(CLOCK_REALTIME, &m.server.started);
 	kv_handles_init(&m.server.files, (uint32_t)m.server.started.tv_sec);
 	kv_handles_init(&m.server.dirs, (uint32_t)m.server.started.tv_sec);

@@ -77,6 +77,8 @@ static int make_dir(const char *dir, struct kv_err *err)
 	kv_err_errno(err, rc, "can't create the pin directory '%s'", dir);
 	if (rc == -EACCES || rc == -EPERM)
 		kv_err_hint(err, "pinning needs root");
+	else
+		kv_err_hint(err, "the directory above it must be in a BPF file system");
 	return rc;
 }
 
@@ -114,11 +116,12 @@ int kv_pins_open(const char *dir, bool create, struct kv_pins *pins, struct kv_e
 	if (fd < 0)
 		return fd;
 	pins->fd = fd;
-	pins->dir = strdup(dir);
+	/* The daemon leaves the directory that a relative name begins at. */
+	pins->dir = realpath(dir, NULL);
 	if (pins->dir)
 		return 0;
 	kv_pins_close(pins);
-	return kv_err_errno(err, -ENOMEM, "can't open the pin directory '%s'", dir);
+	return kv_err_errno(err, -errno, "can't open the pin directory '%s'", dir);
 }
 
 void kv_pins_close(struct kv_pins *pins)
@@ -256,6 +259,27 @@ int kv_pin_use(const struct kv_pins *pins, struct kv_view *view, struct kv_err *
 	return 0;
 }
 
+/* A view's pin, of whatever build. */
+static bool is_ours(const char *path)
+{
+	struct kv_loaded loaded = KV_LOADED_INIT;
+	struct kv_table table;
+	bool ours = inspect(path, &loaded, &table) == 0;
+
+	kv_loaded_close(&loaded);
+	return ours;
+}
+
+/* What is there under a view's name may be replaced if kview pinned it. */
+static int check_free(const char *path, struct kv_err *err)
+{
+	if (access(path, F_OK) < 0 || is_ours(path))
+		return 0;
+	kv_err_set(err, -EEXIST, "'%s' is there, and kview did not pin it", path);
+	kv_err_hint(err, "look at it with bpftool; --pin-dir DIR chooses another place");
+	return -EEXIST;
+}
+
 int kv_pin_store(const struct kv_pins *pins, const struct kv_view *view, struct kv_err *err)
 {
 	char path[PATH_MAX], new[PATH_MAX];
@@ -264,6 +288,8 @@ int kv_pin_store(const struct kv_pins *pins, const struct kv_view *view, struct 
 	rc = pin_path(pins, view->name, "", path, err);
 	if (!rc)
 		rc = pin_path(pins, view->name, NEW, new, err);
+	if (!rc)
+		rc = check_free(path, err);
 	if (rc)
 		return rc;
 	unlink(new); /* of a load that was killed */
@@ -281,16 +307,6 @@ int kv_pin_store(const struct kv_pins *pins, const struct kv_view *view, struct 
 }
 
 /* --- removal --- */
-
-static bool is_ours(const char *path)
-{
-	struct kv_loaded loaded = KV_LOADED_INIT;
-	struct kv_table table;
-	bool ours = inspect(path, &loaded, &table) == 0;
-
-	kv_loaded_close(&loaded);
-	return ours;
-}
 
 static int remove_pins(const struct kv_pins *pins, DIR *d, unsigned int *left, struct kv_err *err)
 {
