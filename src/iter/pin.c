@@ -17,7 +17,7 @@
 
 #define BPFFS "/sys/fs/bpf"
 #define MAX_MAPS 16
-/* bpffs allows no dot in a name; a view's name has no '~'. */
+/* A pin until it is renamed: bpffs allows no dot in a name, a view's has no '~'. */
 #define NEW "~new"
 
 /* --- the directory --- */
@@ -280,16 +280,21 @@ static int check_free(const char *path, struct kv_err *err)
 	return -EEXIST;
 }
 
-int kv_pin_store(const struct kv_pins *pins, const struct kv_view *view, struct kv_err *err)
+/* Pins change by one process at a time; who only looks does not wait. */
+static int lock_changes(const struct kv_pins *pins, struct kv_err *err)
 {
-	char path[PATH_MAX], new[PATH_MAX];
-	int rc;
+	_cleanup_close_ int fd = openat(pins->fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	rc = pin_path(pins, view->name, "", path, err);
-	if (!rc)
-		rc = pin_path(pins, view->name, NEW, new, err);
-	if (!rc)
-		rc = check_free(path, err);
+	if (fd < 0 || flock(fd, LOCK_EX) < 0)
+		return kv_err_errno(err, -errno, "can't lock the pin directory '%s'", pins->dir);
+	return TAKE_FD(fd);
+}
+
+static int replace_pin(const struct kv_view *view, const char *path, const char *new,
+		       struct kv_err *err)
+{
+	int rc = check_free(path, err);
+
 	if (rc)
 		return rc;
 	unlink(new); /* of a load that was killed */
@@ -304,6 +309,20 @@ int kv_pin_store(const struct kv_pins *pins, const struct kv_view *view, struct 
 	rc = kv_err_errno(err, -errno, "can't pin view '%s' as '%s'", view->name, path);
 	unlink(new);
 	return rc;
+}
+
+int kv_pin_store(const struct kv_pins *pins, const struct kv_view *view, struct kv_err *err)
+{
+	_cleanup_close_ int lock = lock_changes(pins, err);
+	char path[PATH_MAX], new[PATH_MAX];
+	int rc;
+
+	if (lock < 0)
+		return lock;
+	rc = pin_path(pins, view->name, "", path, err);
+	if (!rc)
+		rc = pin_path(pins, view->name, NEW, new, err);
+	return rc ? rc : replace_pin(view, path, new, err);
 }
 
 /* --- removal --- */
