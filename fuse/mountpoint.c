@@ -2,11 +2,13 @@
 #include "mountpoint.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <libgen.h>
 #include <limits.h>
 #include <mntent.h>
 #include <stdbool.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
@@ -135,7 +137,31 @@ static int prepare(const char *path, struct kv_err *err)
 	return *type ? refuse(path, type, err) : 0;
 }
 
-int kv_mountpoint_prepare(const char *path, char **resolved, struct kv_err *err)
+/* The directory below the mount-to-be, under a lock that other kviews respect. */
+static int lock_dir(const char *path, struct kv_err *err)
+{
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return kv_err_errno(err, -errno, "can't use '%s' as a mount point", path);
+	if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+		return TAKE_FD(fd);
+	kv_err_set(err, -EBUSY, "another kview is about to mount on '%s'", path);
+	kv_err_hint(err, "wait for it, or choose another directory");
+	return -EBUSY;
+}
+
+int kv_mountpoint_check(const char *path, struct kv_err *err)
+{
+	char type[64];
+	int rc = mounted_type(path, type, sizeof(type), err);
+
+	if (rc)
+		return rc;
+	return *type ? refuse(path, type, err) : 0;
+}
+
+int kv_mountpoint_prepare(const char *path, char **resolved, int *lock, struct kv_err *err)
 {
 	_cleanup_free_ char *absolute = resolve(path);
 	int rc;
@@ -146,9 +172,14 @@ int kv_mountpoint_prepare(const char *path, char **resolved, struct kv_err *err)
 		return rc;
 	}
 	rc = prepare(absolute, err);
-	if (!rc)
-		*resolved = TAKE_PTR(absolute);
-	return rc;
+	if (rc)
+		return rc;
+	rc = lock_dir(absolute, err);
+	if (rc < 0)
+		return rc;
+	*lock = rc;
+	*resolved = TAKE_PTR(absolute);
+	return 0;
 }
 
 int kv_mountpoint_find(const char *path, char **resolved, struct kv_err *err)

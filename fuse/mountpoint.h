@@ -10,13 +10,21 @@
 /**
  * kv_mountpoint_prepare() - make @path ready to be mounted on
  * @resolved: on success the absolute path, to be freed
+ * @lock: on success a descriptor that keeps other kviews off until it is closed
  *
  * Creates a missing directory, takes a dead kview mount away, refuses a live
  * one and anything that somebody else has mounted there.
  *
  * Return: 0 or -errno with @err set.
  */
-int kv_mountpoint_prepare(const char *path, char **resolved, struct kv_err *err);
+int kv_mountpoint_prepare(const char *path, char **resolved, int *lock, struct kv_err *err);
+
+/**
+ * kv_mountpoint_check() - still nothing mounted on @path, from above?
+ *
+ * Return: 0 or -errno with @err set.
+ */
+int kv_mountpoint_check(const char *path, struct kv_err *err);
 
 /**
  * kv_mountpoint_find() - the absolute path of a kview mount, dead or alive

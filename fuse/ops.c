@@ -326,7 +326,7 @@ static void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 		return;
 	if (rc != -ESPIPE && rc != -EINTR && rc != -ENOENT) {
 		s->log("%s", err.msg[0] ? err.msg : strerror(-rc));
-		rc = rc == -ENOMEM ? rc : -EIO;
+		rc = rc == -ENOMEM || rc == -EMFILE || rc == -ENFILE ? rc : -EIO;
 	}
 	fuse_reply_err(req, -rc);
 }

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <syslog.h>
@@ -40,6 +41,8 @@ struct mounted {
 	struct kv_server server;
 	struct fuse_session *session;
 	char *mountpoint;
+	bool is_handed_on; /* a daemon has it now, pins included */
+	int mount_lock;	   /* of the directory below the mount, until it is there */
 };
 
 /* --- logs --- */
@@ -88,18 +91,24 @@ static int fail_mount(const char *mountpoint, struct kv_err *err)
 
 /* --- up --- */
 
+/* Two mounts on one directory at the same time: the later one is refused. */
 static int open_session(struct mounted *m, struct kv_err *err)
 {
 	char *argv[] = {"kview", "-o",
 			"fsname=kview,subtype=kview,ro,nosuid,nodev,noexec,default_permissions",
 			NULL};
 	struct fuse_args args = FUSE_ARGS_INIT(3, argv);
+	int rc = kv_mountpoint_check(m->mountpoint, err);
 
+	if (rc)
+		return rc;
 	fuse_set_log_func(keep_fuse_log);
 	m->session = fuse_session_new(&args, &kv_ops, sizeof(kv_ops), &m->server);
 	fuse_opt_free_args(&args);
 	if (!m->session || fuse_session_mount(m->session, m->mountpoint) != 0)
 		return fail_mount(m->mountpoint, err);
+	kv_closep(&m->mount_lock);
+	m->mount_lock = -1;
 	return 0;
 }
 
@@ -119,7 +128,7 @@ static int open_server(struct mounted *m, struct kv_err *err)
 
 static int open_all(struct mounted *m, const struct kv_mount_opts *opts, struct kv_err *err)
 {
-	int rc = kv_mountpoint_prepare(opts->mountpoint, &m->mountpoint, err);
+	int rc = kv_mountpoint_prepare(opts->mountpoint, &m->mountpoint, &m->mount_lock, err);
 
 	if (!rc)
 		rc = kv_views_open(opts->iter_dir, &m->views, err);
@@ -129,7 +138,7 @@ static int open_all(struct mounted *m, const struct kv_mount_opts *opts, struct 
 		rc = kv_pinset_make(&m->pins, &m->views, false, opts->warn, err);
 	if (!rc)
 		rc = open_server(m, err);
-	return rc ? rc : open_session(m, err);
+	return rc;
 }
 
 /* --- down --- */
@@ -144,8 +153,7 @@ static void free_pids(void *pids)
 	kv_pids_free(pids);
 }
 
-/* @last: nobody else goes on serving this mount, so its pins may go too. */
-static void close_all(struct mounted *m, bool last)
+static void close_all(struct mounted *m)
 {
 	if (m->session)
 		fuse_session_destroy(m->session);
@@ -154,11 +162,12 @@ static void close_all(struct mounted *m, bool last)
 	kv_tree_free(&m->server.tree);
 	kv_closep(&m->server.pids_link);
 	kv_closep(&m->server.ready_fd);
+	kv_closep(&m->mount_lock);
 	kv_views_close(&m->views);
-	if (last)
-		kv_pins_release(&m->pins);
-	else
+	if (m->is_handed_on)
 		kv_pins_close(&m->pins);
+	else
+		kv_pins_release(&m->pins);
 	free(m->mountpoint);
 }
 
@@ -179,19 +188,35 @@ static int loop(struct mounted *m)
 	return rc > 0 ? 0 : rc; /* above 0: ended by that signal */
 }
 
-/* Until the mount goes or a signal ends it. */
-static int serve(struct mounted *m, struct kv_err *err)
+/* As many open files as the system lets us have, whatever our starter had. */
+static void raise_limits(void)
 {
-	int rc;
+	struct rlimit limit;
 
-	if (fuse_set_signal_handlers(m->session) != 0)
-		return kv_err_set(err, -EIO, "can't handle signals");
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
 	/* What open files took goes back to the system when they are closed. */
 	mallopt(M_ARENA_MAX, 2);
 	mallopt(M_MMAP_THRESHOLD, 32768);
 	malloc_trim(0);
-	rc = loop(m);
-	fuse_remove_signal_handlers(m->session);
+}
+
+/* Mount, and serve until the mount goes or a signal ends it. */
+static int serve(struct mounted *m, struct kv_err *err)
+{
+	int rc = open_session(m, err);
+
+	if (rc)
+		return rc;
+	raise_limits();
+	if (fuse_set_signal_handlers(m->session) == 0) {
+		rc = loop(m);
+		fuse_remove_signal_handlers(m->session);
+	} else {
+		rc = -EIO;
+	}
 	fuse_session_unmount(m->session);
 	if (rc)
 		return kv_err_errno(err, rc, "the mount on '%s' ended", m->mountpoint);
@@ -212,7 +237,10 @@ static void detach(void)
 	openlog("kview", LOG_PID, LOG_DAEMON);
 }
 
-/* In the daemon: never returns. */
+/*
+ * In the daemon: never returns. Its starter learns through ready_fd how it
+ * went: one byte from the first request on, or the error.
+ */
 static _Noreturn void run_daemon(struct mounted *m)
 {
 	struct kv_err err = {0};
@@ -221,25 +249,28 @@ static _Noreturn void run_daemon(struct mounted *m)
 	detach();
 	m->server.log = log_syslog;
 	rc = serve(m, &err);
-	if (rc)
+	if (rc && m->server.ready_fd >= 0)
+		(void)!write(m->server.ready_fd, &err, sizeof(err));
+	else if (rc)
 		syslog(LOG_ERR, "%s", err.msg);
-	close_all(m, true);
+	close_all(m);
 	exit(rc ? 1 : 0);
 }
 
-/* The daemon writes one byte when the kernel has asked it the first question. */
 static int wait_ready(int fd, const char *mountpoint, struct kv_err *err)
 {
-	struct statfs fs;
+	struct kv_err said;
 	ssize_t n;
-	char c;
 
 	do
-		n = read(fd, &c, 1);
+		n = read(fd, &said, sizeof(said));
 	while (n < 0 && errno == EINTR);
-	if (n != 1 || statfs(mountpoint, &fs) < 0)
+	if (n == 1)
+		return 0;
+	if (n != sizeof(said))
 		return kv_err_set(err, -EIO, "the daemon for '%s' ended at once", mountpoint);
-	return 0;
+	*err = said;
+	return -EIO;
 }
 
 static int daemonize(struct mounted *m, struct kv_err *err)
@@ -254,14 +285,13 @@ static int daemonize(struct mounted *m, struct kv_err *err)
 	m->server.ready_fd = pipefd[1];
 	fflush(NULL);
 	pid = fork();
-	if (pid < 0) {
-		fuse_session_unmount(m->session);
+	if (pid < 0)
 		return kv_err_errno(err, -errno, "can't start the daemon");
-	}
 	if (!pid) {
 		close(TAKE_FD(ready));
 		run_daemon(m);
 	}
+	m->is_handed_on = true;
 	close(TAKE_FD(m->server.ready_fd));
 	return wait_ready(ready, m->mountpoint, err);
 }
@@ -270,6 +300,7 @@ int kv_mount(const struct kv_mount_opts *opts, struct kv_err *err)
 {
 	struct mounted m = {
 		.pins = KV_PINS_INIT,
+		.mount_lock = -1,
 		.server = {.pids_link = -1,
 			   .ready_fd = -1,
 			   .uid = geteuid(),
@@ -287,7 +318,7 @@ int kv_mount(const struct kv_mount_opts *opts, struct kv_err *err)
 	rc = open_all(&m, opts, err);
 	if (!rc)
 		rc = opts->foreground ? serve(&m, err) : daemonize(&m, err);
-	close_all(&m, rc || opts->foreground);
+	close_all(&m);
 	return rc;
 }
 

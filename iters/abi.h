@@ -87,7 +87,10 @@ struct kv_table {
 struct kv_scope {
 	__u64 boot_time;    /* Unix time of boot in ns, as of this open */
 	__u32 pid_ns_level; /* of the pid namespace whose numbers are shown */
-	__u32 _pad;
+	/* What the program answers: in this read, was it called for an object, for the end? */
+	__u8 saw_object;
+	__u8 saw_end;
+	__u16 _pad;
 };
 
 /* What the tool `self` says of the thread that reads it. */

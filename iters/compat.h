@@ -78,8 +78,24 @@ struct vm_area_struct___anon_name {
 	struct list_head shared;
 };
 
+struct sched_entity___since_6_6 {
+	__u64 deadline;
+};
+
 #pragma clang attribute pop
 #pragma clang diagnostic pop
+
+/*
+ * vma_is_initial_heap() takes no neighbour of the heap for the heap since 6.6
+ * (0db31d63f27f); nothing of it is in BTF, sched_entity.deadline came with the
+ * same release (147f3efaa241).
+ */
+static __always_inline bool kv_is_heap(__u64 start, __u64 end, __u64 start_brk, __u64 brk)
+{
+	if (bpf_core_field_exists(struct sched_entity___since_6_6, deadline))
+		return start < brk && end > start_brk;
+	return start <= brk && end >= start_brk;
+}
 
 static __always_inline __u32 kv_task_state(struct task_struct *task)
 {

@@ -110,7 +110,7 @@ int kmem_cache(struct bpf_iter__kmem_cache *ctx)
 	struct kv_call c;
 	__u32 order;
 
-	if (kv_begin(&c, ctx->meta))
+	if (kv_begin(&c, ctx->meta, s))
 		return 1;
 	if (!s)
 		return 0;

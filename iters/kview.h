@@ -121,6 +121,7 @@ struct kv_call {
  * kv_begin() - first thing in every program
  * @c: filled in
  * @meta: ctx->meta
+ * @object: what the program was called for; NULL in the call behind the last
  *
  * Prints the header line for a text reader's first object, so it comes before
  * any decision to leave an object out.
@@ -128,7 +129,8 @@ struct kv_call {
  * Return: 0, or 1: the program must return 1 (no memory for scratch; the
  * kernel then tells the reader EAGAIN instead of leaving a row out).
  */
-static __always_inline int kv_begin(struct kv_call *c, struct bpf_iter_meta *meta)
+static __always_inline int kv_begin(struct kv_call *c, struct bpf_iter_meta *meta,
+				    const void *object)
 {
 	__u64 self = bpf_get_current_pid_tgid();
 
@@ -138,6 +140,10 @@ static __always_inline int kv_begin(struct kv_call *c, struct bpf_iter_meta *met
 					  BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (!c->scratch)
 		return 1;
+	if (c->scope && object)
+		c->scope->saw_object = 1;
+	else if (c->scope)
+		c->scope->saw_end = 1;
 	/* A probe read: one load may not serve kernel and map memory alike. */
 	if (c->scope)
 		c->pid_ns_level = c->scope->pid_ns_level;

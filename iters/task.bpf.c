@@ -320,7 +320,7 @@ int task(struct bpf_iter__task *ctx)
 	struct kv_call c;
 	struct task *r;
 
-	if (kv_begin(&c, ctx->meta))
+	if (kv_begin(&c, ctx->meta, task))
 		return 1;
 	if (!task)
 		return 0;

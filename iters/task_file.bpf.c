@@ -84,14 +84,18 @@ int task_file(struct bpf_iter__task_file *ctx)
 	struct task_struct *task = ctx->task;
 	struct file *file = ctx->file;
 	struct task_file *r;
+	struct files_struct *files;
 	struct inode *inode;
 	struct kv_call c;
 
-	if (kv_begin(&c, ctx->meta))
+	if (kv_begin(&c, ctx->meta, task))
 		return 1;
 	if (!task)
 		return 0;
-	if (!file || kv_is_shown_before(task, task->files))
+	if (!file)
+		return 0;
+	files = task->files; /* NULL: it is just exiting, the iterator holds its files */
+	if (files && kv_is_shown_before(task, files))
 		return 0;
 	inode = file->f_inode;
 	r = kv_record(&c, struct task_file);

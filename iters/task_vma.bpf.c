@@ -68,7 +68,7 @@ static __always_inline void put_special(struct kv_call *c, struct kv_str *s,
 		kv_put_string(c, s, BPF_CORE_READ(special, name));
 	} else if (!mm) {
 		kv_put_literal(c, s, "[vdso]");
-	} else if (vma->vm_start <= mm->brk && vma->vm_end >= mm->start_brk) {
+	} else if (kv_is_heap(vma->vm_start, vma->vm_end, mm->start_brk, mm->brk)) {
 		kv_put_literal(c, s, "[heap]");
 	} else if (vma->vm_start <= mm->start_stack && vma->vm_end >= mm->start_stack) {
 		kv_put_literal(c, s, "[stack]");
@@ -141,7 +141,7 @@ int task_vma(struct bpf_iter__task_vma *ctx)
 	struct kv_call c;
 	void *name;
 
-	if (kv_begin(&c, ctx->meta))
+	if (kv_begin(&c, ctx->meta, task))
 		return 1;
 	if (!task)
 		return 0;

@@ -111,6 +111,15 @@ static __always_inline void kv_text_oct(struct kv_text_ctx *t, __u64 v)
 	bpf_seq_write(t->seq, t->scratch->number + at, 32 - at);
 }
 
+static __always_inline void kv_text_seconds(struct kv_text_ctx *t, bool is_signed, __u64 v)
+{
+	if (is_signed && (__s64)v < 0) {
+		bpf_seq_write(t->seq, "-", 1);
+		v = -v;
+	}
+	KV_PRINT(t->seq, "%llu.%09llu", v / 1000000000, v % 1000000000);
+}
+
 static __always_inline void kv_text_number(struct kv_text_ctx *t, __u8 show, bool is_signed,
 					   __u64 v)
 {
@@ -119,7 +128,7 @@ static __always_inline void kv_text_number(struct kv_text_ctx *t, __u8 show, boo
 	else if (show == KV_SHOW_OCT)
 		kv_text_oct(t, v);
 	else if (show == KV_SHOW_SECONDS)
-		KV_PRINT(t->seq, "%llu.%09llu", v / 1000000000, v % 1000000000);
+		kv_text_seconds(t, is_signed, v);
 	else if (show == KV_SHOW_DEV)
 		KV_PRINT(t->seq, "%02llx:%02llx", v >> 20, v & 0xfffff);
 	else if (is_signed)
@@ -161,10 +170,14 @@ static long kv_text_field(__u64 i, struct kv_text_ctx *t)
 		kv_text_chars(t, off, col->size);
 	} else {
 		v = kv_text_load(t->scratch->record + off, col->size, col->type == KV_TYPE_INT);
-		if (col->has_none && v == (__u64)col->none)
+		if (col->has_none && v == (__u64)col->none) {
 			KV_PRINT(t->seq, "-", 0);
-		else
+		} else {
+			/* Hex and octal have no sign: the field's own bits. */
+			if (col->show != KV_SHOW_DEC && col->show != KV_SHOW_SECONDS)
+				v = kv_text_load(t->scratch->record + off, col->size, false);
 			kv_text_number(t, col->show, col->type == KV_TYPE_INT, v);
+		}
 	}
 	return 0;
 }

@@ -21,11 +21,7 @@ int kv_cmd_schema(const struct kv_args *args, struct kv_err *err);
 int kv_cmd_check(const struct kv_args *args, struct kv_err *err);
 int kv_cmd_help(const struct kv_args *args, struct kv_err *err);
 
-/*
- * What a command returns when all was said and the exit status is 1, and when
- * the words were wrong and it is 2.
- */
-#define KV_SAID_IT (-10001)
+/* What a command returns, with @err set, when its words were wrong: exit status 2. */
 #define KV_USAGE (-10002)
 
 /* kv_say() - an error, with its hint, on stderr */

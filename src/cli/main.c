@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* From argv to a command, from its result to an exit status. */
 #include <errno.h>
+#include <fcntl.h>
 #include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/commands.h"
 
@@ -94,7 +96,7 @@ static int finish(int rc, struct kv_err *err)
 		rc = kv_err_errno(err, errno ? -errno : -EIO, "can't write to standard output");
 	if (rc == KV_USAGE)
 		return usage(err);
-	if (rc && rc != KV_SAID_IT)
+	if (rc)
 		kv_say(err);
 	return rc ? FAILED : EXIT_SUCCESS;
 }
@@ -147,7 +149,13 @@ static int run_helper(int argc, char **argv)
 /* `kview SOURCE MOUNTPOINT -o ...` is how mount.fuse calls a file system. */
 static bool is_mount_call(int argc, char **argv)
 {
-	return argc >= 3 && argv[1][0] != '-' && argv[2][0] == '/';
+	if (argc < 4 || argv[1][0] == '-' || argv[2][0] != '/')
+		return false;
+	/* It always passes -o; a mistyped command with a path does not. */
+	for (int i = 3; i < argc; i++)
+		if (strncmp(argv[i], "-o", 2) == 0)
+			return true;
+	return false;
 }
 
 static int run_word(int argc, char **argv)
@@ -175,10 +183,26 @@ static int run_word(int argc, char **argv)
 	return usage(&err);
 }
 
+/*
+ * Where standard streams are closed, what we open must not take their places:
+ * it would be printed into, or replaced. O_PATH lets writes fail.
+ */
+static void fill_streams(void)
+{
+	int fd;
+
+	do
+		fd = open("/", O_PATH);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd > STDERR_FILENO)
+		close(fd);
+}
+
 int main(int argc, char **argv)
 {
 	struct kv_err err = {0};
 
+	fill_streams();
 	if (argc > 0 && strncmp(basename(argv[0]), "mount.", 6) == 0)
 		return run_helper(argc, argv);
 	if (argc < 2) {

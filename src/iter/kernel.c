@@ -132,7 +132,8 @@ bool kv_kernel_has_process(pid_t pid)
 	/* Without PIDFD_THREAD only a thread group leader can be opened. */
 	_cleanup_close_ int fd = (int)syscall(SYS_pidfd_open, pid, 0);
 
-	return fd >= 0;
+	/* Descriptors may be short: that says nothing of the process. */
+	return fd >= 0 || (errno != ESRCH && errno != EINVAL && errno != ENOENT);
 }
 
 pid_t kv_kernel_process_of(pid_t tid)

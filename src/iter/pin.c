@@ -14,11 +14,15 @@
 #include <sys/vfs.h>
 
 #include "base/cleanup.h"
+#include "iter/kernel.h"
 
 #define BPFFS "/sys/fs/bpf"
 #define MAX_MAPS 16
-/* A pin until it is renamed: bpffs allows no dot in a name, a view's has no '~'. */
-#define NEW "~new"
+/*
+ * A pin until it is renamed is NAME~PID: bpffs allows no dot in a name, and a
+ * view's has no '~'.
+ */
+#define NEW '~'
 
 /* --- the directory --- */
 
@@ -82,6 +86,22 @@ static int make_dir(const char *dir, struct kv_err *err)
 	return rc;
 }
 
+/* Does @dir still name the directory that @fd has open? */
+static bool is_current(int fd, const char *dir)
+{
+	struct stat held, now;
+
+	return fstat(fd, &held) == 0 && stat(dir, &now) == 0 && now.st_ino == held.st_ino &&
+	       now.st_dev == held.st_dev;
+}
+
+static bool is_bpffs_fd(int fd)
+{
+	struct statfs fs;
+
+	return fstatfs(fd, &fs) == 0 && (unsigned long)fs.f_type == BPF_FS_MAGIC;
+}
+
 /*
  * Open and lock. The last user removes the directory under an exclusive lock,
  * so the one that we waited for may be gone from the tree when we get it.
@@ -90,20 +110,21 @@ static int open_locked(const char *dir, bool create, struct kv_err *err)
 {
 	for (int try = 0; try < 100; try++) {
 		_cleanup_close_ int fd = -1;
-		struct stat held, now;
 		int rc;
 
 		rc = create ? make_dir(dir, err) : 0;
 		if (rc)
 			return rc;
 		fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (fd < 0 && errno == ENOENT && create)
+			continue;
 		if (fd < 0)
 			return kv_err_errno(err, -errno, "can't open the pin directory '%s'", dir);
-		if (!is_bpffs(dir))
+		if (!is_bpffs_fd(fd))
 			return refuse_dir(dir, err);
-		if (flock(fd, LOCK_SH) < 0 || fstat(fd, &held) < 0)
+		if (flock(fd, LOCK_SH) < 0)
 			return kv_err_errno(err, -errno, "can't lock the pin directory '%s'", dir);
-		if (stat(dir, &now) == 0 && now.st_ino == held.st_ino && now.st_dev == held.st_dev)
+		if (is_current(fd, dir))
 			return TAKE_FD(fd);
 	}
 	return kv_err_set(err, -EBUSY, "the pin directory '%s' keeps changing", dir);
@@ -280,16 +301,6 @@ static int check_free(const char *path, struct kv_err *err)
 	return -EEXIST;
 }
 
-/* Pins change by one process at a time; who only looks does not wait. */
-static int lock_changes(const struct kv_pins *pins, struct kv_err *err)
-{
-	_cleanup_close_ int fd = openat(pins->fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	if (fd < 0 || flock(fd, LOCK_EX) < 0)
-		return kv_err_errno(err, -errno, "can't lock the pin directory '%s'", pins->dir);
-	return TAKE_FD(fd);
-}
-
 static int replace_pin(const struct kv_view *view, const char *path, const char *new,
 		       struct kv_err *err)
 {
@@ -297,7 +308,7 @@ static int replace_pin(const struct kv_view *view, const char *path, const char 
 
 	if (rc)
 		return rc;
-	unlink(new); /* of a load that was killed */
+	unlink(new);
 	rc = bpf_obj_pin(view->loaded.link_fd, new);
 	if (rc < 0) {
 		kv_err_errno(err, rc, "can't pin view '%s' as '%s'", view->name, path);
@@ -313,15 +324,13 @@ static int replace_pin(const struct kv_view *view, const char *path, const char 
 
 int kv_pin_store(const struct kv_pins *pins, const struct kv_view *view, struct kv_err *err)
 {
-	_cleanup_close_ int lock = lock_changes(pins, err);
-	char path[PATH_MAX], new[PATH_MAX];
+	char path[PATH_MAX], new[PATH_MAX], suffix[16];
 	int rc;
 
-	if (lock < 0)
-		return lock;
+	snprintf(suffix, sizeof(suffix), "%c%d", NEW, (int)getpid());
 	rc = pin_path(pins, view->name, "", path, err);
 	if (!rc)
-		rc = pin_path(pins, view->name, NEW, new, err);
+		rc = pin_path(pins, view->name, suffix, new, err);
 	return rc ? rc : replace_pin(view, path, new, err);
 }
 
@@ -346,6 +355,23 @@ static int remove_pins(const struct kv_pins *pins, DIR *d, unsigned int *left, s
 			return kv_err_errno(err, -errno, "can't remove the pin '%s'", path);
 	}
 	return 0;
+}
+
+void kv_pins_sweep(const struct kv_pins *pins)
+{
+	_cleanup_closedir_ DIR *d = opendir(pins->dir);
+	const struct dirent *e;
+	char path[PATH_MAX];
+
+	while (d && (e = readdir(d))) {
+		const char *new = strchr(e->d_name, NEW);
+		pid_t pid = new ? (pid_t)strtol(new + 1, NULL, 10) : 0;
+
+		if (!new || (pid > 0 && kv_kernel_has_process(pid)))
+			continue;
+		if (pin_path(pins, e->d_name, "", path, NULL) == 0 && is_ours(path))
+			unlink(path);
+	}
 }
 
 int kv_pins_remove(const struct kv_pins *pins, struct kv_err *err)

@@ -52,6 +52,9 @@ void kv_pins_release(struct kv_pins *pins);
  */
 int kv_pins_remove(const struct kv_pins *pins, struct kv_err *err);
 
+/* kv_pins_sweep() - remove what loads that were killed left half pinned */
+void kv_pins_sweep(const struct kv_pins *pins);
+
 /**
  * kv_pin_use() - take a view's descriptors from its pin
  *

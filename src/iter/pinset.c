@@ -30,6 +30,7 @@ int kv_pinset_make(const struct kv_pins *pins, struct kv_views *views, bool fres
 	const struct kv_view *failed = NULL;
 	size_t made = 0;
 
+	kv_pins_sweep(pins);
 	for (size_t i = 0; i < views->n; i++) {
 		struct kv_view *view = &views->list[i];
 		int rc = make_one(pins, view, fresh);

@@ -3,8 +3,12 @@
 
 #include <bpf/bpf.h>
 #include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -24,12 +28,16 @@
  */
 #define MAX_IDLE_READS 10000
 
+/* What read_registered() returns with @err set, unlike any -errno. */
+#define CUT_SHORT (-100000)
+
 struct kv_run {
 	const struct kv_view *view;
 	struct kv_run_opts opts;
 	struct kv_scope scope;
 	int fd;
 	bool at_end;
+	uint64_t reads;
 	size_t pos, len;		   /* of what is in @chunk */
 	char chunk[KV_RECORD_MAX + CHUNK]; /* an incomplete record, then one read */
 };
@@ -98,6 +106,7 @@ int kv_run_new(const struct kv_view *view, const struct kv_run_opts *opts, struc
 	r->scope = (struct kv_scope){.boot_time = kv_kernel_boot_time()};
 	r->fd = fd;
 	r->at_end = false;
+	r->reads = 0;
 	r->pos = r->len = 0;
 	*run = r;
 	return 0;
@@ -116,29 +125,81 @@ void kv_run_on_behalf(struct kv_run *run, void *arg)
 	run->opts.arg = arg;
 }
 
+/* Entries of threads that are no more: they were killed within a read. */
+static void sweep_readers(int map)
+{
+	uint64_t key, next, *from = NULL;
+
+	while (bpf_map_get_next_key(map, from, &next) == 0) {
+		key = next;
+		from = &key;
+		if (syscall(SYS_tkill, (pid_t)(uint32_t)key, 0) < 0 && errno == ESRCH) {
+			bpf_map_delete_elem(map, &key);
+			from = NULL; /* begin anew: the place to go on from is gone */
+		}
+	}
+}
+
+static int register_reader(struct kv_run *run, const struct kv_self *self)
+{
+	int map = run->view->loaded.readers_fd, rc;
+
+	run->scope.pid_ns_level = self->pid_ns_level;
+	run->scope.saw_object = run->scope.saw_end = 0;
+	rc = bpf_map_update_elem(map, &self->id, &run->scope, BPF_ANY);
+	if (rc != -E2BIG)
+		return rc;
+	sweep_readers(map);
+	return bpf_map_update_elem(map, &self->id, &run->scope, BPF_ANY);
+}
+
+/*
+ * The walk through one process goes on from the thread whose record did not
+ * fit any more; if that thread has ended meanwhile the kernel takes it for the
+ * end of all. An honest end comes in the same read as a last object.
+ */
+static bool is_cut_short(const struct kv_run *run, const struct kv_scope *seen)
+{
+	return run->opts.pid && run->reads > 1 && seen->saw_end && !seen->saw_object;
+}
+
 /*
  * One read as a registered reader. The entry is gone again right after: a
- * later thread of the same number must not be taken for this one.
+ * later thread of the same number must not be taken for this one. Signals wait
+ * meanwhile, since the kernel walks on regardless of them.
  */
 static ssize_t read_registered(struct kv_run *run, struct kv_err *err)
 {
+	struct kv_scope seen = {0};
 	struct kv_self self;
+	sigset_t all, old;
 	ssize_t n;
 	int rc;
 
 	rc = kv_kernel_self(&self, err);
 	if (rc)
 		return rc;
-	run->scope.pid_ns_level = self.pid_ns_level;
-	rc = bpf_map_update_elem(run->view->loaded.readers_fd, &self.id, &run->scope, BPF_ANY);
+	sigfillset(&all);
+	pthread_sigmask(SIG_BLOCK, &all, &old);
+	rc = register_reader(run, &self);
+	if (!rc) {
+		n = read(run->fd, run->chunk + run->len, CHUNK);
+		if (n < 0)
+			n = -errno;
+		run->reads++;
+		bpf_map_lookup_elem(run->view->loaded.readers_fd, &self.id, &seen);
+		bpf_map_delete_elem(run->view->loaded.readers_fd, &self.id);
+	}
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	if (rc)
 		return kv_err_errno(err, rc, "can't register as a reader of view '%s'",
 				    run->view->name);
-	n = read(run->fd, run->chunk + run->len, CHUNK);
-	if (n < 0)
-		n = -errno;
-	bpf_map_delete_elem(run->view->loaded.readers_fd, &self.id);
-	return n;
+	if (!is_cut_short(run, &seen))
+		return n;
+	kv_err_set(err, -EIO, "view '%s': process %d lost the thread that was next",
+		   run->view->name, (int)run->opts.pid);
+	kv_err_hint(err, "read it again");
+	return CUT_SHORT;
 }
 
 static int explain_read(const struct kv_run *run, int rc, struct kv_err *err)
@@ -172,6 +233,9 @@ static int fill(struct kv_run *run, struct kv_err *err)
 		}
 		if (n == 0)
 			return 0;
+		if (n == CUT_SHORT)
+			return -EIO;
+		sched_yield(); /* for who holds what the program waits for */
 		if (n != -EAGAIN && n != -EINTR)
 			return explain_read(run, (int)n, err);
 	}

@@ -33,7 +33,7 @@ source_of() {
 		{
 			struct kv_call c;
 			struct row *r;
-			if (kv_begin(&c, ctx->meta))
+			if (kv_begin(&c, ctx->meta, ctx->task))
 				return 1;
 			if (!ctx->task)
 				return 0;
@@ -380,7 +380,7 @@ only() {
 		SEC("iter/task") int prog(struct bpf_iter__task *ctx)
 		{
 			struct kv_call c;
-			return kv_begin(&c, ctx->meta);
+			return kv_begin(&c, ctx->meta, ctx->task);
 		}
 		char LICENSE[] SEC("license") = "GPL";
 	C
@@ -402,7 +402,7 @@ only() {
 		SEC("iter/task") int prog(struct bpf_iter__task *ctx)
 		{
 			struct kv_call c;
-			if (kv_begin(&c, ctx->meta))
+			if (kv_begin(&c, ctx->meta, ctx->task))
 				return 1;
 			return *(volatile int *)(ctx->meta->seq_num * 8);
 		}

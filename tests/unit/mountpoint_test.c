@@ -32,8 +32,11 @@ static void prepare(const char *where, const char *want)
 	struct kv_err err = {0};
 	char *resolved = NULL;
 	struct stat st;
+	int lock = -1;
 
-	assert_int_equal(kv_mountpoint_prepare(where, &resolved, &err), 0);
+	assert_int_equal(kv_mountpoint_prepare(where, &resolved, &lock, &err), 0);
+	assert_true(lock >= 0);
+	close(lock);
 	assert_string_equal(resolved, want);
 	assert_int_equal(stat(resolved, &st), 0);
 	assert_true(S_ISDIR(st.st_mode));
@@ -44,9 +47,11 @@ static void refuse(const char *where, int code, const char *words, const char *h
 {
 	struct kv_err err = {0};
 	char *resolved = NULL;
+	int lock = -1;
 
-	assert_int_equal(kv_mountpoint_prepare(where, &resolved, &err), code);
+	assert_int_equal(kv_mountpoint_prepare(where, &resolved, &lock, &err), code);
 	assert_null(resolved);
+	assert_int_equal(lock, -1);
 	assert_says(&err, words);
 	assert_hints(&err, hint);
 }

@@ -35,7 +35,7 @@ int maps(struct bpf_iter__bpf_map *ctx)
 	struct map_row *r;
 	struct kv_call c;
 
-	if (kv_begin(&c, ctx->meta))
+	if (kv_begin(&c, ctx->meta, map))
 		return 1;
 	if (!map)
 		return 0;

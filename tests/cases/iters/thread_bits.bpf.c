@@ -39,7 +39,7 @@ int bits(struct bpf_iter__task *ctx)
 	struct thread_bits *r;
 	struct kv_call c;
 
-	if (kv_begin(&c, ctx->meta))
+	if (kv_begin(&c, ctx->meta, task))
 		return 1;
 	if (!task)
 		return 0;
