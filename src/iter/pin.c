@@ -163,8 +163,8 @@ void kv_pins_release(struct kv_pins *pins)
 {
 	struct stat st;
 
-	if (pins->fd >= 0 && flock(pins->fd, LOCK_EX | LOCK_NB) == 0 && fstat(pins->fd, &st) == 0 &&
-	    !(st.st_mode & S_ISVTX))
+	if (pins->fd >= 0 && flock(pins->fd, LOCK_EX | LOCK_NB) == 0 &&
+	    is_current(pins->fd, pins->dir) && fstat(pins->fd, &st) == 0 && !(st.st_mode & S_ISVTX))
 		kv_pins_remove(pins, NULL);
 	kv_pins_close(pins);
 }

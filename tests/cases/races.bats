@@ -1,0 +1,142 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-only
+# What went wrong once when two things happened at the same time.
+
+load common
+bats_require_minimum_version 1.5.0
+
+setup() {
+	kview_setup
+}
+
+teardown() {
+	kview_teardown
+}
+
+@test "threads that end amid a slow read of pid/PID/task are no silent end" {
+	kview_mount 3>&-
+	timeout 60 python3 - "$MNT" <<-'P'
+		import os, sys, threading
+		gate, late = threading.Event(), threading.Event()
+		threads = [threading.Thread(target=(gate if i < 900 else late).wait) for i in range(1000)]
+		for t in threads:
+		    t.start()
+		stay = {t.native_id for t in threads[900:]}
+		fd = os.open(f"{sys.argv[1]}/pid/{os.getpid()}/task", os.O_RDONLY)
+		got = os.read(fd, 4096)
+		gate.set()
+		for t in threads[:900]:
+		    t.join()
+		failed = False
+		try:
+		    while chunk := os.read(fd, 65536):
+		        got += chunk
+		except OSError as e:
+		    failed = e.errno == 5
+		rows = got.decode().splitlines()
+		seen = {int(r.split()[1]) for r in rows[1:] if len(r.split()) > 1}
+		late.set()
+		if not failed and not stay <= seen:
+		    sys.exit(f"an end without an error, {len(stay - seen)} threads that stayed are missing")
+		# Starting over gives all of them.
+		os.lseek(fd, 0, os.SEEK_SET)
+		if not os.read(fd, 4096).startswith(b"    PID"):
+		    sys.exit("offset 0 does not start over")
+	P
+}
+
+@test "kview cat ended by a signal leaves nobody registered as a reader" {
+	local i map
+	"$KVIEW" load
+	for i in $(seq 60); do
+		timeout -s INT "0.0$((i % 40 + 10))" "$KVIEW" cat task_vma >"$DIR/out" || true
+	done
+	for map in $(bpftool -j map show | jq '.[] | select(.name == "kv_readers") | .id'); do
+		run -0 bpftool -j map dump id "$map"
+		[ "$(jq length <<<"$output")" -eq 0 ]
+	done
+}
+
+@test "umount of an older mount leaves the pins of a later load alone" {
+	kview_mount 3>&-
+	"$KVIEW" unload
+	"$KVIEW" load
+	kview_umount
+	[ -e "$KVIEW_PIN_DIR/task" ]
+	head -n 1 "$KVIEW_PIN_DIR/task" | grep -q '^PID'
+}
+
+@test "a pin directory inside another that is in use is no deadlock" {
+	kview_mount 3>&-
+	run -0 timeout 20 "$KVIEW" load --pin-dir "$KVIEW_PIN_DIR/sub"
+	run -0 timeout 20 "$KVIEW" unload --pin-dir "$KVIEW_PIN_DIR/sub"
+	kview_umount
+}
+
+@test "a mistyped command with a path mounts nothing" {
+	mkdir "$MNT"
+	run -2 timeout 20 "$KVIEW" unmount "$MNT"
+	run ! grep -q " $MNT " /proc/self/mounts
+}
+
+@test "of two mounts on one directory at once one is refused" {
+	local i rcs a b
+	for i in 1 2 3 4 5; do
+		timeout 20 "$KVIEW" mount "$MNT" 2>>"$DIR/errors" 3>&- &
+		a=$!
+		timeout 20 "$KVIEW" mount "$MNT" 2>>"$DIR/errors" 3>&- &
+		b=$!
+		rcs=0
+		wait $a || rcs=$((rcs + 1))
+		wait $b || rcs=$((rcs + 1))
+		[ "$rcs" -eq 1 ]
+		[ "$(grep -c " $MNT fuse.kview" /proc/self/mounts)" -eq 1 ]
+		kview_umount
+	done
+	grep -qE 'about to mount|mounted on' "$DIR/errors"
+}
+
+@test "started with standard streams closed, a mount keeps its pins and its locks" {
+	kview_mount 3>&-
+	timeout 20 "$KVIEW" mount "$DIR/second" <&- >&- 2>&- 3>&-
+	timeout 20 "$KVIEW" umount "$DIR/second"
+	[ -e "$KVIEW_PIN_DIR/task" ]
+	kview_umount
+	[ ! -e "$KVIEW_PIN_DIR" ]
+	run -1 bash -c '"$1" cat task >&-' - "$KVIEW"
+}
+
+@test "a daemon started with few descriptors serves many files" {
+	prlimit --nofile=256:8192 timeout 20 "$KVIEW" mount "$MNT" 3>&-
+	timeout 60 python3 - "$MNT" <<-'P'
+		import os, resource, sys
+		resource.setrlimit(resource.RLIMIT_NOFILE, (2048, 8192))
+		fds = [os.open(f"{sys.argv[1]}/task_file", os.O_RDONLY) for _ in range(600)]
+		for fd in fds:
+		    assert os.read(fd, 512).startswith(b"    PID")
+		assert os.readlink(f"{sys.argv[1]}/pid/self") == str(os.getpid())
+	P
+}
+
+@test "neighbours of the heap are not the heap" {
+	kview_mount 3>&-
+	timeout 20 python3 - "$MNT" <<-'P'
+		import ctypes, os, sys
+		libc = ctypes.CDLL(None, use_errno=True)
+		libc.mmap.restype = ctypes.c_void_p
+		libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t] + [ctypes.c_int] * 3 + [ctypes.c_long]
+		libc.sbrk.restype = ctypes.c_void_p
+		heap = [l.split()[0] for l in open("/proc/self/maps") if "[heap]" in l]
+		start, end = int(heap[0].split("-")[0], 16), int(heap[-1].split("-")[1], 16)
+		ANON_PRIVATE_FIXED_NOREPLACE = 0x100022
+		made = [libc.mmap(at, 4096, 3, ANON_PRIVATE_FIXED_NOREPLACE, -1, 0) for at in (start - 4096, end)]
+		assert start - 4096 in made or end in made
+		want = [(l.split()[0], " ".join(l.split()[5:]) or "-") for l in open("/proc/self/maps")
+		        if "vsyscall" not in l]
+		for line in open(f"{sys.argv[1]}/pid/self/task_vma").readlines()[1:]:
+		    f = line.split()
+		    name = dict(want).get(f"{f[1]}-{f[2]}")
+		    if (f[8] == "[heap]") != (name == "[heap]"):
+		        sys.exit(f"{f[1]}-{f[2]}: {f[8]}, but {name} in maps")
+	P
+}
