@@ -103,7 +103,7 @@ teardown() {
 	[ -e "$KVIEW_PIN_DIR/task" ]
 	kview_umount
 	[ ! -e "$KVIEW_PIN_DIR" ]
-	run -1 bash -c '"$1" cat task >&-' - "$KVIEW"
+	run -1 bash -c "'$KVIEW' cat task >&-"
 }
 
 @test "a daemon started with few descriptors serves many files" {
