@@ -134,8 +134,12 @@ check-unit: $(UNIT_BIN)
 	$(Q)BUILD=$(BUILD) tests/suite unit $(UNIT_BIN)
 
 ##check-cases: end-to-end tests only (root); CASES=tests/cases/x.bats for one
-check-cases: $(BUILD)/kview $(TOOL_BIN) $(TEST_ITER_OBJ)
+check-cases: $(BUILD)/kview case-tools
 	$(Q)BUILD=$(BUILD) tests/suite cases $(CASES)
+
+# The helper programs of the cases, unless those of another build are to be used.
+.PHONY: case-tools
+case-tools: $(if $(KVIEW_TEST_TOOLS),,$(TOOL_BIN) $(TEST_ITER_OBJ))
 
 ##check-vm: the tests on another kernel, under qemu (root)
 check-vm: $(BUILD)/kview $(TOOL_BIN)
@@ -144,19 +148,19 @@ check-vm: $(BUILD)/kview $(TOOL_BIN)
 # What the sanitizers' builds go through: all units, and cases that use every
 # part of the server. Reports go to files, since the daemon has no stderr.
 SAN_CASES := tests/cases/formats.bats tests/cases/reading.bats tests/cases/mount.bats
+SAN_MAKE = KVIEW_TEST_TOOLS=$(abspath $(BUILD))/tests/cases CASES="$(wildcard $(SAN_CASES))" \
+	$(MAKE) --no-print-directory
 export ASAN_OPTIONS := log_path=$(abspath $(BUILD))/san-report:detect_leaks=1
 export TSAN_OPTIONS := log_path=$(abspath $(BUILD))/san-report
 export UBSAN_OPTIONS := print_stacktrace=1
 
 ##check-san: sanitizer builds: unit tests and one end-to-end pass (root)
-check-san:
-	$(Q)rm -f $(BUILD)/*/san-report*
+check-san: case-tools
+	$(Q)rm -f $(BUILD)/san-report*
 	$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)/asan SAN=address,undefined check-unit
-	$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)/asan SAN=address,undefined \
-		CASES="$(wildcard $(SAN_CASES))" check-cases
-	$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)/tsan SAN=thread \
-		CASES="$(wildcard $(SAN_CASES))" check-cases
-	$(Q)! cat $(BUILD)/*/san-report* 2>/dev/null
+	$(Q)$(SAN_MAKE) BUILD=$(BUILD)/asan SAN=address,undefined check-cases
+	$(Q)$(SAN_MAKE) BUILD=$(BUILD)/tsan SAN=thread check-cases
+	$(Q)! cat $(BUILD)/san-report* 2>/dev/null
 
 ##check-compilers: build with clang too, and its unit tests
 check-compilers:

@@ -47,7 +47,8 @@ static char *resolve(const char *path)
 
 	if (whole)
 		return TAKE_PTR(whole);
-	if (!*path || (errno != ENOENT && errno != ENOTCONN && errno != EACCES))
+	if (!*path ||
+	    (errno != ENOENT && errno != ENOTCONN && errno != ECONNABORTED && errno != EACCES))
 		return NULL;
 	dir = strdup(path);
 	base = strdup(path);
@@ -122,7 +123,7 @@ static int prepare(const char *path, struct kv_err *err)
 			break;
 		if (errno == ENOENT)
 			rc = make_dir(path, err);
-		else if (errno == ENOTCONN)
+		else if (errno == ENOTCONN || errno == ECONNABORTED)
 			rc = take_dead_away(path, type, err);
 		else
 			rc = kv_err_errno(err, -errno, "can't use '%s' as a mount point", path);

@@ -6,7 +6,8 @@ ROOT=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
 BUILD=${BUILD:-build}
 case $BUILD in /*) ;; *) BUILD=$ROOT/$BUILD ;; esac
 KVIEW=$BUILD/kview
-TOOLS=$BUILD/tests/cases
+# Built without sanitizers, whose threads and files the oracles would find.
+TOOLS=${KVIEW_TEST_TOOLS:-$BUILD/tests/cases}
 
 # Each file of cases has a directory, a mount point and a pin directory.
 kview_setup() {
