@@ -69,7 +69,7 @@ EMBED_OBJ := $(BUILD)/embed.o
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all deps demo check check-unit check-cases check-vm check-san check-compilers bench lint format \
+.PHONY: all deps demo check check-unit check-cases check-vm check-san check-compilers case-tools bench lint format \
 	install uninstall clean help FORCE
 
 ##all: build build/kview
@@ -137,8 +137,7 @@ check-unit: $(UNIT_BIN)
 check-cases: $(BUILD)/kview case-tools
 	$(Q)BUILD=$(BUILD) tests/suite cases $(CASES)
 
-# The helper programs of the cases, unless those of another build are to be used.
-.PHONY: case-tools
+##case-tools: the helper programs of the cases, unless those of another build are used
 case-tools: $(if $(KVIEW_TEST_TOOLS),,$(TOOL_BIN) $(TEST_ITER_OBJ))
 
 ##check-vm: the tests on another kernel, under qemu (root)

@@ -274,7 +274,7 @@ start_front() {
 
 # The kernel may say "connection abort" first.
 is_dead() {
-	ls "$MNT" 2>&1 | grep -q "not connected"
+	stat -f "$MNT" 2>&1 | grep -q "not connected"
 }
 
 @test "a dead mount is replaced by mount and taken away by umount" {
