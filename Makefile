@@ -69,8 +69,8 @@ EMBED_OBJ := $(BUILD)/embed.o
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all deps demo check check-unit check-cases check-vm check-san check-compilers case-tools bench lint format \
-	install uninstall clean help FORCE
+.PHONY: all deps demo check check-unit check-cases check-vm check-san check-compilers case-tools \
+	bench lint format install uninstall clean help FORCE
 
 ##all: build build/kview
 all: $(BUILD)/kview
