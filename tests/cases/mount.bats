@@ -16,19 +16,6 @@ teardown() {
 	kview_teardown
 }
 
-# until_true COMMAND...: wait for a condition, 10 seconds at most.
-until_true() {
-	local i
-	for ((i = 0; i < 500; i++)); do
-		if "$@" >/dev/null 2>&1; then
-			return 0
-		fi
-		sleep 0.02
-	done
-	echo "never true: $*"
-	return 1
-}
-
 up() {
 	kview_mount "$@" 3>&-
 }

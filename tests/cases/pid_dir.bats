@@ -14,18 +14,6 @@ teardown() {
 	kview_teardown
 }
 
-until_true() {
-	local i
-	for ((i = 0; i < 500; i++)); do
-		if "$@" >/dev/null 2>&1; then
-			return 0
-		fi
-		sleep 0.02
-	done
-	echo "never true: $*"
-	return 1
-}
-
 # start_family: a process $LEADER with a thread $THREAD, and a dead child $ZOMBIE.
 start_family() {
 	python3 - "$DIR/family" 3>&- <<-'PY' &
