@@ -123,10 +123,10 @@ start_front() {
 }
 
 @test "SIGTERM while files are being read ends the daemon" {
-	local pid reader i
+	local pid reader
 	up
 	pid=$(daemon_pid)
-	for i in 1 2 3 4; do
+	for _ in 1 2 3 4; do
 		(while cat "$MNT/task_file"; do :; done) >/dev/null 2>&1 3>&- &
 		reader=$!
 		mine $reader
