@@ -88,8 +88,8 @@ start_front() {
 }
 
 @test "umount returns when the daemon has ended and its pins are gone" {
-	local i pid
-	for i in 1 2 3 4 5; do
+	local pid
+	for _ in 1 2 3 4 5; do
 		up
 		pid=$(daemon_pid)
 		kview_umount
