@@ -172,7 +172,7 @@ static __always_inline int kv_begin(struct kv_call *c, struct bpf_iter_meta *met
  * kv_emit() - hand the record to the reader: binary or one line of text
  * @c: the call, with its record filled
  *
- * Return: 0, what the program returns. An overflow of the seq buffer needs no
+ * Return: what the program returns: 0. An overflow of the seq buffer needs no
  * care here: the kernel drops the record and calls again for this object.
  */
 static __always_inline int kv_emit(struct kv_call *c)
@@ -181,7 +181,7 @@ static __always_inline int kv_emit(struct kv_call *c)
 
 	kv_opaque(len);
 	if (len > KV_RECORD_MAX)
-		return 0; /* never: the kv_put functions keep below it */
+		return 1; /* never: the kv_put functions keep below it */
 	((struct kv_head *)c->scratch->record)->len = len;
 	if (c->scope)
 		bpf_seq_write(c->seq, c->scratch->record, len);
@@ -273,11 +273,13 @@ static __always_inline void kv_add_string(struct kv_call *c, struct kv_str *s, c
 		s->off = more.off;
 }
 
-#define kv_add_literal(c, s, text)               \
-	do {                                     \
-		struct kv_str _more;             \
-		kv_put_literal(c, &_more, text); \
-		(s)->len += _more.len;           \
+#define kv_add_literal(c, s, text)                  \
+	do {                                        \
+		struct kv_str _more;                \
+		kv_put_literal(c, &_more, text);    \
+		(s)->len += _more.len;              \
+		if (_more.off >= KV_STR_UNREADABLE) \
+			(s)->off = _more.off;       \
 	} while (0)
 
 #endif

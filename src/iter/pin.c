@@ -95,13 +95,6 @@ static bool is_current(int fd, const char *dir)
 	       now.st_dev == held.st_dev;
 }
 
-static bool is_bpffs_fd(int fd)
-{
-	struct statfs fs;
-
-	return fstatfs(fd, &fs) == 0 && (unsigned long)fs.f_type == BPF_FS_MAGIC;
-}
-
 /*
  * Open and lock. The last user removes the directory under an exclusive lock,
  * so the one that we waited for may be gone from the tree when we get it.
@@ -110,6 +103,7 @@ static int open_locked(const char *dir, bool create, struct kv_err *err)
 {
 	for (int try = 0; try < 100; try++) {
 		_cleanup_close_ int fd = -1;
+		struct statfs fs;
 		int rc;
 
 		rc = create ? make_dir(dir, err) : 0;
@@ -120,7 +114,7 @@ static int open_locked(const char *dir, bool create, struct kv_err *err)
 			continue;
 		if (fd < 0)
 			return kv_err_errno(err, -errno, "can't open the pin directory '%s'", dir);
-		if (!is_bpffs_fd(fd))
+		if (fstatfs(fd, &fs) < 0 || (unsigned long)fs.f_type != BPF_FS_MAGIC)
 			return refuse_dir(dir, err);
 		if (flock(fd, LOCK_SH) < 0)
 			return kv_err_errno(err, -errno, "can't lock the pin directory '%s'", dir);

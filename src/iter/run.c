@@ -28,8 +28,8 @@
  */
 #define MAX_IDLE_READS 10000
 
-/* What read_registered() returns with @err set, unlike any -errno. */
-#define CUT_SHORT (-100000)
+/* What read_registered() returns when @err says it already, unlike any -errno. */
+#define SAID (-100000)
 
 struct kv_run {
 	const struct kv_view *view;
@@ -176,9 +176,8 @@ static ssize_t read_registered(struct kv_run *run, struct kv_err *err)
 	ssize_t n;
 	int rc;
 
-	rc = kv_kernel_self(&self, err);
-	if (rc)
-		return rc;
+	if (kv_kernel_self(&self, err))
+		return SAID;
 	sigfillset(&all);
 	pthread_sigmask(SIG_BLOCK, &all, &old);
 	rc = register_reader(run, &self);
@@ -191,15 +190,16 @@ static ssize_t read_registered(struct kv_run *run, struct kv_err *err)
 		bpf_map_delete_elem(run->view->loaded.readers_fd, &self.id);
 	}
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	if (rc)
-		return kv_err_errno(err, rc, "can't register as a reader of view '%s'",
-				    run->view->name);
+	if (rc) {
+		kv_err_errno(err, rc, "can't register as a reader of view '%s'", run->view->name);
+		return SAID;
+	}
 	if (!is_cut_short(run, &seen))
 		return n;
 	kv_err_set(err, -EIO, "view '%s': process %d lost the thread that was next",
 		   run->view->name, (int)run->opts.pid);
 	kv_err_hint(err, "read it again");
-	return CUT_SHORT;
+	return SAID;
 }
 
 static int explain_read(const struct kv_run *run, int rc, struct kv_err *err)
@@ -233,11 +233,11 @@ static int fill(struct kv_run *run, struct kv_err *err)
 		}
 		if (n == 0)
 			return 0;
-		if (n == CUT_SHORT)
+		if (n == SAID)
 			return -EIO;
-		sched_yield(); /* for who holds what the program waits for */
 		if (n != -EAGAIN && n != -EINTR)
 			return explain_read(run, (int)n, err);
+		sched_yield(); /* for who holds what the program waits for */
 	}
 	return explain_read(run, -EAGAIN, err);
 }
