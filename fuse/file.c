@@ -14,6 +14,7 @@
 struct kv_file {
 	pthread_mutex_t lock;
 	struct kv_source source;
+	struct kv_reader reader;
 	struct kv_plan plan;
 	struct kv_run *run; /* NULL before the first read and behind the end */
 	struct kv_window window;
@@ -51,7 +52,9 @@ static int put_schema(struct kv_file *f)
 static int start(struct kv_file *f, const struct kv_read *read, struct kv_err *err)
 {
 	struct kv_run_opts opts = {
+		.reader = &f->reader,
 		.pid = f->source.pid,
+		.start = f->source.start,
 		.cancelled = read->cancelled,
 		.arg = read->arg,
 	};
@@ -125,8 +128,11 @@ static int read_locked(struct kv_file *f, const struct kv_read *read, struct kv_
 		rc = produce(f, read->off + size, read, err);
 	if (read->off < f->window.start)
 		return -ESPIPE;
-	/* What came before a failure is read first, the failure next time. */
-	if (rc && read->off >= f->window.end)
+	/*
+	 * What came before a failure is read first, the failure next time; a
+	 * header alone, above rows that may not be seen, would look like none.
+	 */
+	if (rc && (read->off >= f->window.end || rc == -EACCES))
 		return rc;
 	if (read->off >= f->window.end)
 		read->reply(read->arg, NULL, 0);
@@ -135,13 +141,15 @@ static int read_locked(struct kv_file *f, const struct kv_read *read, struct kv_
 	return 0;
 }
 
-struct kv_file *kv_file_new(const struct kv_source *source)
+struct kv_file *kv_file_new(const struct kv_source *source, struct kv_reader *reader)
 {
 	struct kv_file *f = calloc(1, sizeof(*f));
 
 	if (!f)
 		return NULL;
 	f->source = *source;
+	f->reader = *reader;
+	*reader = KV_READER_INIT;
 	kv_plan_all(&f->plan, source->view->schema);
 	pthread_mutex_init(&f->lock, NULL);
 	return f;
@@ -150,6 +158,7 @@ struct kv_file *kv_file_new(const struct kv_source *source)
 void kv_file_free(struct kv_file *f)
 {
 	kv_run_free(f->run);
+	kv_reader_close(&f->reader);
 	kv_window_free(&f->window);
 	pthread_mutex_destroy(&f->lock);
 	free(f);

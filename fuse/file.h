@@ -22,10 +22,16 @@ struct kv_source {
 	const struct kv_view *view;	/* must outlive the file */
 	const struct kv_format *format; /* NULL: the text of schema/VIEW */
 	pid_t pid;			/* 0: all processes */
+	uint64_t start;			/* kv_process.start of that one */
 };
 
-/* kv_file_new() - nothing is iterated yet; NULL: out of memory */
-struct kv_file *kv_file_new(const struct kv_source *source);
+/**
+ * kv_file_new() - nothing is iterated yet
+ * @reader: who opens it, and whose view it stays; on success the file's, which closes it
+ *
+ * Return: NULL: out of memory.
+ */
+struct kv_file *kv_file_new(const struct kv_source *source, struct kv_reader *reader);
 
 /* kv_file_free() - no read may be under way */
 void kv_file_free(struct kv_file *f);
@@ -48,8 +54,8 @@ struct kv_read {
  * 128 KiB come at once.
  *
  * Return: 0 after @read->reply was called; -ESPIPE: that offset is gone;
- * -EINTR: cancelled, nothing is lost; -ENOENT: the process is gone; -ENOMEM;
- * -EIO and others: the iteration failed, and reads fail until offset 0.
+ * -EINTR: cancelled, nothing is lost; -ENOENT: the process is gone; -EACCES: the
+ * reader may see nothing of the process; -ENOMEM; -EIO and others: the iteration failed, and reads fail until offset 0.
  */
 int kv_file_read(struct kv_file *f, const struct kv_read *read, struct kv_err *err);
 

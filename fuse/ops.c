@@ -9,8 +9,7 @@
 #include <unistd.h>
 
 #include "file.h"
-#include "iter/kernel.h"
-#include "iter/pids.h"
+#include "iter/process.h"
 
 /* The static tree never changes; what is below pid/ depends on who looks. */
 #define STATIC_TIMEOUT 60.0
@@ -24,12 +23,12 @@ static void drop_file(struct kv_server *s, uint64_t handle)
 		kv_file_free(file);
 }
 
-static void drop_pids(struct kv_server *s, uint64_t handle)
+static void drop_dir(struct kv_server *s, uint64_t handle)
 {
-	struct kv_pids *pids = kv_handles_drop(&s->dirs, handle);
+	struct kv_processes *processes = kv_handles_drop(&s->dirs, handle);
 
-	if (pids)
-		kv_pids_free(pids);
+	if (processes)
+		kv_processes_free(processes);
 }
 
 static struct kv_server *server(fuse_req_t req)
@@ -37,30 +36,83 @@ static struct kv_server *server(fuse_req_t req)
 	return fuse_req_userdata(req);
 }
 
-static double timeout_of(const struct kv_server *s, uint64_t ino)
-{
-	const struct kv_node *node = kv_tree_node(&s->tree, ino);
-
-	return kv_ino_pid(ino) || node->type == KV_NODE_SELF ? 0.0 : STATIC_TIMEOUT;
-}
-
 static void fill_attr(const struct kv_server *s, uint64_t ino, struct stat *st)
 {
+	bool is_wide = kv_tree_node(&s->tree, ino)->is_wide;
+
 	kv_tree_attr(&s->tree, ino, st);
-	st->st_uid = s->uid;
-	st->st_gid = s->gid;
+	st->st_uid = is_wide ? s->wide_uid : s->uid;
+	st->st_gid = is_wide ? s->wide_gid : s->gid;
 	st->st_atim = st->st_mtim = st->st_ctim = s->started;
 }
 
-/* A node that is there now: known to the tree, and its process alive. */
-static const struct kv_node *find_node(const struct kv_server *s, uint64_t ino)
-{
-	const struct kv_node *node = kv_tree_node(&s->tree, ino);
+/* --- who asks, and about which process --- */
 
-	if (node && kv_ino_pid(ino) && !kv_kernel_has_process(kv_ino_pid(ino)))
-		return NULL;
-	return node;
+/* The caller waits for our reply, so it is still what it was as it asked. */
+static int identify(fuse_req_t req, struct kv_reader *reader)
+{
+	const struct kv_server *s = server(req);
+	const struct fuse_ctx *ctx = fuse_req_ctx(req);
+	struct kv_err err = {0};
+	int rc = kv_reader_identify(&s->host, ctx->pid, ctx->uid, ctx->gid, reader, &err);
+
+	if (rc)
+		s->log("%s", err.msg);
+	return rc;
 }
+
+/*
+ * A node that is there for this reader now: known to the tree, and its process
+ * is the same as when it was looked up, and may be known of.
+ */
+static int look(const struct kv_server *s, const struct kv_reader *reader, uint64_t ino,
+		struct kv_process *process)
+{
+	int rc = kv_process_look(&s->host, reader, kv_ino_pid(ino), process);
+
+	if (rc)
+		return rc;
+	return kv_who(process->pid, process->start) == kv_ino_who(ino) ? 0 : -ENOENT;
+}
+
+/* May the caller go into the directory of a process, or look at what is in it? */
+static int enter(fuse_req_t req, uint64_t ino)
+{
+	struct kv_process process;
+	struct kv_reader reader;
+	int rc;
+
+	if (!kv_ino_who(ino))
+		return 0;
+	rc = identify(req, &reader);
+	if (rc)
+		return rc;
+	rc = look(server(req), &reader, ino, &process);
+	kv_reader_close(&reader);
+	return !rc && process.is_hidden ? -EPERM : rc;
+}
+
+/* pid/N: the reader's N. */
+static int find_process(fuse_req_t req, pid_t nr, uint64_t *ino)
+{
+	const struct kv_server *s = server(req);
+	struct kv_process process;
+	struct kv_reader reader;
+	int rc;
+
+	if (!nr)
+		return -ENOENT;
+	rc = identify(req, &reader);
+	if (rc)
+		return rc;
+	rc = kv_process_find(&s->host, &reader, nr, &process);
+	kv_reader_close(&reader);
+	if (!rc)
+		*ino = kv_ino(kv_who(process.pid, process.start), s->tree.pid);
+	return rc;
+}
+
+/* --- names --- */
 
 static void op_init(void *userdata, struct fuse_conn_info *conn)
 {
@@ -74,18 +126,39 @@ static void op_init(void *userdata, struct fuse_conn_info *conn)
 	}
 }
 
+static int lookup(fuse_req_t req, fuse_ino_t parent, const char *name, uint64_t *ino)
+{
+	const struct kv_tree *tree = &server(req)->tree;
+	const struct kv_node *dir = kv_tree_node(tree, parent);
+	int rc;
+
+	if (!dir)
+		return -ENOENT;
+	rc = enter(req, parent);
+	if (rc)
+		return rc;
+	*ino = kv_tree_lookup(tree, parent, name);
+	if (*ino)
+		return 0;
+	return dir->type == KV_NODE_PIDS ? find_process(req, kv_tree_pid(name), ino) : -ENOENT;
+}
+
 static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
 	const struct kv_server *s = server(req);
 	struct fuse_entry_param e = {0};
+	uint64_t ino = 0;
+	int rc = lookup(req, parent, name, &ino);
 
-	e.ino = kv_tree_lookup(&s->tree, parent, name);
-	if (!e.ino || !find_node(s, e.ino)) {
-		fuse_reply_err(req, ENOENT);
+	if (rc) {
+		fuse_reply_err(req, -rc);
 		return;
 	}
+	e.ino = ino;
 	fill_attr(s, e.ino, &e.attr);
-	e.attr_timeout = e.entry_timeout = timeout_of(s, e.ino);
+	e.attr_timeout = STATIC_TIMEOUT;
+	/* Whose process pid/N is, or whether it is at all, depends on who looks. */
+	e.entry_timeout = kv_ino_who(ino) ? 0.0 : STATIC_TIMEOUT;
 	fuse_reply_entry(req, &e);
 }
 
@@ -110,55 +183,66 @@ static void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi
 	struct stat st;
 
 	(void)fi;
-	if (!find_node(s, ino)) {
+	if (!kv_tree_node(&s->tree, ino)) {
 		fuse_reply_err(req, ENOENT);
 		return;
 	}
 	fill_attr(s, ino, &st);
-	fuse_reply_attr(req, &st, timeout_of(s, ino));
+	fuse_reply_attr(req, &st, STATIC_TIMEOUT);
 }
 
 static void op_readlink(fuse_req_t req, fuse_ino_t ino)
 {
 	const struct kv_node *node = kv_tree_node(&server(req)->tree, ino);
-	pid_t pid = kv_kernel_process_of(fuse_req_ctx(req)->pid);
+	struct kv_reader reader;
 	char name[16];
+	int rc;
 
 	if (!node || node->type != KV_NODE_SELF) {
 		fuse_reply_err(req, EINVAL);
 		return;
 	}
-	if (!pid) {
-		fuse_reply_err(req, ENOENT);
+	rc = identify(req, &reader);
+	if (rc || !reader.pid) {
+		fuse_reply_err(req, rc ? -rc : ENOENT);
 		return;
 	}
-	snprintf(name, sizeof(name), "%d", (int)pid);
+	snprintf(name, sizeof(name), "%d", (int)reader.pid);
+	kv_reader_close(&reader);
 	fuse_reply_readlink(req, name);
 }
 
 /* --- directories --- */
 
+static int open_pids(fuse_req_t req, uint64_t *handle)
+{
+	struct kv_server *s = server(req);
+	struct kv_processes *processes;
+	struct kv_reader reader;
+	int rc = identify(req, &reader);
+
+	if (rc)
+		return rc;
+	processes = kv_processes_new(&s->host, &reader);
+	rc = processes ? kv_handles_add(&s->dirs, processes, handle) : -ENOMEM;
+	if (rc && processes)
+		kv_processes_free(processes);
+	kv_reader_close(&reader);
+	return rc;
+}
+
 static void op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	struct kv_server *s = server(req);
-	const struct kv_node *node = find_node(s, ino);
-	struct kv_pids *pids;
-	int rc = 0;
+	const struct kv_node *node = kv_tree_node(&s->tree, ino);
+	int rc = node ? enter(req, ino) : -ENOENT;
 
-	if (!node) {
-		fuse_reply_err(req, ENOENT);
-		return;
-	}
-	if (node->type == KV_NODE_PIDS) {
-		pids = kv_pids_new(s->pids_link);
-		rc = pids ? kv_handles_add(&s->dirs, pids, &fi->fh) : -ENOMEM;
-		if (rc && pids)
-			kv_pids_free(pids);
-	}
+	if (!rc && node->type == KV_NODE_PIDS)
+		rc = open_pids(req, &fi->fh);
 	if (rc)
 		fuse_reply_err(req, -rc);
 	else if (fuse_reply_open(req, fi) == -ENOENT && node->type == KV_NODE_PIDS)
-		drop_pids(s, fi->fh); /* interrupted: no release comes */
+		drop_dir(s, fi->fh); /* interrupted: no release comes */
 }
 
 static void op_releasedir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
@@ -167,7 +251,7 @@ static void op_releasedir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info 
 	const struct kv_node *node = kv_tree_node(&s->tree, ino);
 
 	if (node && node->type == KV_NODE_PIDS)
-		drop_pids(s, fi->fh);
+		drop_dir(s, fi->fh);
 	fuse_reply_err(req, 0);
 }
 
@@ -204,24 +288,28 @@ static bool list_tree(struct listing *l, const struct kv_tree *tree, uint64_t di
 	if (off < 2 && !add_entry(l, "..", kv_tree_parent(tree, dir), S_IFDIR, 2))
 		return false;
 	for (i = kv_tree_child(tree, dir, i); i; i = kv_tree_child(tree, dir, i + 1))
-		if (!add_entry(l, tree->nodes[i].name, kv_ino(kv_ino_pid(dir), i),
+		if (!add_entry(l, tree->nodes[i].name, kv_ino(kv_ino_who(dir), i),
 			       tree->nodes[i].mode, 3 + (off_t)i))
 			return false;
 	return true;
 }
 
-static int list_pids(struct listing *l, const struct kv_server *s, struct kv_pids *pids, off_t off)
+static int list_pids(struct listing *l, const struct kv_server *s, struct kv_processes *processes,
+		     off_t off)
 {
-	pid_t pid = off < PID_BASE ? 1 : (pid_t)(off - PID_BASE) + 1;
+	pid_t nr = off < PID_BASE ? 1 : (pid_t)(off - PID_BASE) + 1;
+	struct kv_process p;
+	int rc;
 
-	for (pid = kv_pids_from(pids, pid); pid > 0; pid = kv_pids_from(pids, pid + 1)) {
+	for (; (rc = kv_processes_from(processes, nr, &p)) > 0; nr = p.nr + 1) {
 		char name[16];
 
-		snprintf(name, sizeof(name), "%d", (int)pid);
-		if (!add_entry(l, name, kv_ino(pid, s->tree.pid), S_IFDIR, PID_BASE + (off_t)pid))
+		snprintf(name, sizeof(name), "%d", (int)p.nr);
+		if (!add_entry(l, name, kv_ino(kv_who(p.pid, p.start), s->tree.pid), S_IFDIR,
+			       PID_BASE + (off_t)p.nr))
 			return 0;
 	}
-	return pid;
+	return rc;
 }
 
 static void op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
@@ -230,58 +318,71 @@ static void op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 	struct kv_server *s = server(req);
 	const struct kv_node *node = kv_tree_node(&s->tree, ino);
 	struct listing l = {.req = req, .size = size < DIR_CHUNK ? size : DIR_CHUNK};
-	struct kv_pids *pids = NULL;
+	struct kv_processes *processes = NULL;
 	int rc = 0;
 
 	if (node && node->type == KV_NODE_PIDS)
-		pids = kv_handles_get(&s->dirs, fi->fh);
-	if (!node || off < 0 || (node->type == KV_NODE_PIDS && !pids)) {
+		processes = kv_handles_get(&s->dirs, fi->fh);
+	if (!node || off < 0 || (node->type == KV_NODE_PIDS && !processes)) {
 		fuse_reply_err(req, node && off >= 0 ? ESTALE : EINVAL);
 		return;
 	}
 	l.buf = malloc(l.size);
 	if (!l.buf)
 		rc = -ENOMEM;
-	else if ((off >= PID_BASE || list_tree(&l, &s->tree, ino, off)) && pids)
-		rc = list_pids(&l, s, pids, off);
+	else if ((off >= PID_BASE || list_tree(&l, &s->tree, ino, off)) && processes)
+		rc = list_pids(&l, s, processes, off);
 	/* Entries that are there go out; the failure comes with the next call. */
 	if (rc && !l.used)
 		fuse_reply_err(req, -rc);
 	else
 		fuse_reply_buf(req, l.buf, l.used);
-	if (pids)
-		drop_pids(s, fi->fh);
+	if (processes)
+		drop_dir(s, fi->fh);
 	free(l.buf);
 }
 
 /* --- files --- */
 
+/* The file of @node for this reader: its handle, or -errno. */
+static int open_file(struct kv_server *s, const struct kv_node *node, uint64_t ino,
+		     struct kv_reader *reader, uint64_t *handle)
+{
+	struct kv_source source = {.view = node->view, .format = node->format};
+	struct kv_process process = {0};
+	struct kv_file *file;
+	int rc = 0;
+
+	if (kv_ino_who(ino))
+		rc = look(s, reader, ino, &process);
+	if (rc || process.is_hidden)
+		return rc ? rc : -EPERM;
+	source.pid = process.pid;
+	source.start = process.start;
+	file = kv_file_new(&source, reader);
+	rc = file ? kv_handles_add(&s->files, file, handle) : -ENOMEM;
+	if (rc && file)
+		kv_file_free(file);
+	return rc;
+}
+
 static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	struct kv_server *s = server(req);
-	const struct kv_node *node = find_node(s, ino);
-	struct kv_source source;
-	struct kv_file *file;
-	int rc;
+	const struct kv_node *node = kv_tree_node(&s->tree, ino);
+	struct kv_reader reader = KV_READER_INIT;
+	int rc = 0;
 
-	if (!node) {
-		fuse_reply_err(req, ENOENT);
-		return;
-	}
-	if ((fi->flags & O_ACCMODE) != O_RDONLY) {
-		fuse_reply_err(req, EROFS);
-		return;
-	}
-	source = (struct kv_source){
-		.view = node->view,
-		.format = node->format,
-		.pid = kv_ino_pid(ino),
-	};
-	file = kv_file_new(&source);
-	rc = file ? kv_handles_add(&s->files, file, &fi->fh) : -ENOMEM;
+	if (!node)
+		rc = -ENOENT;
+	else if ((fi->flags & O_ACCMODE) != O_RDONLY)
+		rc = -EROFS;
+	if (!rc)
+		rc = identify(req, &reader);
+	if (!rc)
+		rc = open_file(s, node, ino, &reader, &fi->fh);
+	kv_reader_close(&reader);
 	if (rc) {
-		if (file)
-			kv_file_free(file);
 		fuse_reply_err(req, -rc);
 		return;
 	}
@@ -324,7 +425,7 @@ static void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 	drop_file(s, fi->fh);
 	if (!rc)
 		return;
-	if (rc != -ESPIPE && rc != -EINTR && rc != -ENOENT) {
+	if (rc != -ESPIPE && rc != -EINTR && rc != -ENOENT && rc != -EACCES) {
 		s->log("%s", err.msg[0] ? err.msg : strerror(-rc));
 		rc = rc == -ENOMEM || rc == -EMFILE || rc == -ENFILE ? rc : -EIO;
 	}

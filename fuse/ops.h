@@ -12,15 +12,18 @@
 #include <time.h>
 
 #include "handles.h"
+#include "iter/reader.h"
 #include "tree.h"
 
 struct kv_server {
+	struct kv_host host; /* identifies who opens */
 	struct kv_tree tree;
 	struct kv_handles files; /* struct kv_file */
-	struct kv_handles dirs;	 /* struct kv_pids, of pid/ alone */
-	int pids_link;		 /* of the tool that lists processes */
+	struct kv_handles dirs;	 /* struct kv_processes, of pid/ alone */
 	uid_t uid;		 /* owner of the files */
 	gid_t gid;
+	uid_t wide_uid; /* owner of those of kernel-wide views */
+	gid_t wide_gid;
 	struct timespec started; /* shown as every node's times */
 	int ready_fd;		 /* told when the mount answers, -1 for nobody */
 	void (*log)(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

@@ -19,9 +19,8 @@
 
 #include "base/cleanup.h"
 #include "file.h"
-#include "iter/pids.h"
 #include "iter/pinset.h"
-#include "iter/tool.h"
+#include "iter/process.h"
 #include "mountpoint.h"
 #include "ops.h"
 
@@ -41,6 +40,7 @@ struct mounted {
 	struct kv_server server;
 	struct fuse_session *session;
 	char *mountpoint;
+	bool allow_other;
 	bool is_handed_on; /* a daemon has it now, pins included */
 	int mount_lock;	   /* of the directory below the mount, until it is there */
 };
@@ -94,10 +94,11 @@ static int fail_mount(const char *mountpoint, struct kv_err *err)
 /* Two mounts on one directory at the same time: the later one is refused. */
 static int open_session(struct mounted *m, struct kv_err *err)
 {
+	/* default_permissions: the kernel checks modes, and only then are others let in. */
 	char *argv[] = {"kview", "-o",
 			"fsname=kview,subtype=kview,ro,nosuid,nodev,noexec,default_permissions",
-			NULL};
-	struct fuse_args args = FUSE_ARGS_INIT(3, argv);
+			"-oallow_other", NULL};
+	struct fuse_args args = FUSE_ARGS_INIT(m->allow_other ? 4 : 3, argv);
 	int rc = kv_mountpoint_check(m->mountpoint, err);
 
 	if (rc)
@@ -112,18 +113,16 @@ static int open_session(struct mounted *m, struct kv_err *err)
 	return 0;
 }
 
-static int open_server(struct mounted *m, struct kv_err *err)
+static int open_server(struct mounted *m, const struct kv_mount_opts *opts, struct kv_err *err)
 {
-	int rc = kv_tree_new(&m->server.tree, &m->views);
+	struct kv_server *s = &m->server;
+	int rc = kv_tree_new(&s->tree, &m->views, opts->mode);
 
 	if (rc)
 		return kv_err_errno(err, rc, "can't serve");
-	if (m->server.tree.pids) {
-		rc = m->server.pids_link = kv_tool_link("tools/pids", err);
-		if (rc < 0)
-			return rc;
-	}
-	return 0;
+	s->wide_uid = opts->uid;
+	s->wide_gid = opts->gid;
+	return kv_host_open(&s->host, &opts->policy, s->tree.pids, err);
 }
 
 static int open_all(struct mounted *m, const struct kv_mount_opts *opts, struct kv_err *err)
@@ -137,7 +136,7 @@ static int open_all(struct mounted *m, const struct kv_mount_opts *opts, struct 
 	if (!rc)
 		rc = kv_pinset_make(&m->pins, &m->views, false, opts->warn, err);
 	if (!rc)
-		rc = open_server(m, err);
+		rc = open_server(m, opts, err);
 	return rc;
 }
 
@@ -148,9 +147,9 @@ static void free_file(void *file)
 	kv_file_free(file);
 }
 
-static void free_pids(void *pids)
+static void free_dir(void *processes)
 {
-	kv_pids_free(pids);
+	kv_processes_free(processes);
 }
 
 static void close_all(struct mounted *m)
@@ -158,9 +157,9 @@ static void close_all(struct mounted *m)
 	if (m->session)
 		fuse_session_destroy(m->session);
 	kv_handles_free(&m->server.files, free_file);
-	kv_handles_free(&m->server.dirs, free_pids);
+	kv_handles_free(&m->server.dirs, free_dir);
 	kv_tree_free(&m->server.tree);
-	kv_closep(&m->server.pids_link);
+	kv_host_close(&m->server.host);
 	kv_closep(&m->server.ready_fd);
 	kv_closep(&m->mount_lock);
 	kv_views_close(&m->views);
@@ -301,7 +300,8 @@ int kv_mount(const struct kv_mount_opts *opts, struct kv_err *err)
 	struct mounted m = {
 		.pins = KV_PINS_INIT,
 		.mount_lock = -1,
-		.server = {.pids_link = -1,
+		.allow_other = opts->allow_other,
+		.server = {.host = KV_HOST_INIT,
 			   .ready_fd = -1,
 			   .uid = geteuid(),
 			   .gid = getegid(),

@@ -5,7 +5,10 @@
 
 #include <stdbool.h>
 
+#include <sys/types.h>
+
 #include "base/err.h"
+#include "iter/reader.h"
 #include "iter/view.h"
 
 #define KV_MOUNTPOINT "/mnt/kview"
@@ -15,8 +18,15 @@ struct kv_mount_opts {
 	const char *pin_dir;
 	const char *iter_dir; /* NULL: built-in views only */
 	bool foreground;
+	bool allow_other; /* than the user who mounts */
+	struct kv_policy policy;
+	uid_t uid; /* owner, group and mode of the files of kernel-wide views */
+	gid_t gid;
+	mode_t mode;
 	void (*warn)(const struct kv_view *view); /* a view is left out */
 };
+
+#define KV_MOUNT_OPTS_INIT ((struct kv_mount_opts){.mountpoint = KV_MOUNTPOINT, .mode = 0400})
 
 /**
  * kv_mount_options() - understand the words behind -o
@@ -25,6 +35,13 @@ struct kv_mount_opts {
  * Return: 0 or -EINVAL with @err set.
  */
 int kv_mount_options(char *words, struct kv_mount_opts *opts, struct kv_err *err);
+
+/**
+ * kv_mount_options_check() - do they go together?
+ *
+ * Return: 0 or -EINVAL with @err set.
+ */
+int kv_mount_options_check(const struct kv_mount_opts *opts, struct kv_err *err);
 
 /**
  * kv_mount() - load, pin, mount and serve

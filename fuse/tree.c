@@ -8,7 +8,6 @@
 #include <sys/stat.h>
 
 #define BLOCK 131072 /* what cat asks for */
-#define PID_MAX_LIMIT (4 << 20)
 
 static uint32_t add(struct kv_tree *tree, struct kv_node node, const char *name, const char *suffix)
 {
@@ -34,12 +33,6 @@ static uint32_t add_dir(struct kv_tree *tree, enum kv_node_type type, uint32_t p
 	return add(tree, node, name, "");
 }
 
-/* What the kernel shows to root alone stays so: kernel-wide tables are 0400. */
-static mode_t view_mode(const struct kv_view *view)
-{
-	return S_IFREG | (view->per_task ? 0444 : 0400);
-}
-
 static bool is_served(const struct kv_view *view, bool per_task)
 {
 	return view->is_loaded && (view->per_task || !per_task);
@@ -47,7 +40,7 @@ static bool is_served(const struct kv_view *view, bool per_task)
 
 /* The views below @parent: text files here, a directory per other format. */
 static int add_formats(struct kv_tree *tree, uint32_t parent, const struct kv_views *views,
-		       bool per_task)
+		       bool per_task, mode_t wide_mode)
 {
 	for (const struct kv_format *const *f = kv_formats; *f; f++) {
 		uint32_t dir = parent;
@@ -62,8 +55,10 @@ static int add_formats(struct kv_tree *tree, uint32_t parent, const struct kv_vi
 				.parent = dir,
 				.view = &views->list[i],
 				.format = *f,
-				.mode = view_mode(&views->list[i]),
+				.is_wide = !views->list[i].per_task,
 			};
+
+			node.mode = S_IFREG | (node.is_wide ? wide_mode : 0444);
 
 			if (is_served(&views->list[i], per_task) &&
 			    !add(tree, node, views->list[i].name, (*f)->suffix))
@@ -106,10 +101,10 @@ static int add_pids(struct kv_tree *tree, const struct kv_views *views)
 	if (!tree->pids || !add(tree, self, "self", ""))
 		return -ENOMEM;
 	tree->pid = add_dir(tree, KV_NODE_DIR, tree->pids, NULL);
-	return tree->pid ? add_formats(tree, tree->pid, views, true) : -ENOMEM;
+	return tree->pid ? add_formats(tree, tree->pid, views, true, 0) : -ENOMEM;
 }
 
-int kv_tree_new(struct kv_tree *tree, const struct kv_views *views)
+int kv_tree_new(struct kv_tree *tree, const struct kv_views *views, mode_t wide_mode)
 {
 	int rc;
 
@@ -119,7 +114,7 @@ int kv_tree_new(struct kv_tree *tree, const struct kv_views *views)
 		return -ENOMEM;
 	rc = add_dir(tree, KV_NODE_DIR, KV_ROOT, "") ? 0 : -ENOMEM;
 	if (!rc)
-		rc = add_formats(tree, KV_ROOT, views, false);
+		rc = add_formats(tree, KV_ROOT, views, false, wide_mode);
 	if (!rc)
 		rc = add_schemas(tree, views);
 	if (!rc)
@@ -150,13 +145,13 @@ const struct kv_node *kv_tree_node(const struct kv_tree *tree, uint64_t ino)
 	if (index < KV_ROOT || index >= tree->n)
 		return NULL;
 	/* A process's number where it belongs, and nowhere else. */
-	if (is_of_pid(tree, index) != (kv_ino_pid(ino) > 0))
+	if (is_of_pid(tree, index) != (kv_ino_who(ino) > 0))
 		return NULL;
 	return &tree->nodes[index];
 }
 
 /* As /proc takes them: decimal, no sign, no leading zero. */
-static pid_t parse_pid(const char *name)
+pid_t kv_tree_pid(const char *name)
 {
 	long pid = 0;
 
@@ -166,7 +161,7 @@ static pid_t parse_pid(const char *name)
 		if (*name < '0' || *name > '9')
 			return 0;
 		pid = pid * 10 + (*name - '0');
-		if (pid > PID_MAX_LIMIT)
+		if (pid >= 1 << KV_PID_BITS)
 			return 0;
 	}
 	return (pid_t)pid;
@@ -180,9 +175,7 @@ uint64_t kv_tree_lookup(const struct kv_tree *tree, uint64_t dir, const char *na
 		return 0;
 	for (uint32_t i = kv_tree_child(tree, dir, 0); i; i = kv_tree_child(tree, dir, i + 1))
 		if (strcmp(tree->nodes[i].name, name) == 0)
-			return kv_ino(kv_ino_pid(dir), i);
-	if (node->type == KV_NODE_PIDS && parse_pid(name))
-		return kv_ino(parse_pid(name), tree->pid);
+			return kv_ino(kv_ino_who(dir), i);
 	return 0;
 }
 
@@ -200,7 +193,7 @@ uint64_t kv_tree_parent(const struct kv_tree *tree, uint64_t ino)
 
 	if (!node)
 		return KV_ROOT;
-	return kv_ino(is_of_pid(tree, node->parent) ? kv_ino_pid(ino) : 0, node->parent);
+	return kv_ino(is_of_pid(tree, node->parent) ? kv_ino_who(ino) : 0, node->parent);
 }
 
 static nlink_t count_links(const struct kv_tree *tree, uint64_t ino)

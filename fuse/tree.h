@@ -4,8 +4,12 @@
  * getattr and open. Knows no kernel object and serves no byte.
  *
  * A node's number is also its inode number. Below pid/PID it carries the
- * process: pid << 16 | index. So nothing is allocated by a lookup, nothing is
+ * process: who << 16 | index. So nothing is allocated by a lookup, nothing is
  * to be forgotten, and a number means the same in the next worker.
+ *
+ * pid/N is another process for another reader, so @who is not N: it is made of
+ * the process's number in kview's own pid namespace and of its start, by which
+ * a later process of the same number is another one.
  */
 #ifndef KVIEW_FUSE_TREE_H
 #define KVIEW_FUSE_TREE_H
@@ -33,6 +37,7 @@ struct kv_node {
 	uint32_t parent; /* index */
 	char *name;	 /* NULL: the template of pid/PID, whose name is a number */
 	mode_t mode;	 /* of files, as for st_mode */
+	bool is_wide;	 /* of a kernel-wide view: not for everyone */
 	struct kv_view *view;
 	const struct kv_format *format;
 };
@@ -47,10 +52,11 @@ struct kv_tree {
 /**
  * kv_tree_new() - the tree for the views that are loaded
  * @views: must outlive the tree; those not loaded are left out
+ * @wide_mode: permissions of the files of kernel-wide views
  *
  * Return: 0 or -ENOMEM.
  */
-int kv_tree_new(struct kv_tree *tree, const struct kv_views *views);
+int kv_tree_new(struct kv_tree *tree, const struct kv_views *views, mode_t wide_mode);
 
 void kv_tree_free(struct kv_tree *tree);
 
@@ -59,15 +65,29 @@ static inline uint32_t kv_ino_index(uint64_t ino)
 	return (uint32_t)(ino & 0xffff);
 }
 
-/* kv_ino_pid() - the process whose files these are, 0 for none */
-static inline pid_t kv_ino_pid(uint64_t ino)
+#define KV_PID_BITS 22 /* PID_MAX_LIMIT in include/linux/threads.h */
+
+/* kv_who() - a process; @pid in kview's own pid namespace, @start in ns since boot */
+static inline uint64_t kv_who(pid_t pid, uint64_t start)
 {
-	return (pid_t)(ino >> 16);
+	/* What is left of 48 bits: of the start in 2^10 ns, so that it repeats after 68 s. */
+	return (start >> 10 << KV_PID_BITS | (uint64_t)pid) & 0xffffffffffff;
 }
 
-static inline uint64_t kv_ino(pid_t pid, uint32_t index)
+/* kv_ino_who() - the process whose files these are, 0 for none */
+static inline uint64_t kv_ino_who(uint64_t ino)
 {
-	return (uint64_t)pid << 16 | index;
+	return ino >> 16;
+}
+
+static inline pid_t kv_ino_pid(uint64_t ino)
+{
+	return (pid_t)(kv_ino_who(ino) & ((1u << KV_PID_BITS) - 1));
+}
+
+static inline uint64_t kv_ino(uint64_t who, uint32_t index)
+{
+	return who << 16 | index;
 }
 
 /* kv_tree_node() - a node by its number, NULL if there can be none */
@@ -77,11 +97,12 @@ const struct kv_node *kv_tree_node(const struct kv_tree *tree, uint64_t ino);
  * kv_tree_lookup() - a name in a directory
  * @dir: number of the directory
  *
- * Whether a process of that name exists is not asked here.
- *
- * Return: the node's number, 0 for no such name.
+ * Return: the node's number, 0 for no such name. Below pid/ only "self" is found.
  */
 uint64_t kv_tree_lookup(const struct kv_tree *tree, uint64_t dir, const char *name);
+
+/* kv_tree_pid() - the number that a name below pid/ stands for, 0 for none */
+pid_t kv_tree_pid(const char *name);
 
 /**
  * kv_tree_child() - the entry of a directory at or behind a position

@@ -12,7 +12,7 @@
 
 #include <linux/types.h>
 
-#define KV_ABI_VERSION 1
+#define KV_ABI_VERSION 2
 #define KV_MAX_COLUMNS 48
 #define KV_COLUMN_NAME 24
 
@@ -79,26 +79,88 @@ struct kv_table {
 	struct kv_text_column columns[KV_MAX_COLUMNS];
 };
 
-/*
- * What one registered reading thread may see, set just before each read() of
- * an iterator. The key in the `kv_readers` map is tgid << 32 | tid, both in
- * the initial pid namespace.
- */
-struct kv_scope {
-	__u64 boot_time;    /* Unix time of boot in ns, as of this open */
-	__u32 pid_ns_level; /* of the pid namespace whose numbers are shown */
-	/* What the program answers: in this read, was it called for an object, for the end? */
-	__u8 saw_object;
-	__u8 saw_end;
-	__u16 _pad;
+/* What stands between a reader and facts about a task, named for what it guards in /proc. */
+enum kv_guard {
+	KV_PUBLIC, /* nothing: /proc/PID/stat and its like */
+	KV_PTRACE, /* PTRACE_MODE_READ_FSCREDS: /proc/PID/exe and other links */
+	KV_FILES,  /* that, and the right to list the directory: /proc/PID/fd */
+	KV_MAPS,   /* that, or since 6.15 CAP_PERFMON: /proc/PID/maps */
 };
 
-/* What the tool `self` says of the thread that reads it. */
-struct kv_self {
-	__u64 id;	    /* tgid << 32 | tid in the initial pid namespace */
+/* kv_scope.saw: what happened in the read, for the one who asked for it. */
+#define KV_SAW_OBJECT 1 /* the program was called for an object */
+#define KV_SAW_END 2	/* and for the end */
+#define KV_SAW_DENIED 4 /* a row was withheld: the reader has no right to it */
+#define KV_SAW_OTHER 8	/* and this: it is of another process than target_start's */
+
+/*
+ * What the reader on whose behalf a thread reads may see, set just before each
+ * read() of an iterator. The key in the `kv_readers` map is tgid << 32 | tid
+ * of the thread, both in the initial pid namespace.
+ *
+ * Addresses are of kernel objects; who sets them keeps the objects alive.
+ */
+struct kv_scope {
+	__u64 boot_time;   /* Unix time of boot in ns, as of this open */
+	__u64 pid_ns;	   /* address of the pid namespace whose tasks and numbers are shown */
+	__u64 user_ns;	   /* of the one that ids are shown in, and @caps count in */
+	__u64 root_mnt;	   /* of the struct vfsmount, and of the dentry, of the root directory */
+	__u64 root_dentry; /* that paths begin at; 0: the reading thread's own */
+	__u64 cgroup; /* of the kernfs_node that cgroup paths begin at; 0: the hierarchy's root */
+	__u64 caps;   /* effective ones */
+	__u64 own_start;    /* the reader's process: when it began, ns since boot */
+	__u64 own_exec;	    /* and how many programs it had executed */
+	__u64 target_start; /* likewise of the only process to be shown; 0: all are */
+	__u64 host_ns;	    /* the pid namespace of kview itself, for the tool `processes` */
+	__s32 own_tgid;	    /* the reader's process, in the initial pid namespace */
 	__u32 pid_ns_level; /* 0: the initial one */
+	__u32 user_ns_level;
+	__u32 cgroup_level;
+	__u32 host_level;
+	__u32 fsuid, fsgid, euid; /* in the initial user namespace */
+	__u32 overflow_uid;	  /* what an id is shown as that @user_ns does not map */
+	__u32 overflow_gid;
+	__u8 passes;  /* 1 << enum kv_guard: the reader passes it whatever the task */
+	__u8 hidepid; /* enum kv_hidepid; 0 for a reader that it does not concern */
+	__u8 saw;     /* the program's answer: KV_SAW_ bits */
+	__u8 _pad[5];
+};
+
+/* As of /proc's mount option. */
+enum kv_hidepid {
+	KV_HIDEPID_OFF,
+	KV_HIDEPID_NO_ACCESS, /* others' processes are listed, and that is all */
+	KV_HIDEPID_INVISIBLE, /* nor that */
+};
+
+/* What the tool `reader` says of a thread. Addresses as in struct kv_scope. */
+struct kv_identity {
+	__u64 id;    /* tgid << 32 | tid in the initial pid namespace */
+	__u64 start; /* of its process, ns since boot */
+	__u64 exec;
+	__u64 pid_ns, user_ns, cgroup_ns;
+	__u64 cgroup;
+	__u64 root_mnt, root_dentry;
+	__u64 caps;
+	__u32 pid_ns_level, user_ns_level, cgroup_level;
+	__u32 pid_ns_inum, user_ns_inum, cgroup_ns_inum; /* as stat(2) of /proc/TID/ns/ tells */
+	__u32 fsuid, fsgid, euid;
+	__s32 pid; /* its process's number in its own pid namespace */
+	/* No directory with a name lies above its root: paths end where its mounts end. */
+	__u32 root_is_top;
 	__u32 _pad;
 };
+
+/* What the tool `processes` says of one. */
+struct kv_process {
+	__u64 start;	 /* ns since boot */
+	__s32 pid;	 /* in kview's own pid namespace */
+	__s32 nr;	 /* in the reader's */
+	__u32 is_hidden; /* by hidepid=1: the reader may know of it, and no more */
+	__u32 _pad;
+};
+
+#define KV_USER_NS_DEPTH 34 /* one more than can be nested */
 
 #define KV_MAX_READERS 4096
 #define KV_READERS_MAP "kv_readers"

@@ -82,6 +82,39 @@ struct sched_entity___since_6_6 {
 	__u64 deadline;
 };
 
+/* kernel_cap_t was two words, the lower one first, until 6.3 (f122a08b197d). */
+struct kernel_cap_struct {
+	__u32 cap[2];
+};
+
+/* mm_struct.flags became a bitmap in 6.18 (mm_flags_t). */
+struct mm_struct___flags_word {
+	unsigned long flags;
+};
+
+struct kv_mm_flags___bitmap {
+	unsigned long __mm_flags[1];
+};
+
+struct mm_struct___flags_bitmap {
+	struct kv_mm_flags___bitmap flags;
+};
+
+/* Dumpability of its own in 7.2, of the task instead of its memory. */
+struct task_exec_state {
+	int dumpable;
+	struct user_namespace *user_ns;
+};
+
+struct task_struct___exec_state {
+	struct task_exec_state *exec_state;
+};
+
+/* Kept for a task that has given up its memory: 31e62c2ebbfd, and in stable releases. */
+struct task_struct___user_dumpable {
+	unsigned int user_dumpable : 1;
+};
+
 #pragma clang attribute pop
 #pragma clang diagnostic pop
 
@@ -148,6 +181,83 @@ static __always_inline struct kernfs_node *kv_kernfs_parent(struct kernfs_node *
 	if (bpf_core_field_exists(n->__parent))
 		return (void *)BPF_CORE_READ(n, __parent);
 	return (void *)BPF_CORE_READ(old, parent);
+}
+
+/* A set of capabilities as one word, bit CAP_X. */
+static __always_inline __u64 kv_caps_word(__u64 raw)
+{
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+	if (bpf_core_type_exists(struct kernel_cap_struct))
+		return raw << 32 | raw >> 32;
+#endif
+	return raw;
+}
+
+static __always_inline __u64 kv_caps_permitted(const struct cred *cred)
+{
+	__u64 raw = 0;
+
+	bpf_core_read(&raw, sizeof(raw), &cred->cap_permitted);
+	return kv_caps_word(raw);
+}
+
+static __always_inline __u64 kv_caps_effective(const struct cred *cred)
+{
+	__u64 raw = 0;
+
+	bpf_core_read(&raw, sizeof(raw), &cred->cap_effective);
+	return kv_caps_word(raw);
+}
+
+#define KV_MMF_DUMPABLE_MASK 3
+#define KV_SUID_DUMP_USER 1
+
+static __always_inline bool kv_is_mm_dumpable(const struct mm_struct *mm)
+{
+	const struct mm_struct___flags_bitmap *bitmap = (void *)mm;
+	const struct mm_struct___flags_word *word = (void *)mm;
+	unsigned long flags = 0;
+
+	if (bpf_core_field_exists(bitmap->flags.__mm_flags))
+		flags = BPF_CORE_READ(bitmap, flags.__mm_flags[0]);
+	else if (bpf_core_field_exists(word->flags))
+		flags = BPF_CORE_READ(word, flags);
+	return (flags & KV_MMF_DUMPABLE_MASK) == KV_SUID_DUMP_USER;
+}
+
+/* May its user look into a task's memory? If not: who may, by a capability there. */
+struct kv_dumpability {
+	__u64 by_user;
+	const struct user_namespace *ns; /* NULL: the initial one */
+};
+
+/*
+ * task_still_dumpable() in kernel/ptrace.c. Of a task without memory nobody
+ * asked until 31e62c2ebbfd. Where a kernel keeps it in a place not known here,
+ * nothing is dumpable: that shows less, never more.
+ */
+static __always_inline void kv_dumpability(const struct task_struct *task, struct kv_dumpability *d)
+{
+	struct task_struct___user_dumpable *u = (void *)task;
+	struct task_struct___exec_state *e = (void *)task;
+	const struct mm_struct *mm;
+
+	d->ns = NULL;
+	if (bpf_core_field_exists(e->exec_state)) {
+		d->by_user = BPF_CORE_READ(e, exec_state, dumpable) == KV_SUID_DUMP_USER;
+		d->ns = BPF_CORE_READ(e, exec_state, user_ns);
+		return;
+	}
+	mm = BPF_CORE_READ(task, mm);
+	if (mm) {
+		d->by_user = kv_is_mm_dumpable(mm);
+		if (bpf_core_field_exists(mm->user_ns))
+			d->ns = BPF_CORE_READ(mm, user_ns);
+	} else if (bpf_core_field_exists(u->user_dumpable)) {
+		d->by_user = BPF_CORE_READ_BITFIELD_PROBED(u, user_dumpable);
+	} else {
+		d->by_user = true;
+	}
 }
 
 #endif

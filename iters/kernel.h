@@ -15,6 +15,7 @@ typedef __u8 bool;
 #define false 0
 #define NULL ((void *)0)
 
+struct dentry;
 struct vm_area_struct;
 
 #pragma clang diagnostic push
@@ -64,8 +65,13 @@ struct hlist_bl_node {
 	struct hlist_bl_node **pprev;
 };
 
+struct dentry_operations {
+	char *(*d_dname)(struct dentry *dentry, char *buf, int len);
+};
+
 struct dentry {
 	struct hlist_bl_node d_hash;
+	const struct dentry_operations *d_op;
 	struct dentry *d_parent;
 	struct qstr d_name;
 	struct inode *d_inode;
@@ -146,10 +152,44 @@ struct signal_struct {
 	struct tty_struct *tty;
 };
 
+struct uid_gid_extent {
+	__u32 first;
+	__u32 lower_first;
+	__u32 count;
+};
+
+struct uid_gid_map {
+	__u32 nr_extents;
+	struct uid_gid_extent extent[5];
+	struct uid_gid_extent *forward;
+	struct uid_gid_extent *reverse;
+};
+
+struct user_namespace {
+	struct uid_gid_map uid_map;
+	struct uid_gid_map gid_map;
+	struct user_namespace *parent;
+	int level;
+	kuid_t owner;
+	struct ns_common ns;
+};
+
+struct kv_kernel_caps { /* kernel_cap_t, whose inside changed: see compat.h */
+	__u64 raw;
+};
+
 struct cred {
 	kuid_t uid;
 	kgid_t gid;
+	kuid_t suid;
+	kgid_t sgid;
 	kuid_t euid;
+	kgid_t egid;
+	kuid_t fsuid;
+	kgid_t fsgid;
+	struct kv_kernel_caps cap_permitted;
+	struct kv_kernel_caps cap_effective;
+	struct user_namespace *user_ns;
 };
 
 struct sched_entity {
@@ -172,6 +212,7 @@ struct cgroup_subsys_state {
 
 struct cgroup {
 	struct cgroup_subsys_state self;
+	int level;
 	struct kernfs_node *kn;
 };
 
@@ -179,11 +220,21 @@ struct css_set {
 	struct cgroup *dfl_cgrp;
 };
 
+struct cgroup_namespace {
+	struct ns_common ns;
+	struct css_set *root_cset;
+};
+
+struct nsproxy {
+	struct cgroup_namespace *cgroup_ns;
+};
+
 struct mm_struct {
 	unsigned long total_vm;
 	unsigned long start_brk;
 	unsigned long brk;
 	unsigned long start_stack;
+	struct user_namespace *user_ns;
 	struct file *exe_file;
 };
 
@@ -226,9 +277,12 @@ struct task_struct {
 	unsigned long min_flt;
 	unsigned long maj_flt;
 	const struct cred *real_cred;
+	const struct cred *cred;
+	__u64 self_exec_id;
 	char comm[16];
 	struct fs_struct *fs;
 	struct files_struct *files;
+	struct nsproxy *nsproxy;
 	struct signal_struct *signal;
 	struct css_set *cgroups;
 	void *worker_private;

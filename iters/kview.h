@@ -17,6 +17,7 @@
 #include <bpf/bpf_core_read.h>
 #include "abi.h"
 #include "compat.h"
+#include "reader.h"
 
 /* --- the schema, in tags --- */
 
@@ -35,17 +36,17 @@
  * @shows: one line for `kview list`
  * @since: first Linux release that has the iterator, as "6.13"
  */
-#define KV_VIEW(type, shows, since)                                       \
-	KV_TAG("shows:" shows)                                            \
-	KV_TAG("since:" since)                                            \
-	const volatile struct {                                           \
-		struct type *record[0];                                   \
-		struct kv_table table;                                    \
-	} kv_view SEC(".rodata.kview") = {};                              \
-	static __always_inline const volatile struct kv_table *kv_table() \
-	{                                                                 \
-		return &kv_view.table;                                    \
-	}                                                                 \
+#define KV_VIEW(type, shows, since)                                          \
+	KV_TAG("shows:" shows)                                               \
+	KV_TAG("since:" since)                                               \
+	const volatile struct {                                              \
+		struct type *record[0];                                      \
+		struct kv_table table;                                       \
+	} kv_view SEC(".rodata.kview") = {.table = {.abi = KV_ABI_VERSION}}; \
+	static __always_inline const volatile struct kv_table *kv_table()    \
+	{                                                                    \
+		return &kv_view.table;                                       \
+	}                                                                    \
 	char LICENSE[] SEC("license") = "GPL"
 
 static __always_inline const volatile struct kv_table *kv_table(void);
@@ -92,20 +93,13 @@ struct {
 	__type(value, struct kv_scratch);
 } kv_scratch SEC(".maps");
 
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, KV_MAX_READERS);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, __u64);
-	__type(value, struct kv_scope);
-} kv_readers SEC(".maps");
-
 /* One call of the program. */
 struct kv_call {
 	struct seq_file *seq;
 	struct kv_scratch *scratch;
-	struct kv_scope *scope; /* NULL: a reader who wants text */
-	__u64 pid_ns_level;	/* whose numbers the reader knows */
+	struct kv_scope *scope; /* NULL: a reader of the pin, who wants text */
+	__u64 pid_ns_level;	/* of the pid namespace whose numbers the reader knows */
+	__u64 pid_ns;		/* its address; asked only above level 0 */
 };
 
 /*
@@ -117,41 +111,93 @@ struct kv_call {
 
 #include "text.h"
 
+/* A reader of the pin knows the numbers of its own namespace. */
+static __always_inline void kv_text_numbers(struct kv_call *c)
+{
+	const struct pid *pid = BPF_CORE_READ(bpf_get_current_task_btf(), thread_pid);
+	struct upid upid = {};
+
+	c->pid_ns_level = BPF_CORE_READ(pid, level);
+	kv_pid_at(pid, c->pid_ns_level, &upid);
+	c->pid_ns = (__u64)upid.ns;
+}
+
+static __always_inline int kv_begin_any(struct kv_call *c, struct bpf_iter_meta *meta,
+					const void *object)
+{
+	c->seq = meta->seq;
+	c->scope = kv_scope_find();
+	c->scratch = bpf_task_storage_get(&kv_scratch, bpf_get_current_task_btf(), 0,
+					  BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (!c->scratch)
+		return 1;
+	if (c->scope) {
+		c->scope->saw |= object ? KV_SAW_OBJECT : KV_SAW_END;
+		c->pid_ns_level = c->scope->pid_ns_level;
+		c->pid_ns = c->scope->pid_ns;
+	} else {
+		kv_text_numbers(c);
+		if (meta->seq_num == 0)
+			kv_text_header(c);
+	}
+	return 0;
+}
+
 /**
- * kv_begin() - first thing in every program
+ * kv_begin() - first thing in a program of a kernel-wide view
  * @c: filled in
  * @meta: ctx->meta
  * @object: what the program was called for; NULL in the call behind the last
  *
  * Prints the header line for a text reader's first object, so it comes before
- * any decision to leave an object out.
+ * any decision to leave an object out. The mount gives such a view to root, or
+ * to whom its operator says; views of tasks begin with kv_begin_task().
  *
  * Return: 0, or 1: the program must return 1 (no memory for scratch; the
  * kernel then tells the reader EAGAIN instead of leaving a row out).
  */
-static __always_inline int kv_begin(struct kv_call *c, struct bpf_iter_meta *meta,
-				    const void *object)
-{
-	__u64 self = bpf_get_current_pid_tgid();
+#define kv_begin(c, meta, object)                                                            \
+	({                                                                                   \
+		_Static_assert(                                                              \
+			!__builtin_types_compatible_p(typeof(object), struct task_struct *), \
+			"a view of tasks begins with kv_begin_task()");                      \
+		kv_begin_any(c, meta, object);                                               \
+	})
 
-	c->seq = meta->seq;
-	c->scope = bpf_map_lookup_elem(&kv_readers, &self);
-	c->scratch = bpf_task_storage_get(&kv_scratch, bpf_get_current_task_btf(), 0,
-					  BPF_LOCAL_STORAGE_GET_F_CREATE);
-	if (!c->scratch)
-		return 1;
-	if (c->scope && object)
-		c->scope->saw_object = 1;
-	else if (c->scope)
-		c->scope->saw_end = 1;
-	/* A probe read: one load may not serve kernel and map memory alike. */
-	if (c->scope)
-		c->pid_ns_level = c->scope->pid_ns_level;
-	else
-		c->pid_ns_level = BPF_CORE_READ(bpf_get_current_task_btf(), thread_pid, level);
-	if (!c->scope && meta->seq_num == 0)
-		kv_text_header(c);
-	return 0;
+enum kv_verdict {
+	KV_LEAVE = 0, /* the program returns it: no row of this object */
+	KV_RETRY = 1, /* the program returns it: the kernel calls again */
+	KV_SHOW = 2,
+};
+
+/**
+ * kv_begin_task() - first thing in a program of a view of tasks
+ * @c: filled in
+ * @meta: ctx->meta
+ * @task: what the program was called for, or whose object
+ * @guard: what /proc has before the facts in the record; columns that it
+ *	   guards more than that ask kv_may() in addition
+ *
+ * Return: KV_SHOW: this reader may have a row, fill it; another: the program
+ * returns that.
+ */
+static __always_inline int kv_begin_task(struct kv_call *c, struct bpf_iter_meta *meta,
+					 const struct task_struct *task, enum kv_guard guard)
+{
+	if (kv_begin_any(c, meta, task))
+		return KV_RETRY;
+	if (!task)
+		return KV_LEAVE;
+	if (c->scope && !kv_shows(c->scope, task, guard))
+		return KV_LEAVE;
+	return KV_SHOW;
+}
+
+/* kv_may() - may the reader see what @guard stands before? Readers of the pin may. */
+static __always_inline bool kv_may(const struct kv_call *c, const struct task_struct *task,
+				   enum kv_guard guard)
+{
+	return !c->scope || kv_may_see(c->scope, task, guard);
 }
 
 /**

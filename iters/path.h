@@ -1,40 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Paths of files, as readlink in /proc shows them to the reading thread, that
- * is relative to its root directory.
+ * Paths of files, as readlink in /proc shows them to the reader, that is
+ * relative to its root directory.
  */
 #ifndef KVIEW_PATH_H
 #define KVIEW_PATH_H
 
 #include "kview.h"
-
-/**
- * kv_put_path() - append a path by the kernel's own d_path
- * @p: must stay referenced for the whole call: a file that the iterator holds
- *
- * bpf_d_path is the full truth (pipe:[1], anon_inode:x, "(deleted)"), but it
- * follows the pointers that it is given: for a path nobody holds for us, use
- * kv_put_path_racy().
- */
-static __always_inline void kv_put_path(struct kv_call *c, struct kv_str *s, struct path *p)
-{
-	__u64 off = c->scratch->len;
-	long n;
-
-	kv_opaque(off);
-	s->len = 0;
-	s->off = KV_STR_TOO_LONG;
-	if (off > KV_RECORD_MAX - KV_PATH_MAX)
-		return;
-	n = bpf_d_path(p, c->scratch->record + off, KV_PATH_MAX);
-	if (n <= 0) { /* -ENAMETOOLONG is all it returns */
-		s->off = n == -36 ? KV_STR_TOO_LONG : KV_STR_UNREADABLE;
-		return;
-	}
-	s->off = off;
-	s->len = n - 1; /* counts the NUL */
-	c->scratch->len = off + n - 1;
-}
 
 /* "/name" in front; @len at most KV_NAME_MAX - 1, as for every file system. */
 static __always_inline void kv_prepend(struct kv_scratch *scratch, const void *name, __u64 len)
@@ -140,14 +112,59 @@ static __always_inline void kv_put_path_racy(struct kv_call *c, struct kv_str *s
 
 	w->dentry = dentry;
 	w->mnt = mnt;
-	w->root_dentry = fs->root.dentry;
-	w->root_mnt = fs->root.mnt;
+	if (c->scope && c->scope->root_mnt) {
+		w->root_dentry = (void *)c->scope->root_dentry;
+		w->root_mnt = (void *)c->scope->root_mnt;
+	} else {
+		w->root_dentry = fs->root.dentry;
+		w->root_mnt = fs->root.mnt;
+	}
 	w->first = true;
 	w->deleted =
 		!BPF_CORE_READ(dentry, d_hash.pprev) && dentry != BPF_CORE_READ(dentry, d_parent);
 	kv_walk_begin(w);
 	bpf_loop(KV_PATH_MAX, kv_walk_step, c, 0);
 	kv_walk_end(c, s);
+}
+
+static __always_inline void kv_put_d_path(struct kv_call *c, struct kv_str *s, struct path *p)
+{
+	__u64 off = c->scratch->len;
+	long n;
+
+	kv_opaque(off);
+	s->len = 0;
+	s->off = KV_STR_TOO_LONG;
+	if (off > KV_RECORD_MAX - KV_PATH_MAX)
+		return;
+	n = bpf_d_path(p, c->scratch->record + off, KV_PATH_MAX);
+	if (n <= 0) { /* -ENAMETOOLONG is all it returns */
+		s->off = n == -36 ? KV_STR_TOO_LONG : KV_STR_UNREADABLE;
+		return;
+	}
+	s->off = off;
+	s->len = n - 1; /* counts the NUL */
+	c->scratch->len = off + n - 1;
+}
+
+/**
+ * kv_put_path() - append a path by the kernel's own d_path
+ * @p: must stay referenced for the whole call: a file that the iterator holds
+ *
+ * bpf_d_path is the full truth (pipe:[1], anon_inode:x, "(deleted)"), but it
+ * begins at the root of the thread that runs the program, and it follows the
+ * pointers that it is given. For a reader whose root is another the path is
+ * walked here, unless its file system names the file in its own way; for a
+ * path that nobody holds for us there is kv_put_path_racy().
+ */
+static __always_inline void kv_put_path(struct kv_call *c, struct kv_str *s, struct path *p)
+{
+	struct dentry *dentry = p->dentry;
+
+	if (c->scope && c->scope->root_mnt && !BPF_CORE_READ(dentry, d_op, d_dname))
+		kv_put_path_racy(c, s, p->mnt, dentry);
+	else
+		kv_put_d_path(c, s, p);
 }
 
 #endif

@@ -9,35 +9,18 @@
 #include "kview.h"
 
 #define PF_WQ_WORKER 0x00000020
-#define PF_KTHREAD 0x00200000
 
 #define PIDTYPE_TGID 1
 #define PIDTYPE_PGID 2
 #define PIDTYPE_SID 3
 
-/* The number of @pid at a level of nesting, and the namespace's address. */
-static __always_inline int kv_pid_at(const struct pid *pid, __u32 level, struct upid *upid)
-{
-	return bpf_core_read(upid, sizeof(*upid),
-			     (void *)pid + bpf_core_field_offset(struct pid, numbers) +
-				     level * bpf_core_type_size(struct upid));
-}
-
-/*
- * Number in the reader's pid namespace; 0 for none, or outside of it. Probe
- * reads for nested ones: the compiler shares code between callers, and one
- * load may not serve pointers that the verifier trusts differently.
- */
+/* Number in the reader's pid namespace; @pid may be read by probe alone. */
 static __always_inline int kv_nested_nr(const struct kv_call *c, const struct pid *pid)
 {
-	struct upid upid = {};
-
-	if (!pid || BPF_CORE_READ(pid, level) < c->pid_ns_level)
-		return 0;
-	kv_pid_at(pid, c->pid_ns_level, &upid);
-	return upid.nr;
+	return kv_pid_in(pid, c->pid_ns_level, c->pid_ns);
 }
 
+/* The same; 0 for none, or outside of it. */
 static __always_inline int kv_pid_nr(const struct kv_call *c, const struct pid *pid)
 {
 	if (c->pid_ns_level)
@@ -57,6 +40,17 @@ static __always_inline int kv_tid(const struct kv_call *c, const struct task_str
 	if (c->pid_ns_level)
 		return kv_nested_nr(c, BPF_CORE_READ(task, thread_pid));
 	return task->pid;
+}
+
+/* Ids in the reader's user namespace. */
+static __always_inline __u32 kv_uid(const struct kv_call *c, __u32 uid)
+{
+	return c->scope && c->scope->user_ns_level ? (__u32)kv_show_id(c->scope, uid, false) : uid;
+}
+
+static __always_inline __u32 kv_gid(const struct kv_call *c, __u32 gid)
+{
+	return c->scope && c->scope->user_ns_level ? (__u32)kv_show_id(c->scope, gid, true) : gid;
 }
 
 /* A worker's name goes on with what it does, as in wq_worker_comm(). */

@@ -36,9 +36,10 @@ struct task {
 	__u64 vsize KV_MEANS("virtual memory of the process") KV_UNIT("bytes") KV_WIDTH(12);
 	__u64 rss KV_MEANS("resident memory of the process, as in /proc/PID/stat: may lag by "
 			   "some pages per CPU") KV_UNIT("bytes") KV_WIDTH(11);
-	__u32 pidns KV_MEANS("inode of its pid namespace") KV_NONE(0) KV_WIDTH(10);
+	__u32 pidns KV_MEANS("inode of its pid namespace, for who may ptrace it") KV_NONE(0)
+		KV_WIDTH(10);
 	struct kv_str cgroup KV_MEANS("path in the cgroup v2 hierarchy") KV_WIDTH(20);
-	struct kv_str exe KV_MEANS("executable file") KV_WIDTH(24);
+	struct kv_str exe KV_MEANS("executable file, for who may ptrace it") KV_WIDTH(24);
 	struct kv_str comm KV_MEANS("name, as in /proc/PID/comm");
 };
 
@@ -59,7 +60,19 @@ struct exe_key {
 	void *hashed;
 };
 
+/*
+ * From a cgroup up to where the reader's paths begin: as far as the reader's
+ * root lies beside or below, the path goes up first ("/.."), as in
+ * kernfs_path_from_node_locked().
+ */
+struct up {
+	struct kernfs_node *kn, *root;
+	__u64 level, root_level;
+	__u64 ups;
+};
+
 struct cache {
+	struct up up;
 	struct exe_key exe_key;
 	__u64 cgroup_session, cgroup_id, cgroup_flags;
 	struct kv_str exe;
@@ -139,28 +152,53 @@ static __always_inline void put_exe(struct kv_call *c, struct kv_str *s, struct 
 
 #define CSS_ONLINE 2
 
-struct up {
+struct cgroup_walk {
 	struct kv_scratch *scratch;
-	struct kernfs_node *kn;
+	struct up *up;
 };
 
-static long cgroup_step(__u64 i, struct up *up)
+static __always_inline void put_name(struct kv_scratch *scratch, const char *name)
 {
-	struct kernfs_node *kn = up->kn, *parent = kv_kernfs_parent(kn);
-	struct kv_scratch *scratch = up->scratch;
-	char *name = (char *)BPF_CORE_READ(kn, name);
 	long n;
 
-	if (!parent || scratch->walk.failed)
-		return 1;
 	/* Behind the path's end there is room for one name, to learn its length. */
 	n = bpf_probe_read_kernel_str(scratch->path + KV_PATH_MAX, KV_NAME_MAX, name);
-	if (n <= 0) {
+	if (n > 0)
+		kv_prepend(scratch, name, n - 1);
+	else
 		scratch->walk.failed = KV_STR_UNREADABLE;
+}
+
+static long cgroup_step(__u64 i, struct cgroup_walk *walk)
+{
+	struct up *up = walk->up;
+	struct kernfs_node *kn = up->kn, *parent = kv_kernfs_parent(kn);
+	__u64 level = up->level, root_level = up->root_level;
+
+	if (kn == up->root || walk->scratch->walk.failed)
 		return 1;
+	if (level >= root_level) {
+		if (!parent)
+			return 1;
+		put_name(walk->scratch, BPF_CORE_READ(kn, name));
+		up->kn = parent;
+		up->level = level - 1;
 	}
-	kv_prepend(scratch, name, n - 1);
-	up->kn = parent;
+	if (root_level >= level && up->root) {
+		up->root = kv_kernfs_parent(up->root);
+		up->root_level = root_level - 1;
+		up->ups++;
+	}
+	return 0;
+}
+
+static long up_step(__u64 i, struct cgroup_walk *walk)
+{
+	static const char parent[] = "..";
+
+	if (i >= walk->up->ups)
+		return 1;
+	kv_prepend(walk->scratch, parent, sizeof(parent) - 1);
 	return 0;
 }
 
@@ -170,7 +208,7 @@ static __always_inline void put_cgroup(struct kv_call *c, struct kv_str *s, stru
 	struct cgroup *cgroup = task->cgroups->dfl_cgrp;
 	struct kernfs_node *kn = cgroup->kn;
 	__u64 flags = cgroup->self.flags;
-	struct up up = {.scratch = c->scratch, .kn = kn};
+	struct cgroup_walk walk = {.scratch = c->scratch, .up = &cache->up};
 	__u64 id;
 
 	if (!kn)
@@ -183,7 +221,13 @@ static __always_inline void put_cgroup(struct kv_call *c, struct kv_str *s, stru
 	}
 	c->scratch->walk.deleted = !(flags & CSS_ONLINE); /* a zombie's may be gone */
 	kv_walk_begin(&c->scratch->walk);
-	bpf_loop(KV_PATH_MAX, cgroup_step, &up, 0);
+	cache->up.kn = kn;
+	cache->up.level = cgroup->level;
+	cache->up.root = c->scope ? (void *)c->scope->cgroup : NULL;
+	cache->up.root_level = c->scope ? c->scope->cgroup_level : 0;
+	cache->up.ups = 0;
+	bpf_loop(KV_PATH_MAX, cgroup_step, &walk, 0);
+	bpf_loop(KV_PATH_MAX, up_step, &walk, 0);
 	kv_walk_end(c, s);
 	remember(c, s, &cache->cgroup, cache->cgroup_path);
 	cache->cgroup_session = session;
@@ -297,9 +341,9 @@ static __always_inline void put_ids(const struct kv_call *c, struct task *r,
 	r->pgid = kv_pid_nr(c, signal->pids[PIDTYPE_PGID]);
 	r->sid = kv_pid_nr(c, signal->pids[PIDTYPE_SID]);
 	r->threads = signal->nr_threads;
-	r->uid = cred->uid.val;
-	r->euid = cred->euid.val;
-	r->gid = cred->gid.val;
+	r->uid = kv_uid(c, cred->uid.val);
+	r->euid = kv_uid(c, cred->euid.val);
+	r->gid = kv_gid(c, cred->gid.val);
 }
 
 static __always_inline __u32 pid_ns(struct pid *pid)
@@ -319,11 +363,11 @@ int task(struct bpf_iter__task *ctx)
 	struct cache *cache;
 	struct kv_call c;
 	struct task *r;
+	bool may_ptrace;
+	int verdict = kv_begin_task(&c, ctx->meta, task, KV_PUBLIC);
 
-	if (kv_begin(&c, ctx->meta, task))
-		return 1;
-	if (!task)
-		return 0;
+	if (verdict != KV_SHOW || !task)
+		return verdict & 1;
 	cache = bpf_task_storage_get(&kv_paths, bpf_get_current_task_btf(), 0,
 				     BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (!cache)
@@ -341,12 +385,15 @@ int task(struct bpf_iter__task *ctx)
 	r->majflt = task->maj_flt;
 	r->nvcsw = task->nvcsw;
 	r->nivcsw = task->nivcsw;
-	r->pidns = pid_ns(task->thread_pid);
+	may_ptrace = kv_may(&c, task, KV_PTRACE);
+	if (may_ptrace)
+		r->pidns = pid_ns(task->thread_pid);
 	put_tty(&c, &r->tty, task);
 	kv_put_comm(&c, &r->comm, task);
 	if (!(task->flags & PF_KTHREAD) && task->mm) {
 		put_memory(r, task->mm);
-		put_exe(&c, &r->exe, cache, ctx->meta->session_id, task->mm);
+		if (may_ptrace)
+			put_exe(&c, &r->exe, cache, ctx->meta->session_id, task->mm);
 	}
 	put_cgroup(&c, &r->cgroup, cache, ctx->meta->session_id, task);
 	return kv_emit(&c);

@@ -87,11 +87,10 @@ int task_file(struct bpf_iter__task_file *ctx)
 	struct files_struct *files;
 	struct inode *inode;
 	struct kv_call c;
+	int verdict = kv_begin_task(&c, ctx->meta, task, KV_FILES);
 
-	if (kv_begin(&c, ctx->meta, task))
-		return 1;
-	if (!task)
-		return 0;
+	if (verdict != KV_SHOW || !task)
+		return verdict & 1;
 	if (!file)
 		return 0;
 	files = task->files; /* NULL: it is just exiting, the iterator holds its files */

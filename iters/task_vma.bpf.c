@@ -140,11 +140,10 @@ int task_vma(struct bpf_iter__task_vma *ctx)
 	struct task_vma *r;
 	struct kv_call c;
 	void *name;
+	int verdict = kv_begin_task(&c, ctx->meta, task, KV_MAPS);
 
-	if (kv_begin(&c, ctx->meta, task))
-		return 1;
-	if (!task)
-		return 0;
+	if (verdict != KV_SHOW || !task)
+		return verdict & 1;
 	if (!vma || kv_is_shown_before(task, NULL))
 		return 0;
 	r = kv_record(&c, struct task_vma);

@@ -62,8 +62,8 @@ static int put_rows(struct kv_run *run, const struct kv_plan *plan, const struct
 		if (!rc)
 			s->len = (size_t)(format->row(plan, record, s->buf + s->len) - s->buf);
 	}
-	if (rc)
-		return rc;
+	if (rc || more == -EACCES) /* no row was there to see: a header alone would say so */
+		return rc ? rc : more;
 	rc = flush_sink(s, err); /* what came before a failure is out */
 	return more < 0 ? more : rc;
 }
@@ -89,23 +89,42 @@ static int choose(const struct kv_args *args, const struct kv_view *view, struct
 	return 0;
 }
 
-static int cat_view(const struct kv_args *args, struct kv_view *view, struct kv_err *err)
+/* As the mount's file would show it to the caller. */
+static int cat_as(const struct kv_reader *reader, const struct kv_args *args,
+		  const struct kv_view *view, const struct kv_plan *plan,
+		  const struct kv_format *format, struct kv_err *err)
 {
-	struct kv_run_opts opts = {.pid = args->pid};
-	const struct kv_format *format;
+	struct kv_run_opts opts = {.reader = reader, .pid = args->pid};
 	struct kv_run *run = NULL;
 	struct sink s = {0};
+	int rc = kv_run_new(view, &opts, &run, err);
+
+	if (!rc)
+		rc = put_rows(run, plan, format, &s, err);
+	kv_run_free(run);
+	free(s.buf);
+	return rc;
+}
+
+static int cat_view(const struct kv_args *args, struct kv_view *view, struct kv_err *err)
+{
+	const struct kv_policy policy = {0};
+	struct kv_reader reader = KV_READER_INIT;
+	struct kv_host host = KV_HOST_INIT;
+	const struct kv_format *format;
 	struct kv_plan plan;
 	int rc = choose(args, view, &plan, &format, err);
 
 	if (!rc)
 		rc = kv_pinset_get(args->pin_dir, view, err);
 	if (!rc)
-		rc = kv_run_new(view, &opts, &run, err);
+		rc = kv_host_open(&host, &policy, false, err);
 	if (!rc)
-		rc = put_rows(run, &plan, format, &s, err);
-	kv_run_free(run);
-	free(s.buf);
+		rc = kv_reader_self(&host, &reader, err);
+	if (!rc)
+		rc = cat_as(&reader, args, view, &plan, format, err);
+	kv_reader_close(&reader);
+	kv_host_close(&host);
 	return rc;
 }
 

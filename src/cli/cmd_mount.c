@@ -4,20 +4,20 @@
 
 int kv_cmd_mount(const struct kv_args *args, struct kv_err *err)
 {
-	struct kv_mount_opts opts = {
-		.mountpoint = KV_MOUNTPOINT,
-		.pin_dir = args->pin_dir,
-		.iter_dir = args->iter_dir,
-		.foreground = args->foreground,
-		.warn = kv_warn_view,
-	};
+	struct kv_mount_opts opts = KV_MOUNT_OPTS_INIT;
 
+	opts.pin_dir = args->pin_dir;
+	opts.iter_dir = args->iter_dir;
+	opts.foreground = args->foreground;
+	opts.warn = kv_warn_view;
 	/* SOURCE says nothing: it is there for mount(8) and fstab. */
 	if (args->n_operands)
 		opts.mountpoint = args->operands[args->n_operands - 1];
 	for (unsigned int i = 0; i < args->n_mount_words; i++)
 		if (kv_mount_options(args->mount_words[i], &opts, err))
 			return KV_USAGE;
+	if (kv_mount_options_check(&opts, err))
+		return KV_USAGE;
 	return kv_mount(&opts, err);
 }
 

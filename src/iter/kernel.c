@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <time.h>
 
 #include "base/cleanup.h"
@@ -159,12 +160,29 @@ static bool in_initial_pid_ns(void)
 	return stat("/proc/self/ns/pid", &st) < 0 || st.st_ino == INITIAL_PID_NS;
 }
 
-int kv_kernel_self(struct kv_self *self, struct kv_err *err)
+/* A thread in a nested namespace has no other way to know. */
+static int ask_kernel(pid_t tid, uint64_t *id, struct kv_err *err)
+{
+	struct kv_loaded tool = KV_LOADED_INIT;
+	struct kv_identity identity;
+	int rc = kv_tool_open("tools/reader", &tool, err);
+
+	if (rc)
+		return rc;
+	rc = kv_tool_identify(&tool, tid, &identity);
+	kv_loaded_close(&tool);
+	if (rc)
+		return kv_err_errno(err, rc, "can't learn this thread's number");
+	*id = identity.id;
+	return 0;
+}
+
+int kv_kernel_self(uint64_t *id, struct kv_err *err)
 {
 	static int initial = -1; /* a process never changes its own pid namespace */
 	static _Thread_local struct {
 		pid_t pid, tid;
-		struct kv_self self;
+		uint64_t id;
 	} known;
 	pid_t pid = getpid(), tid = gettid();
 	int now = __atomic_load_n(&initial, __ATOMIC_RELAXED), rc;
@@ -173,17 +191,53 @@ int kv_kernel_self(struct kv_self *self, struct kv_err *err)
 		now = in_initial_pid_ns();
 		__atomic_store_n(&initial, now, __ATOMIC_RELAXED);
 	}
-	if (now) {
-		*self = (struct kv_self){.id = (uint64_t)pid << 32 | (uint32_t)tid};
-		return 0;
-	}
-	if (known.pid != pid || known.tid != tid) {
-		rc = kv_tool_read("tools/self", &known.self, sizeof(known.self), err);
+	if (!now && (known.pid != pid || known.tid != tid)) {
+		rc = ask_kernel(tid, &known.id, err);
 		if (rc)
 			return rc;
 		known.pid = pid;
 		known.tid = tid;
 	}
-	*self = known.self;
+	*id = now ? (uint64_t)pid << 32 | (uint32_t)tid : known.id;
 	return 0;
+}
+
+/* In a child: nothing but CAP_PERFMON, which does not include to ptrace its parent. */
+static _Noreturn void try_maps_of(pid_t parent)
+{
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct data[2] = {{0}};
+	char path[64];
+
+	data[CAP_PERFMON / 32].effective = data[CAP_PERFMON / 32].permitted = 1u
+									      << CAP_PERFMON % 32;
+	snprintf(path, sizeof(path), "/proc/%d/maps", (int)parent);
+	_exit(syscall(SYS_capset, &header, data) == 0 && open(path, O_RDONLY) >= 0);
+}
+
+bool kv_kernel_perfmon_reads_maps(void)
+{
+	pid_t self = getpid(), pid;
+	int status = 0;
+
+	fflush(NULL);
+	pid = fork();
+	if (!pid)
+		try_maps_of(self);
+	while (pid > 0 && waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return false;
+	return pid > 0 && WIFEXITED(status) && WEXITSTATUS(status) == 1;
+}
+
+uint32_t kv_kernel_overflow_id(const char *which)
+{
+	_cleanup_free_ char *text = NULL;
+	char path[64];
+	size_t n;
+
+	snprintf(path, sizeof(path), "/proc/sys/kernel/overflow%s", which);
+	if (kv_read_file(path, 64, &text, &n, NULL) < 0)
+		return 65534;
+	return (uint32_t)strtoul(text, NULL, 10);
 }

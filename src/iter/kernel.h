@@ -47,12 +47,23 @@ pid_t kv_kernel_process_of(pid_t tid);
 
 /**
  * kv_kernel_self() - the calling thread, as iterator programs see it
+ * @id: tgid << 32 | tid in the initial pid namespace
  *
  * In the initial pid namespace the numbers are getpid() and gettid(). In a
- * nested one an iterator run by this thread tells, once per thread.
+ * nested one an iterator over this thread tells, once per thread.
  *
  * Return: 0 or -errno with @err set.
  */
-int kv_kernel_self(struct kv_self *self, struct kv_err *err);
+int kv_kernel_self(uint64_t *id, struct kv_err *err);
+
+/**
+ * kv_kernel_perfmon_reads_maps() - does CAP_PERFMON open /proc/PID/maps?
+ *
+ * It does since 6.15 (mm_access() in kernel/fork.c). A child tries it.
+ */
+bool kv_kernel_perfmon_reads_maps(void);
+
+/* kv_kernel_overflow_id() - the "uid" or "gid" shown for one that has no mapping */
+uint32_t kv_kernel_overflow_id(const char *which);
 
 #endif

@@ -118,6 +118,23 @@ int kv_object_schema(const struct bpf_object *object, struct kv_schema **schema,
 
 /* --- loading --- */
 
+/*
+ * An object built with other headers would understand scopes otherwise, or not
+ * know of them, and show a reader what it must not.
+ */
+static bool has_our_abi(const struct bpf_object *object)
+{
+	struct bpf_map *map = bpf_object__find_map_by_name(object, KV_TABLE_MAP);
+	struct bpf_map *readers = bpf_object__find_map_by_name(object, KV_READERS_MAP);
+	const struct kv_table *table;
+	size_t size = 0;
+
+	if (!map || !readers || bpf_map__value_size(readers) != sizeof(struct kv_scope))
+		return false;
+	table = bpf_map__initial_value(map, &size);
+	return table && size == sizeof(*table) && table->abi == KV_ABI_VERSION;
+}
+
 static int fill_table(struct bpf_object *object, const struct kv_schema *schema,
 		      uint64_t fingerprint, struct kv_err *err)
 {
@@ -131,8 +148,7 @@ static int fill_table(struct bpf_object *object, const struct kv_schema *schema,
 	};
 
 	kv_schema_table(schema, &table);
-	/* Refuses another size than the object's own. */
-	if (!map || bpf_map__set_initial_value(map, &table, sizeof(table)) != 0) {
+	if (!has_our_abi(object) || bpf_map__set_initial_value(map, &table, sizeof(table)) != 0) {
 		kv_err_set(err, -EINVAL, "it was built with other headers than this kview's");
 		kv_err_hint(err, "build it again with the headers of this version");
 		return -EINVAL;
@@ -221,4 +237,16 @@ void kv_loaded_close(struct kv_loaded *loaded)
 	kv_closep(&loaded->link_fd);
 	kv_closep(&loaded->readers_fd);
 	*loaded = KV_LOADED_INIT;
+}
+
+int kv_loaded_iter(const struct kv_loaded *loaded, pid_t pid, pid_t tid)
+{
+	union bpf_iter_link_info info = {.task = {.pid = (uint32_t)pid, .tid = (uint32_t)tid}};
+	LIBBPF_OPTS(bpf_link_create_opts, opts, .iter_info = &info, .iter_info_len = sizeof(info));
+	_cleanup_close_ int link = -1;
+
+	if (!pid && !tid)
+		return bpf_iter_create(loaded->link_fd);
+	link = bpf_link_create(loaded->prog_fd, 0, BPF_TRACE_ITER, &opts);
+	return link < 0 ? link : bpf_iter_create(link);
 }

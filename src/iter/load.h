@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 #include "base/err.h"
 #include "schema/schema.h"
@@ -55,6 +56,18 @@ int kv_object_load(struct bpf_object *object, const char *kind, const struct kv_
 		   uint64_t fingerprint, struct kv_loaded *loaded, struct kv_err *err);
 
 void kv_loaded_close(struct kv_loaded *loaded);
+
+/**
+ * kv_loaded_iter() - begin an iteration
+ * @pid: only this process, with all its threads; 0: all
+ * @tid: or only this thread; 0: all
+ *
+ * For one of them the kernel looks it up, so that others cost nothing.
+ *
+ * Return: the iterator's descriptor, to be closed, or -errno; -ESRCH: there is
+ * no such process or thread.
+ */
+int kv_loaded_iter(const struct kv_loaded *loaded, pid_t pid, pid_t tid);
 
 /* kv_libbpf_log_init() - keep libbpf from printing; errors carry its last words */
 void kv_libbpf_log_init(void);

@@ -1,17 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "iter/run.h"
 
-#include <bpf/bpf.h>
 #include <errno.h>
-#include <pthread.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
-#include "base/cleanup.h"
 #include "iter/kernel.h"
 #include "schema/record.h"
 
@@ -28,16 +23,14 @@
  */
 #define MAX_IDLE_READS 10000
 
-/* What read_registered() returns when @err says it already, unlike any -errno. */
-#define SAID (-100000)
-
 struct kv_run {
 	const struct kv_view *view;
 	struct kv_run_opts opts;
 	struct kv_scope scope;
 	int fd;
 	bool at_end;
-	uint64_t reads;
+	uint8_t saw; /* KV_SAW_ bits of all reads */
+	uint64_t reads, records;
 	size_t pos, len;		   /* of what is in @chunk */
 	char chunk[KV_RECORD_MAX + CHUNK]; /* an incomplete record, then one read */
 };
@@ -49,35 +42,15 @@ static int no_process(pid_t pid, struct kv_err *err)
 	return -ENOENT;
 }
 
-/* A link of its own: the kernel looks the process up, others cost nothing. */
-static int open_for_task(const struct kv_view *view, pid_t pid, struct kv_err *err)
+static int fail_open(const struct kv_view *view, pid_t pid, int rc, struct kv_err *err)
 {
-	union bpf_iter_link_info info = {.task.pid = (uint32_t)pid};
-	LIBBPF_OPTS(bpf_link_create_opts, opts, .iter_info = &info, .iter_info_len = sizeof(info));
-	_cleanup_close_ int link = -1;
-	int fd;
-
-	link = bpf_link_create(view->loaded.prog_fd, 0, BPF_TRACE_ITER, &opts);
-	if (link < 0) {
-		if (link == -ESRCH)
-			return no_process(pid, err);
-		kv_err_errno(err, link, "can't run view '%s' for process %d", view->name, (int)pid);
-		kv_err_hint(err, "iterators for one process need Linux 6.1");
-		return link;
-	}
-	fd = bpf_iter_create(link);
-	if (fd < 0)
-		return kv_err_errno(err, fd, "can't run view '%s'", view->name);
-	return fd;
-}
-
-static int open_for_all(const struct kv_view *view, struct kv_err *err)
-{
-	int fd = bpf_iter_create(view->loaded.link_fd);
-
-	if (fd < 0)
-		return kv_err_errno(err, fd, "can't run view '%s'", view->name);
-	return fd;
+	if (rc == -ESRCH)
+		return no_process(pid, err);
+	if (!pid)
+		return kv_err_errno(err, rc, "can't run view '%s'", view->name);
+	kv_err_errno(err, rc, "can't run view '%s' for process %d", view->name, (int)pid);
+	kv_err_hint(err, "iterators for one process need Linux 6.1");
+	return rc;
 }
 
 int kv_run_new(const struct kv_view *view, const struct kv_run_opts *opts, struct kv_run **run,
@@ -93,9 +66,9 @@ int kv_run_new(const struct kv_view *view, const struct kv_run_opts *opts, struc
 	}
 	if (opts->pid && !kv_kernel_has_process(opts->pid))
 		return no_process(opts->pid, err);
-	fd = opts->pid ? open_for_task(view, opts->pid, err) : open_for_all(view, err);
+	fd = kv_loaded_iter(&view->loaded, opts->pid, 0);
 	if (fd < 0)
-		return fd;
+		return fail_open(view, opts->pid, fd, err);
 	r = malloc(sizeof(*r));
 	if (!r) {
 		close(fd);
@@ -103,10 +76,13 @@ int kv_run_new(const struct kv_view *view, const struct kv_run_opts *opts, struc
 	}
 	r->view = view;
 	r->opts = *opts;
-	r->scope = (struct kv_scope){.boot_time = kv_kernel_boot_time()};
+	r->scope = opts->reader->scope;
+	r->scope.boot_time = kv_kernel_boot_time();
+	r->scope.target_start = opts->start;
 	r->fd = fd;
 	r->at_end = false;
-	r->reads = 0;
+	r->saw = 0;
+	r->reads = r->records = 0;
 	r->pos = r->len = 0;
 	*run = r;
 	return 0;
@@ -125,81 +101,30 @@ void kv_run_on_behalf(struct kv_run *run, void *arg)
 	run->opts.arg = arg;
 }
 
-/* Entries of threads that are no more: they were killed within a read. */
-static void sweep_readers(int map)
-{
-	uint64_t key, next, *from = NULL;
-
-	while (bpf_map_get_next_key(map, from, &next) == 0) {
-		key = next;
-		from = &key;
-		if (syscall(SYS_tkill, (pid_t)(uint32_t)key, 0) < 0 && errno == ESRCH) {
-			bpf_map_delete_elem(map, &key);
-			from = NULL; /* begin anew: the place to go on from is gone */
-		}
-	}
-}
-
-static int register_reader(struct kv_run *run, const struct kv_self *self)
-{
-	int map = run->view->loaded.readers_fd, rc;
-
-	run->scope.pid_ns_level = self->pid_ns_level;
-	run->scope.saw_object = run->scope.saw_end = 0;
-	rc = bpf_map_update_elem(map, &self->id, &run->scope, BPF_ANY);
-	if (rc != -E2BIG)
-		return rc;
-	sweep_readers(map);
-	return bpf_map_update_elem(map, &self->id, &run->scope, BPF_ANY);
-}
-
 /*
  * The walk through one process goes on from the thread whose record did not
  * fit any more; if that thread has ended meanwhile the kernel takes it for the
  * end of all. An honest end comes in the same read as a last object.
  */
-static bool is_cut_short(const struct kv_run *run, const struct kv_scope *seen)
+static bool is_cut_short(const struct kv_run *run, uint8_t saw)
 {
-	return run->opts.pid && run->reads > 1 && seen->saw_end && !seen->saw_object;
+	return run->opts.pid && run->reads > 1 && (saw & KV_SAW_END) && !(saw & KV_SAW_OBJECT);
 }
 
-/*
- * One read as a registered reader. The entry is gone again right after: a
- * later thread of the same number must not be taken for this one. Signals wait
- * meanwhile, since the kernel walks on regardless of them.
- */
-static ssize_t read_registered(struct kv_run *run, struct kv_err *err)
+static ssize_t read_chunk(struct kv_run *run, struct kv_err *err)
 {
-	struct kv_scope seen = {0};
-	struct kv_self self;
-	sigset_t all, old;
-	ssize_t n;
-	int rc;
+	uint8_t saw = 0;
+	ssize_t n = kv_scope_read(run->view->loaded.readers_fd, &run->scope, run->fd,
+				  run->chunk + run->len, CHUNK, &saw, err);
 
-	if (kv_kernel_self(&self, err))
-		return SAID;
-	sigfillset(&all);
-	pthread_sigmask(SIG_BLOCK, &all, &old);
-	rc = register_reader(run, &self);
-	if (!rc) {
-		n = read(run->fd, run->chunk + run->len, CHUNK);
-		if (n < 0)
-			n = -errno;
-		run->reads++;
-		bpf_map_lookup_elem(run->view->loaded.readers_fd, &self.id, &seen);
-		bpf_map_delete_elem(run->view->loaded.readers_fd, &self.id);
-	}
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	if (rc) {
-		kv_err_errno(err, rc, "can't register as a reader of view '%s'", run->view->name);
-		return SAID;
-	}
-	if (!is_cut_short(run, &seen))
+	run->reads++;
+	run->saw |= saw;
+	if (!is_cut_short(run, saw))
 		return n;
 	kv_err_set(err, -EIO, "view '%s': process %d lost the thread that was next",
 		   run->view->name, (int)run->opts.pid);
 	kv_err_hint(err, "read it again");
-	return SAID;
+	return KV_SAID;
 }
 
 static int explain_read(const struct kv_run *run, int rc, struct kv_err *err)
@@ -226,20 +151,36 @@ static int fill(struct kv_run *run, struct kv_err *err)
 
 		if (run->opts.cancelled && run->opts.cancelled(run->opts.arg))
 			return kv_err_errno(err, -EINTR, "view '%s'", run->view->name);
-		n = read_registered(run, err);
+		n = read_chunk(run, err);
 		if (n > 0) {
 			run->len += (size_t)n;
 			return 1;
 		}
 		if (n == 0)
 			return 0;
-		if (n == SAID)
+		if (n == KV_SAID)
 			return -EIO;
 		if (n != -EAGAIN && n != -EINTR)
 			return explain_read(run, (int)n, err);
 		sched_yield(); /* for who holds what the program waits for */
 	}
 	return explain_read(run, -EAGAIN, err);
+}
+
+/* No row of one process: was there none to show? */
+static int check_end(const struct kv_run *run, struct kv_err *err)
+{
+	if (run->pos < run->len)
+		return kv_err_set(err, -EIO, "view '%s' ended amid a record", run->view->name);
+	if (!run->opts.pid || run->records)
+		return 0;
+	if (run->saw & KV_SAW_DENIED) {
+		kv_err_set(err, -EACCES, "view '%s': process %d is not yours to look into",
+			   run->view->name, (int)run->opts.pid);
+		kv_err_hint(err, "it takes the right to ptrace it, as for /proc/PID/fd and maps");
+		return -EACCES;
+	}
+	return run->saw & KV_SAW_OTHER ? no_process(run->opts.pid, err) : 0;
 }
 
 int kv_run_next(struct kv_run *run, const void **record, uint32_t *len, struct kv_err *err)
@@ -252,6 +193,7 @@ int kv_run_next(struct kv_run *run, const void **record, uint32_t *len, struct k
 			*record = run->chunk + run->pos;
 			*len = (uint32_t)rc;
 			run->pos += (uint32_t)rc;
+			run->records++;
 			return 1;
 		}
 		if (!rc)
@@ -260,7 +202,5 @@ int kv_run_next(struct kv_run *run, const void **record, uint32_t *len, struct k
 			return rc;
 		run->at_end = rc == 0;
 	}
-	if (run->pos < run->len)
-		return kv_err_set(err, -EIO, "view '%s' ended amid a record", run->view->name);
-	return 0;
+	return check_end(run, err);
 }

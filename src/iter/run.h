@@ -12,12 +12,15 @@
 #include <sys/types.h>
 
 #include "base/err.h"
+#include "iter/reader.h"
 #include "iter/view.h"
 
 struct kv_run;
 
 struct kv_run_opts {
-	pid_t pid;		      /* only this process and its threads; 0: all */
+	const struct kv_reader *reader; /* on whose behalf; must outlive the run */
+	pid_t pid;			/* only this process and its threads; 0: all */
+	uint64_t start; /* kv_process.start, so that no later one of that pid is shown; 0: any */
 	bool (*cancelled)(void *arg); /* asked before each read; NULL: never */
 	void *arg;
 };
@@ -43,6 +46,7 @@ void kv_run_on_behalf(struct kv_run *run, void *arg);
  *
  * Return: 1; 0 at the end; -EINTR: cancelled, may be called again; another
  * -errno with @err set: the iteration is over, what came before is not all.
+ * -EACCES: the process has rows, and the reader has no right to any.
  */
 int kv_run_next(struct kv_run *run, const void **record, uint32_t *len, struct kv_err *err);
 

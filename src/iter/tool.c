@@ -1,19 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "iter/tool.h"
 
-#include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
-#include <string.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "iter/image.h"
-#include "iter/load.h"
 
-int kv_tool_link(const char *name, struct kv_err *err)
+int kv_tool_open(const char *name, struct kv_loaded *tool, struct kv_err *err)
 {
 	const struct kv_embedded *e = kv_embedded_find(name);
-	struct kv_loaded loaded = KV_LOADED_INIT;
 	struct bpf_object *object;
 	char kind[KV_KIND_MAX];
 	int rc;
@@ -23,32 +20,22 @@ int kv_tool_link(const char *name, struct kv_err *err)
 	rc = kv_object_open(name, e->data, (size_t)(e->end - e->data), kind, &object, err);
 	if (rc)
 		return rc;
-	rc = kv_object_load(object, kind, NULL, 0, &loaded, err);
+	rc = kv_object_load(object, kind, NULL, 0, tool, err);
 	bpf_object__close(object);
-	if (rc)
-		return rc;
-	rc = TAKE_FD(loaded.link_fd);
-	kv_loaded_close(&loaded);
 	return rc;
 }
 
-int kv_tool_read(const char *name, void *to, size_t size, struct kv_err *err)
+int kv_tool_identify(const struct kv_loaded *tool, pid_t tid, struct kv_identity *id)
 {
-	_cleanup_close_ int link = kv_tool_link(name, err);
-	_cleanup_close_ int iter = -1;
-	_cleanup_free_ char *chunk = malloc(32768);
+	_cleanup_close_ int iter = kv_loaded_iter(tool, 0, tid);
 	ssize_t n;
 
-	if (link < 0)
-		return link;
-	if (!chunk)
-		return kv_err_errno(err, -ENOMEM, "can't run '%s'", name);
-	iter = bpf_iter_create(link);
 	if (iter < 0)
-		return kv_err_errno(err, iter, "can't run '%s'", name);
-	n = read(iter, chunk, 32768);
-	if (n < (ssize_t)size)
-		return kv_err_errno(err, n < 0 ? -errno : -EIO, "can't read '%s'", name);
-	memcpy(to, chunk, size);
-	return 0;
+		return iter;
+	do
+		n = read(iter, id, sizeof(*id));
+	while (n < 0 && (errno == EAGAIN || errno == EINTR));
+	if (n < 0)
+		return -errno;
+	return n == sizeof(*id) ? 0 : -ESRCH;
 }

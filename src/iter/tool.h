@@ -3,24 +3,24 @@
 #ifndef KVIEW_ITER_TOOL_H
 #define KVIEW_ITER_TOOL_H
 
-#include <stddef.h>
-
-#include "base/err.h"
+#include "iter/load.h"
+#include "iters/abi.h"
 
 /**
- * kv_tool_link() - load a tool
+ * kv_tool_open() - load a tool
  * @name: "tools/NAME"
- *
- * Return: a link's descriptor to be closed, or -errno with @err set.
- */
-int kv_tool_link(const char *name, struct kv_err *err);
-
-/**
- * kv_tool_read() - load a tool and read what it says first
- * @size: bytes expected at @to; fewer are an error
+ * @tool: on success to be closed with kv_loaded_close()
  *
  * Return: 0 or -errno with @err set.
  */
-int kv_tool_read(const char *name, void *to, size_t size, struct kv_err *err);
+int kv_tool_open(const char *name, struct kv_loaded *tool, struct kv_err *err);
+
+/**
+ * kv_tool_identify() - who a thread is, by the tool `reader`
+ * @tid: in the caller's pid namespace
+ *
+ * Return: 0 or -errno; -ESRCH: there is no such thread.
+ */
+int kv_tool_identify(const struct kv_loaded *tool, pid_t tid, struct kv_identity *id);
 
 #endif

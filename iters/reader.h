@@ -1,0 +1,349 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Who reads, and what that reader may see: the rule of /proc, asked inside the
+ * kernel for each object, so that what is withheld never leaves it.
+ *
+ * The reader is not the thread that runs the program but the one that opened
+ * the file; what it was then is its scope (abi.h), which holds addresses of
+ * its namespaces. They are compared with others, and kept alive by who set the
+ * scope. Everything about the task in question is a probe read: the verifier
+ * trusts its pointers differently in every kind of iterator.
+ */
+#ifndef KVIEW_READER_H
+#define KVIEW_READER_H
+
+#include <linux/bpf.h>
+#include "kernel.h"
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_core_read.h>
+#include "abi.h"
+#include "compat.h"
+
+#define PF_KTHREAD 0x00200000
+
+#define CAP_DAC_OVERRIDE 1
+#define CAP_DAC_READ_SEARCH 2
+#define CAP_SYS_PTRACE 19
+
+#define NOBODY 0xffffffffU /* an id that a user namespace does not map */
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, KV_MAX_READERS);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u64);
+	__type(value, struct kv_scope);
+} kv_readers SEC(".maps");
+
+/* kv_scope_find() - of the reader on whose behalf this thread runs; NULL: not registered */
+static __always_inline struct kv_scope *kv_scope_find(void)
+{
+	__u64 self = bpf_get_current_pid_tgid();
+
+	return bpf_map_lookup_elem(&kv_readers, &self);
+}
+
+/* --- pid namespaces --- */
+
+/* The number of @pid at a level of nesting, and the namespace's address. */
+static __always_inline int kv_pid_at(const struct pid *pid, __u32 level, struct upid *upid)
+{
+	return bpf_core_read(upid, sizeof(*upid),
+			     (void *)pid + bpf_core_field_offset(struct pid, numbers) +
+				     level * bpf_core_type_size(struct upid));
+}
+
+/* An address as a number: the verifier lets only numbers be passed around freely. */
+static __always_inline __u64 kv_address(const void *object)
+{
+	__u64 address = 0;
+
+	bpf_probe_read_kernel(&address, sizeof(address), &object);
+	return address;
+}
+
+/*
+ * Functions that are not static are verified once, apart from their callers.
+ * What is asked for few readers stands in such ones, so that the verifier does
+ * not walk it along every path of a program.
+ */
+__noinline int kv_find_pid(__u64 address, __u64 level, __u64 ns)
+{
+	const struct pid *pid = (void *)address;
+	struct upid upid = {};
+
+	if (!pid || BPF_CORE_READ(pid, level) < level)
+		return 0;
+	kv_pid_at(pid, level, &upid);
+	return (__u64)upid.ns == ns ? upid.nr : 0;
+}
+
+/* kv_pid_in() - number of @pid in the namespace @ns of that level, 0 outside: pid_nr_ns() */
+static __always_inline int kv_pid_in(const struct pid *pid, __u64 level, __u64 ns)
+{
+	return kv_find_pid(kv_address(pid), level, ns);
+}
+
+/* --- user namespaces --- */
+
+struct kv_mapping {
+	__u64 extents; /* address of the first */
+	__u32 id;
+	__u32 found;
+	__u64 down; /* from the namespace to the kernel */
+};
+
+static long kv_mapping_step(__u64 i, struct kv_mapping *m)
+{
+	struct uid_gid_extent e = {};
+	__u32 from;
+
+	bpf_probe_read_kernel(&e, sizeof(e), (void *)(m->extents + i * sizeof(e)));
+	from = m->down ? e.first : e.lower_first;
+	if (m->id < from || m->id - from >= e.count)
+		return 0;
+	m->found = m->id - from + (m->down ? e.lower_first : e.first);
+	return 1;
+}
+
+/*
+ * map_id_up() and map_id_down() in kernel/user_namespace.c: up to five extents
+ * lie in the map itself, more of them in arrays sorted either way.
+ */
+static __always_inline __u32 kv_map_id(const struct uid_gid_map *map, __u32 id, bool down)
+{
+	__u32 n = BPF_CORE_READ(map, nr_extents);
+	struct kv_mapping m = {.id = id, .found = NOBODY, .down = down};
+
+	if (n > 5)
+		m.extents =
+			(__u64)(down ? BPF_CORE_READ(map, forward) : BPF_CORE_READ(map, reverse));
+	else
+		m.extents = (__u64)map + bpf_core_field_offset(struct uid_gid_map, extent);
+	bpf_loop(n, kv_mapping_step, &m, 0);
+	return m.found;
+}
+
+static __always_inline const struct uid_gid_map *kv_uid_map(const struct user_namespace *ns)
+{
+	return (void *)ns + bpf_core_field_offset(struct user_namespace, uid_map);
+}
+
+static __always_inline const struct uid_gid_map *kv_gid_map(const struct user_namespace *ns)
+{
+	return (void *)ns + bpf_core_field_offset(struct user_namespace, gid_map);
+}
+
+/* An id as the reader sees it: from_kuid_munged(), from_kgid_munged(). */
+__noinline int kv_show_id(const struct kv_scope *scope, __u32 id, __u32 is_group)
+{
+	const struct user_namespace *ns;
+	__u32 shown;
+
+	if (!scope)
+		return 0;
+	ns = (void *)scope->user_ns;
+	shown = kv_map_id(is_group ? kv_gid_map(ns) : kv_uid_map(ns), id, false);
+	if (shown == NOBODY)
+		return is_group ? scope->overflow_gid : scope->overflow_uid;
+	return shown;
+}
+
+/* --- capabilities --- */
+
+/* Of the reader only numbers: 6.1 forgets that a pointer on the stack is one. */
+struct kv_climb {
+	const struct user_namespace *ns;
+	__u64 own_ns, own_level, own_caps, own_euid;
+	__u64 caps;
+};
+
+static long kv_climb_step(__u64 i, struct kv_climb *climb)
+{
+	const struct user_namespace *ns = climb->ns, *parent;
+
+	if ((__u64)ns == climb->own_ns) {
+		climb->caps = climb->own_caps;
+		return 1;
+	}
+	if ((__u64)BPF_CORE_READ(ns, level) <= climb->own_level)
+		return 1;
+	parent = BPF_CORE_READ(ns, parent);
+	if ((__u64)parent == climb->own_ns && BPF_CORE_READ(ns, owner.val) == climb->own_euid) {
+		climb->caps = ~0ULL; /* its maker may do everything in it */
+		return 1;
+	}
+	climb->ns = parent;
+	return 0;
+}
+
+/* The reader's capabilities over @ns: cap_capable() in security/commoncap.c. */
+static __always_inline __u64 kv_caps_over(const struct kv_scope *scope,
+					  const struct user_namespace *ns)
+{
+	struct kv_climb climb = {
+		.ns = ns,
+		.own_ns = scope->user_ns,
+		.own_level = scope->user_ns_level,
+		.own_caps = scope->caps,
+		.own_euid = scope->euid,
+	};
+
+	bpf_loop(KV_USER_NS_DEPTH, kv_climb_step, &climb, 0);
+	return climb.caps;
+}
+
+static __always_inline bool kv_has_cap(__u64 caps, __u32 cap)
+{
+	return caps >> cap & 1;
+}
+
+/* --- what /proc asks --- */
+
+/*
+ * The process that opened the file, as long as it runs the same program: once
+ * it has executed another one, a setuid one perhaps, whoever holds the file
+ * may not look into it.
+ */
+static __always_inline bool kv_is_own(const struct kv_scope *scope, const struct task_struct *task)
+{
+	return BPF_CORE_READ(task, tgid) == scope->own_tgid &&
+	       BPF_CORE_READ(task, group_leader, start_boottime) == scope->own_start &&
+	       BPF_CORE_READ(task, self_exec_id) == scope->own_exec;
+}
+
+static __always_inline bool kv_has_ids(const struct kv_scope *scope, const struct cred *cred)
+{
+	return BPF_CORE_READ(cred, euid.val) == scope->fsuid &&
+	       BPF_CORE_READ(cred, suid.val) == scope->fsuid &&
+	       BPF_CORE_READ(cred, uid.val) == scope->fsuid &&
+	       BPF_CORE_READ(cred, egid.val) == scope->fsgid &&
+	       BPF_CORE_READ(cred, sgid.val) == scope->fsgid &&
+	       BPF_CORE_READ(cred, gid.val) == scope->fsgid;
+}
+
+static __always_inline bool kv_may_dump(const struct kv_scope *scope,
+					const struct task_struct *task)
+{
+	struct kv_dumpability d;
+
+	kv_dumpability(task, &d);
+	if (d.by_user)
+		return true;
+	if (d.ns)
+		return kv_has_cap(kv_caps_over(scope, d.ns), CAP_SYS_PTRACE);
+	return !scope->user_ns_level && kv_has_cap(scope->caps, CAP_SYS_PTRACE);
+}
+
+/* __ptrace_may_access() with PTRACE_MODE_READ_FSCREDS, and cap_ptrace_access_check(). */
+static __always_inline bool kv_may_ptrace(const struct kv_scope *scope,
+					  const struct task_struct *task)
+{
+	const struct cred *cred = BPF_CORE_READ(task, real_cred);
+	const struct user_namespace *ns = BPF_CORE_READ(cred, user_ns);
+	bool able = kv_has_cap(kv_caps_over(scope, ns), CAP_SYS_PTRACE);
+
+	if (!able && !kv_has_ids(scope, cred))
+		return false;
+	if (!kv_may_dump(scope, task))
+		return false;
+	return able || ((__u64)ns == scope->user_ns && !(kv_caps_permitted(cred) & ~scope->caps));
+}
+
+/*
+ * Owner of the directories of a task that are its own affair: task_dump_owner()
+ * in fs/proc/base.c.
+ */
+static __always_inline void kv_dump_owner(const struct task_struct *task, __u32 *uid, __u32 *gid)
+{
+	const struct cred *cred = BPF_CORE_READ(task, real_cred);
+	struct kv_dumpability d;
+
+	*uid = *gid = 0;
+	if (BPF_CORE_READ(task, flags) & PF_KTHREAD)
+		return;
+	kv_dumpability(task, &d);
+	if (d.by_user || !BPF_CORE_READ(task, mm)) {
+		*uid = BPF_CORE_READ(cred, euid.val);
+		*gid = BPF_CORE_READ(cred, egid.val);
+	} else if (d.ns) {
+		*uid = kv_map_id(kv_uid_map(d.ns), 0, true);
+		*gid = kv_map_id(kv_gid_map(d.ns), 0, true);
+		*uid = *uid == NOBODY ? 0 : *uid;
+		*gid = *gid == NOBODY ? 0 : *gid;
+	}
+}
+
+/* May /proc/PID/fd be listed? Its mode is 0500: generic_permission(). */
+static __always_inline bool kv_may_list_files(const struct kv_scope *scope,
+					      const struct task_struct *task)
+{
+	const struct user_namespace *ns = (void *)scope->user_ns;
+	__u32 uid, gid;
+
+	kv_dump_owner(task, &uid, &gid);
+	if (uid == scope->fsuid)
+		return true;
+	if (!kv_has_cap(scope->caps, CAP_DAC_READ_SEARCH) &&
+	    !kv_has_cap(scope->caps, CAP_DAC_OVERRIDE))
+		return false;
+	/* privileged_wrt_inode_uidgid() */
+	return kv_map_id(kv_uid_map(ns), uid, false) != NOBODY &&
+	       kv_map_id(kv_gid_map(ns), gid, false) != NOBODY;
+}
+
+/* The answer for those who do not pass every time. */
+__noinline int kv_ask(const struct kv_scope *scope, __u64 address, __u32 guard)
+{
+	const struct task_struct *task = (void *)address;
+
+	if (!scope)
+		return 0;
+	if (kv_is_own(scope, task))
+		return 1;
+	if (!kv_may_ptrace(scope, task))
+		return 0;
+	return guard != KV_FILES || kv_may_list_files(scope, task);
+}
+
+/* kv_may_see() - may the reader see of @task what @guard stands before? */
+static __always_inline bool kv_may_see(const struct kv_scope *scope, const void *task,
+				       enum kv_guard guard)
+{
+	return scope->passes >> guard & 1 || kv_ask(scope, kv_address(task), guard);
+}
+
+/* Is it hidden as by /proc's hidepid=? That asks for the process, not the thread. */
+static __always_inline bool kv_is_hidden(const struct kv_scope *scope,
+					 const struct task_struct *task)
+{
+	return scope->hidepid && !kv_may_see(scope, BPF_CORE_READ(task, group_leader), KV_PTRACE);
+}
+
+/* Is @task in the reader's pid namespace or below, and in the process that is asked for? */
+static __always_inline bool kv_is_in_scope(struct kv_scope *scope, const struct task_struct *task)
+{
+	if (scope->pid_ns_level &&
+	    !kv_pid_in(BPF_CORE_READ(task, thread_pid), scope->pid_ns_level, scope->pid_ns))
+		return false;
+	if (scope->target_start &&
+	    scope->target_start != BPF_CORE_READ(task, group_leader, start_boottime)) {
+		scope->saw |= KV_SAW_OTHER;
+		return false;
+	}
+	return true;
+}
+
+/* kv_shows() - may the reader have a row of @task that @guard stands before? */
+static __always_inline bool kv_shows(struct kv_scope *scope, const struct task_struct *task,
+				     enum kv_guard guard)
+{
+	if (!kv_is_in_scope(scope, task))
+		return false;
+	if (!kv_is_hidden(scope, task) && kv_may_see(scope, task, guard))
+		return true;
+	scope->saw |= KV_SAW_DENIED;
+	return false;
+}
+
+#endif

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Readers: who opened a file, and what of the kernel that thread may see. The
+ * answer is fixed when it opens; iterator programs ask it for each object.
+ */
+#ifndef KVIEW_ITER_READER_H
+#define KVIEW_ITER_READER_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+#include "iter/load.h"
+#include "iters/abi.h"
+
+/* What the operator decided for all readers. */
+struct kv_policy {
+	bool host_view; /* everyone sees what kview itself does */
+	enum kv_hidepid hidepid;
+	gid_t hidepid_gid; /* whose members it does not concern */
+};
+
+/* kview itself, and what it learns of others with. */
+struct kv_host {
+	struct kv_policy policy;
+	struct kv_loaded reader_tool;
+	struct kv_loaded processes_tool; /* open only with_processes */
+	struct kv_identity self;	 /* namespaces and root; not a process that lasts */
+	uint32_t overflow_uid, overflow_gid;
+	bool perfmon_reads_maps;
+};
+
+#define KV_HOST_INIT \
+	((struct kv_host){.reader_tool = KV_LOADED_INIT, .processes_tool = KV_LOADED_INIT})
+
+/**
+ * kv_host_open() - learn who we are and get ready to identify others
+ * @host: KV_HOST_INIT; in any case to be closed with kv_host_close()
+ * @with_processes: iter/process.h will be used
+ *
+ * Forks a child for a moment: no thread may be running yet.
+ *
+ * Return: 0 or -errno with @err set.
+ */
+int kv_host_open(struct kv_host *host, const struct kv_policy *policy, bool with_processes,
+		 struct kv_err *err);
+
+void kv_host_close(struct kv_host *host);
+
+enum { KV_HOLD_PID_NS, KV_HOLD_USER_NS, KV_HOLD_CGROUP_NS, KV_HOLD_ROOT, KV_HOLDS };
+
+struct kv_reader {
+	struct kv_scope scope;
+	pid_t pid;	     /* its process's number in the pid namespace it sees; 0: none */
+	int holds[KV_HOLDS]; /* descriptors that keep alive what @scope has addresses of, or -1 */
+};
+
+#define KV_READER_INIT ((struct kv_reader){.holds = {-1, -1, -1, -1}})
+
+/**
+ * kv_reader_identify() - who is asking
+ * @tid: thread in our pid namespace; 0: one that is not in it
+ * @uid: with which it acts on files, and @gid: as the kernel tells with the request
+ * @reader: on success to be closed with kv_reader_close()
+ *
+ * The thread must be waiting for the answer to its request, so that it can't
+ * exit, change or be replaced by another one of the same number.
+ *
+ * Return: 0; -EACCES with @err set: it can't be identified.
+ */
+int kv_reader_identify(const struct kv_host *host, pid_t tid, uid_t uid, gid_t gid,
+		       struct kv_reader *reader, struct kv_err *err);
+
+/* kv_reader_self() - the calling thread as a reader; otherwise like kv_reader_identify() */
+int kv_reader_self(const struct kv_host *host, struct kv_reader *reader, struct kv_err *err);
+
+void kv_reader_close(struct kv_reader *reader);
+
+/* What kv_scope_read() returns when @err says it already, unlike any -errno. */
+#define KV_SAID (-100000)
+
+/**
+ * kv_scope_read() - one read() of an iterator on behalf of a reader
+ * @map: kv_loaded.readers_fd
+ * @saw: receives KV_SAW_ bits
+ *
+ * The calling thread is registered for the time of the read alone: a later
+ * thread of the same number must not be taken for this one. Signals wait
+ * meanwhile, since the kernel walks on regardless of them.
+ *
+ * Return: bytes, -errno of read(), or KV_SAID.
+ */
+ssize_t kv_scope_read(int map, const struct kv_scope *scope, int iter, void *to, size_t size,
+		      uint8_t *saw, struct kv_err *err);
+
+#endif

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Reads of iterators as a registered thread. */
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "iter/kernel.h"
+#include "iter/reader.h"
+
+/* Entries of threads that are no more: they were killed within a read. */
+static void sweep_readers(int map)
+{
+	uint64_t key, next, *from = NULL;
+
+	while (bpf_map_get_next_key(map, from, &next) == 0) {
+		key = next;
+		from = &key;
+		if (syscall(SYS_tkill, (pid_t)(uint32_t)key, 0) < 0 && errno == ESRCH) {
+			bpf_map_delete_elem(map, &key);
+			from = NULL; /* begin anew: the place to go on from is gone */
+		}
+	}
+}
+
+static int register_reader(int map, uint64_t id, const struct kv_scope *scope)
+{
+	int rc = bpf_map_update_elem(map, &id, scope, BPF_ANY);
+
+	if (rc != -E2BIG)
+		return rc;
+	sweep_readers(map);
+	return bpf_map_update_elem(map, &id, scope, BPF_ANY);
+}
+
+ssize_t kv_scope_read(int map, const struct kv_scope *scope, int iter, void *to, size_t size,
+		      uint8_t *saw, struct kv_err *err)
+{
+	struct kv_scope seen = {0};
+	sigset_t all, old;
+	uint64_t id;
+	ssize_t n = 0;
+	int rc;
+
+	if (kv_kernel_self(&id, err))
+		return KV_SAID;
+	sigfillset(&all);
+	pthread_sigmask(SIG_BLOCK, &all, &old);
+	rc = register_reader(map, id, scope);
+	if (!rc) {
+		n = read(iter, to, size);
+		if (n < 0)
+			n = -errno;
+		bpf_map_lookup_elem(map, &id, &seen);
+		bpf_map_delete_elem(map, &id);
+	}
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	if (rc) {
+		kv_err_errno(err, rc, "can't register as a reader");
+		return KV_SAID;
+	}
+	*saw = seen.saw;
+	return n;
+}
