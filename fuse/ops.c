@@ -14,6 +14,7 @@
 /* The static tree never changes; what is below pid/ depends on who looks. */
 #define STATIC_TIMEOUT 60.0
 #define DIR_CHUNK 65536u
+#define MAX_LOGS_PER_SECOND 5
 
 static void drop_file(struct kv_server *s, uint64_t handle)
 {
@@ -36,6 +37,18 @@ static struct kv_server *server(fuse_req_t req)
 	return fuse_req_userdata(req);
 }
 
+/* Readers make errors happen as often as they like: a few a second are told. */
+static void complain(struct kv_server *s, const char *what)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	if (atomic_exchange(&s->log_second, now.tv_sec) != now.tv_sec)
+		atomic_store(&s->log_count, 0);
+	if (atomic_fetch_add(&s->log_count, 1) < MAX_LOGS_PER_SECOND)
+		s->log("%s", what);
+}
+
 static void fill_attr(const struct kv_server *s, uint64_t ino, struct stat *st)
 {
 	bool is_wide = kv_tree_node(&s->tree, ino)->is_wide;
@@ -51,13 +64,13 @@ static void fill_attr(const struct kv_server *s, uint64_t ino, struct stat *st)
 /* The caller waits for our reply, so it is still what it was as it asked. */
 static int identify(fuse_req_t req, struct kv_reader *reader)
 {
-	const struct kv_server *s = server(req);
+	struct kv_server *s = server(req);
 	const struct fuse_ctx *ctx = fuse_req_ctx(req);
 	struct kv_err err = {0};
 	int rc = kv_reader_identify(&s->host, ctx->pid, ctx->uid, ctx->gid, reader, &err);
 
 	if (rc)
-		s->log("%s", err.msg);
+		complain(s, err.msg);
 	return rc;
 }
 
@@ -426,7 +439,7 @@ static void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 	if (!rc)
 		return;
 	if (rc != -ESPIPE && rc != -EINTR && rc != -ENOENT && rc != -EACCES) {
-		s->log("%s", err.msg[0] ? err.msg : strerror(-rc));
+		complain(s, err.msg[0] ? err.msg : strerror(-rc));
 		rc = rc == -ENOMEM || rc == -EMFILE || rc == -ENFILE ? rc : -EIO;
 	}
 	fuse_reply_err(req, -rc);
@@ -458,7 +471,9 @@ static void op_ioctl(fuse_req_t req, fuse_ino_t ino, unsigned int cmd, void *arg
 	(void)flags;
 	(void)in;
 	(void)in_size;
-	if (ino == KV_ROOT && cmd == KV_IOC_PID && out_size == sizeof(pid))
+	/* For who may unmount; others get no number from outside their namespace. */
+	if (ino == KV_ROOT && cmd == KV_IOC_PID && out_size == sizeof(pid) &&
+	    fuse_req_ctx(req)->uid == server(req)->uid)
 		fuse_reply_ioctl(req, 0, &pid, sizeof(pid));
 	else
 		fuse_reply_err(req, ENOTTY);

@@ -9,6 +9,7 @@
 #define FUSE_USE_VERSION 314
 #include <fuse_lowlevel.h>
 
+#include <stdatomic.h>
 #include <time.h>
 
 #include "handles.h"
@@ -27,6 +28,8 @@ struct kv_server {
 	struct timespec started; /* shown as every node's times */
 	int ready_fd;		 /* told when the mount answers, -1 for nobody */
 	void (*log)(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+	atomic_llong log_second; /* CLOCK_MONOTONIC; and messages within it */
+	atomic_uint log_count;
 };
 
 /* The user data of the session is a struct kv_server. */

@@ -13,6 +13,7 @@
 #include "base/cleanup.h"
 #include "cli/commands.h"
 #include "iter/kernel.h"
+#include "iter/reader.h"
 
 struct checklist {
 	bool failed; /* something that the main job can't do without */
@@ -55,6 +56,20 @@ static void check_capability(struct checklist *list, const char *item, int cap, 
 {
 	/* CAP_SYS_ADMIN stands in for CAP_BPF and CAP_PERFMON, as in the kernel. */
 	need(list, item, kv_kernel_capable(cap) || kv_kernel_capable(CAP_SYS_ADMIN), "", hint);
+}
+
+/* Without it nobody can be shown what is theirs, and nothing is served. */
+static void check_readers(struct checklist *list)
+{
+	const struct kv_policy policy = {0};
+	struct kv_host host = KV_HOST_INIT;
+	struct kv_err why = {0};
+	char note[2048];
+	int rc = kv_host_open(&host, &policy, true, &why);
+
+	snprintf(note, sizeof(note), "%s%s%s", why.msg, why.hint[0] ? "; " : "", why.hint);
+	need(list, "identifying readers", rc == 0, "", note);
+	kv_host_close(&host);
 }
 
 static void put_memlock(struct checklist *list, bool any_loaded)
@@ -104,6 +119,7 @@ int kv_cmd_check(const struct kv_args *args, struct kv_err *err)
 	check_capability(&list, "CAP_PERFMON", CAP_PERFMON, "loading programs needs it (or root)");
 	check_capability(&list, "CAP_SYS_ADMIN", CAP_SYS_ADMIN, "mounting needs it (or root)");
 	check_fuse(&list);
+	check_readers(&list);
 	any = check_views(&views);
 	put_memlock(&list, any);
 	kv_views_close(&views);

@@ -38,14 +38,13 @@ int bits(struct bpf_iter__task *ctx)
 	struct task_struct___bits *more = (void *)task;
 	struct thread_bits *r;
 	struct kv_call c;
+	int verdict = kv_begin_task(&c, ctx->meta, task, KV_PUBLIC);
 
-	if (kv_begin(&c, ctx->meta, task))
-		return 1;
-	if (!task)
-		return 0;
+	if (!task || verdict != KV_SHOW)
+		return verdict;
 	r = kv_record(&c, struct thread_bits);
-	r->pid = task->tgid;
-	r->tid = task->pid;
+	r->pid = kv_task_pid(&c, task);
+	r->tid = kv_task_tid(&c, task);
 	r->flags = task->flags;
 	r->start = task->start_boottime;
 	r->nice = task->static_prio - 120;
