@@ -49,30 +49,6 @@ static int put_schema(struct kv_file *f)
 	return out ? 0 : -ENOMEM;
 }
 
-static int start(struct kv_file *f, const struct kv_read *read, struct kv_err *err)
-{
-	struct kv_run_opts opts = {
-		.reader = &f->reader,
-		.pid = f->source.pid,
-		.start = f->source.start,
-		.cancelled = read->cancelled,
-		.arg = read->arg,
-	};
-	char *out;
-	int rc;
-
-	if (!f->source.format)
-		return put_schema(f);
-	out = kv_window_reserve(&f->window, kv_header_bound(&f->plan));
-	if (!out)
-		return -ENOMEM;
-	rc = kv_run_new(f->source.view, &opts, &f->run, err);
-	if (rc)
-		return rc;
-	kv_window_commit(&f->window, out, (size_t)(f->source.format->header(&f->plan, out) - out));
-	return 0;
-}
-
 /* One more row, or the end. */
 static int step(struct kv_file *f, struct kv_err *err)
 {
@@ -96,6 +72,39 @@ static int step(struct kv_file *f, struct kv_err *err)
 	kv_window_commit(&f->window, out,
 			 (size_t)(f->source.format->row(&f->plan, record, out) - out));
 	return 0;
+}
+
+static int start(struct kv_file *f, const struct kv_read *read, struct kv_err *err)
+{
+	struct kv_run_opts opts = {
+		.reader = &f->reader,
+		.pid = f->source.pid,
+		.start = f->source.start,
+		.cancelled = read->cancelled,
+		.arg = read->arg,
+	};
+	char *out;
+	int rc;
+
+	if (!f->source.format)
+		return put_schema(f);
+	out = kv_window_reserve(&f->window, kv_header_bound(&f->plan));
+	if (!out)
+		return -ENOMEM;
+	rc = kv_run_new(f->source.view, &opts, &f->run, err);
+	if (rc)
+		return rc;
+	kv_window_commit(&f->window, out, (size_t)(f->source.format->header(&f->plan, out) - out));
+	if (!f->source.pid)
+		return 0;
+	/*
+	 * Is the process there, and may the reader look into it? A header alone
+	 * would say: yes, and it has nothing.
+	 */
+	rc = step(f, err);
+	if (rc)
+		rewind_file(f);
+	return rc;
 }
 
 /* Rows until the stream reaches @end, its own end, or a failure. */
@@ -128,11 +137,8 @@ static int read_locked(struct kv_file *f, const struct kv_read *read, struct kv_
 		rc = produce(f, read->off + size, read, err);
 	if (read->off < f->window.start)
 		return -ESPIPE;
-	/*
-	 * What came before a failure is read first, the failure next time; a
-	 * header alone, above rows that may not be seen, would look like none.
-	 */
-	if (rc && (read->off >= f->window.end || rc == -EACCES))
+	/* What came before a failure is read first, the failure next time. */
+	if (rc && read->off >= f->window.end)
 		return rc;
 	if (read->off >= f->window.end)
 		read->reply(read->arg, NULL, 0);

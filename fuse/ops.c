@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "file.h"
-#include "iter/process.h"
+#include "listing.h"
 
 /* The static tree never changes; what is below pid/ depends on who looks. */
 #define STATIC_TIMEOUT 60.0
@@ -49,11 +49,17 @@ static void complain(struct kv_server *s, const char *what)
 		s->log("%s", what);
 }
 
+static uint64_t unseal(fuse_req_t req, fuse_ino_t told)
+{
+	return kv_unseal_ino(&server(req)->seal, told);
+}
+
 static void fill_attr(const struct kv_server *s, uint64_t ino, struct stat *st)
 {
 	bool is_wide = kv_tree_node(&s->tree, ino)->is_wide;
 
 	kv_tree_attr(&s->tree, ino, st);
+	st->st_ino = kv_seal_ino(&s->seal, ino);
 	st->st_uid = is_wide ? s->wide_uid : s->uid;
 	st->st_gid = is_wide ? s->wide_gid : s->gid;
 	st->st_atim = st->st_mtim = st->st_ctim = s->started;
@@ -139,7 +145,7 @@ static void op_init(void *userdata, struct fuse_conn_info *conn)
 	}
 }
 
-static int lookup(fuse_req_t req, fuse_ino_t parent, const char *name, uint64_t *ino)
+static int lookup(fuse_req_t req, uint64_t parent, const char *name, uint64_t *ino)
 {
 	const struct kv_tree *tree = &server(req)->tree;
 	const struct kv_node *dir = kv_tree_node(tree, parent);
@@ -156,19 +162,19 @@ static int lookup(fuse_req_t req, fuse_ino_t parent, const char *name, uint64_t 
 	return dir->type == KV_NODE_PIDS ? find_process(req, kv_tree_pid(name), ino) : -ENOENT;
 }
 
-static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
+static void op_lookup(fuse_req_t req, fuse_ino_t told, const char *name)
 {
 	const struct kv_server *s = server(req);
 	struct fuse_entry_param e = {0};
 	uint64_t ino = 0;
-	int rc = lookup(req, parent, name, &ino);
+	int rc = lookup(req, unseal(req, told), name, &ino);
 
 	if (rc) {
 		fuse_reply_err(req, -rc);
 		return;
 	}
-	e.ino = ino;
-	fill_attr(s, e.ino, &e.attr);
+	e.ino = kv_seal_ino(&s->seal, ino);
+	fill_attr(s, ino, &e.attr);
 	e.attr_timeout = STATIC_TIMEOUT;
 	/* Whose process pid/N is, or whether it is at all, depends on who looks. */
 	e.entry_timeout = kv_ino_who(ino) ? 0.0 : STATIC_TIMEOUT;
@@ -190,9 +196,10 @@ static void op_forget_multi(fuse_req_t req, size_t count, struct fuse_forget_dat
 	fuse_reply_none(req);
 }
 
-static void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+static void op_getattr(fuse_req_t req, fuse_ino_t told, struct fuse_file_info *fi)
 {
 	const struct kv_server *s = server(req);
+	uint64_t ino = unseal(req, told);
 	struct stat st;
 
 	(void)fi;
@@ -216,13 +223,16 @@ static void op_readlink(fuse_req_t req, fuse_ino_t ino)
 		return;
 	}
 	rc = identify(req, &reader);
-	if (rc || !reader.pid) {
-		fuse_reply_err(req, rc ? -rc : ENOENT);
+	if (rc) {
+		fuse_reply_err(req, -rc);
 		return;
 	}
 	snprintf(name, sizeof(name), "%d", (int)reader.pid);
+	if (reader.pid)
+		fuse_reply_readlink(req, name);
+	else
+		fuse_reply_err(req, ENOENT);
 	kv_reader_close(&reader);
-	fuse_reply_readlink(req, name);
 }
 
 /* --- directories --- */
@@ -244,9 +254,10 @@ static int open_pids(fuse_req_t req, uint64_t *handle)
 	return rc;
 }
 
-static void op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+static void op_opendir(fuse_req_t req, fuse_ino_t told, struct fuse_file_info *fi)
 {
 	struct kv_server *s = server(req);
+	uint64_t ino = unseal(req, told);
 	const struct kv_node *node = kv_tree_node(&s->tree, ino);
 	int rc = node ? enter(req, ino) : -ENOENT;
 
@@ -268,69 +279,14 @@ static void op_releasedir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info 
 	fuse_reply_err(req, 0);
 }
 
-/*
- * Positions in a directory: 1 is behind ".", 2 behind "..", 3 + index behind
- * an entry of the tree, and PID_BASE + pid behind a process.
- */
-#define PID_BASE 0x100000
-
-struct listing {
-	fuse_req_t req;
-	char *buf;
-	size_t size, used;
-};
-
-/* False: full. */
-static bool add_entry(struct listing *l, const char *name, uint64_t ino, mode_t mode, off_t next)
-{
-	struct stat st = {.st_ino = ino, .st_mode = mode};
-	size_t n = fuse_add_direntry(l->req, l->buf + l->used, l->size - l->used, name, &st, next);
-
-	if (n > l->size - l->used)
-		return false;
-	l->used += n;
-	return true;
-}
-
-static bool list_tree(struct listing *l, const struct kv_tree *tree, uint64_t dir, off_t off)
-{
-	uint32_t i = off < 3 ? 0 : (uint32_t)off - 3 + 1;
-
-	if (off < 1 && !add_entry(l, ".", dir, S_IFDIR, 1))
-		return false;
-	if (off < 2 && !add_entry(l, "..", kv_tree_parent(tree, dir), S_IFDIR, 2))
-		return false;
-	for (i = kv_tree_child(tree, dir, i); i; i = kv_tree_child(tree, dir, i + 1))
-		if (!add_entry(l, tree->nodes[i].name, kv_ino(kv_ino_who(dir), i),
-			       tree->nodes[i].mode, 3 + (off_t)i))
-			return false;
-	return true;
-}
-
-static int list_pids(struct listing *l, const struct kv_server *s, struct kv_processes *processes,
-		     off_t off)
-{
-	pid_t nr = off < PID_BASE ? 1 : (pid_t)(off - PID_BASE) + 1;
-	struct kv_process p;
-	int rc;
-
-	for (; (rc = kv_processes_from(processes, nr, &p)) > 0; nr = p.nr + 1) {
-		char name[16];
-
-		snprintf(name, sizeof(name), "%d", (int)p.nr);
-		if (!add_entry(l, name, kv_ino(kv_who(p.pid, p.start), s->tree.pid), S_IFDIR,
-			       PID_BASE + (off_t)p.nr))
-			return 0;
-	}
-	return rc;
-}
-
-static void op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
+static void op_readdir(fuse_req_t req, fuse_ino_t told, size_t size, off_t off,
 		       struct fuse_file_info *fi)
 {
 	struct kv_server *s = server(req);
+	uint64_t ino = unseal(req, told);
 	const struct kv_node *node = kv_tree_node(&s->tree, ino);
-	struct listing l = {.req = req, .size = size < DIR_CHUNK ? size : DIR_CHUNK};
+	struct kv_listing l = {
+		.req = req, .seal = &s->seal, .size = size < DIR_CHUNK ? size : DIR_CHUNK};
 	struct kv_processes *processes = NULL;
 	int rc = 0;
 
@@ -343,8 +299,8 @@ static void op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 	l.buf = malloc(l.size);
 	if (!l.buf)
 		rc = -ENOMEM;
-	else if ((off >= PID_BASE || list_tree(&l, &s->tree, ino, off)) && processes)
-		rc = list_pids(&l, s, processes, off);
+	else if ((off >= KV_PID_BASE || kv_list_tree(&l, &s->tree, ino, off)) && processes)
+		rc = kv_list_pids(&l, &s->tree, processes, off);
 	/* Entries that are there go out; the failure comes with the next call. */
 	if (rc && !l.used)
 		fuse_reply_err(req, -rc);
@@ -379,9 +335,10 @@ static int open_file(struct kv_server *s, const struct kv_node *node, uint64_t i
 	return rc;
 }
 
-static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+static void op_open(fuse_req_t req, fuse_ino_t told, struct fuse_file_info *fi)
 {
 	struct kv_server *s = server(req);
+	uint64_t ino = unseal(req, told);
 	const struct kv_node *node = kv_tree_node(&s->tree, ino);
 	struct kv_reader reader = KV_READER_INIT;
 	int rc = 0;

@@ -14,11 +14,13 @@
 
 #include "handles.h"
 #include "iter/reader.h"
+#include "seal.h"
 #include "tree.h"
 
 struct kv_server {
 	struct kv_host host; /* identifies who opens */
 	struct kv_tree tree;
+	struct kv_seal seal;	 /* between the tree's numbers and the kernel's */
 	struct kv_handles files; /* struct kv_file */
 	struct kv_handles dirs;	 /* struct kv_processes, of pid/ alone */
 	uid_t uid;		 /* owner of the files */

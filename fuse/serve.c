@@ -118,6 +118,8 @@ static int open_server(struct mounted *m, const struct kv_mount_opts *opts, stru
 	struct kv_server *s = &m->server;
 	int rc = kv_tree_new(&s->tree, &m->views, opts->mode);
 
+	if (!rc)
+		rc = kv_seal_init(&s->seal);
 	if (rc)
 		return kv_err_errno(err, rc, "can't serve");
 	s->wide_uid = opts->uid;
@@ -357,10 +359,10 @@ int kv_umount(const char *mountpoint, struct kv_err *err)
 		return rc;
 	}
 	p.fd = daemon;
-	if (daemon >= 0 && poll(&p, 1, END_TIMEOUT_MS) == 0)
-		return kv_err_set(err, -ETIMEDOUT,
-				  "'%s' is unmounted, but its daemon has not "
-				  "ended",
-				  path);
-	return 0;
+	if (daemon < 0 || poll(&p, 1, END_TIMEOUT_MS) != 0)
+		return 0;
+	kv_err_set(err, -ETIMEDOUT, "'%s' is unmounted, but its daemon has not ended", path);
+	kv_err_hint(err, "a container, or another mount namespace, may still have the mount; "
+			 "the daemon ends with that");
+	return -ETIMEDOUT;
 }

@@ -156,13 +156,16 @@ static __always_inline int kv_begin_any(struct kv_call *c, struct bpf_iter_meta 
  * Return: 0, or 1: the program must return 1 (no memory for scratch; the
  * kernel then tells the reader EAGAIN instead of leaving a row out).
  */
-#define kv_begin(c, meta, object)                                                            \
-	({                                                                                   \
-		_Static_assert(                                                              \
-			!__builtin_types_compatible_p(typeof(object), struct task_struct *), \
-			"a view of tasks begins with kv_begin_task()");                      \
-		kv_begin_any(c, meta, object);                                               \
+#define kv_begin(c, meta, object)                                                              \
+	({                                                                                     \
+		_Static_assert(                                                                \
+			!KV_IS(object, struct task_struct) && !KV_IS(object, struct file) &&   \
+				!KV_IS(object, struct vm_area_struct) && !KV_IS(object, void), \
+			"a view of tasks begins with kv_begin_task()");                        \
+		kv_begin_any(c, meta, object);                                                 \
 	})
+
+#define KV_IS(object, type) __builtin_types_compatible_p(typeof(*(object)), type)
 
 enum kv_verdict {
 	KV_LEAVE = 0, /* the program returns it: no row of this object */

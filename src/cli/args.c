@@ -21,7 +21,8 @@ enum { LONG_PIN_DIR = 256, LONG_ITER_DIR, LONG_PID };
 
 static const struct option_def defs[] = {
 	{KV_OPT_FOREGROUND, "foreground", 'f', NULL, "stay in front, log to stderr"},
-	{KV_OPT_MOUNT, "options", 'o', "OPT[,OPT...]", "mount options: pin_dir=DIR, iter_dir=DIR"},
+	{KV_OPT_MOUNT, "options", 'o', "OPT[,OPT...]",
+	 "allow_other, view=reader|host, hidepid=0|1|2, uid=, gid=, mode=, ..."},
 	{KV_OPT_FORMAT, "format", 'F', "FORMAT", "text (default), json or csv"},
 	{KV_OPT_COLUMNS, "columns", 'c', "COL[,COL...]", "only these columns, in this order"},
 	{KV_OPT_PID, "pid", LONG_PID, "PID", "only this process and its threads"},

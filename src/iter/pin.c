@@ -248,6 +248,16 @@ static int inspect(const char *path, struct kv_loaded *loaded, struct kv_table *
 	return 0;
 }
 
+/* An object of the same bytes, but built with other headers than ours. */
+static bool has_our_scope(int readers)
+{
+	struct bpf_map_info map = {0};
+	uint32_t len = sizeof(map);
+
+	return bpf_obj_get_info_by_fd(readers, &map, &len) == 0 &&
+	       map.value_size == sizeof(struct kv_scope);
+}
+
 int kv_pin_use(const struct kv_pins *pins, struct kv_view *view, struct kv_err *err)
 {
 	struct kv_loaded loaded = KV_LOADED_INIT;
@@ -265,7 +275,8 @@ int kv_pin_use(const struct kv_pins *pins, struct kv_view *view, struct kv_err *
 		return kv_err_set(err, -ESTALE, "'%s' is not a view's pin", path);
 	if (rc)
 		return kv_err_errno(err, rc, "can't use the pin '%s'", path);
-	if (table.abi != KV_ABI_VERSION || table.fingerprint != view->fingerprint) {
+	if (table.abi != KV_ABI_VERSION || table.fingerprint != view->fingerprint ||
+	    !has_our_scope(loaded.readers_fd)) {
 		kv_loaded_close(&loaded);
 		return kv_err_set(err, -ESTALE, "'%s' was pinned by another build of kview", path);
 	}

@@ -80,10 +80,9 @@ int kv_process_find(const struct kv_host *host, const struct kv_reader *reader, 
 		pid = ioctl(reader->holds[KV_HOLD_PID_NS], NS_GET_TGID_FROM_PIDNS, nr);
 		if (pid < 0 && errno == ESRCH)
 			return -ENOENT;
-		if (pid < 0)
-			return search(host, reader, nr, process);
 	}
-	rc = kv_process_look(host, reader, pid, process);
+	rc = pid < 0 ? search(host, reader, nr, process)
+		     : kv_process_look(host, reader, pid, process);
 	/* The number may be that of a thread, or another's by now. */
 	return !rc && process->nr != nr ? -ENOENT : rc;
 }
@@ -169,6 +168,7 @@ static int list_all(struct kv_processes *p)
 	_cleanup_close_ int iter = kv_loaded_iter(&p->host->processes_tool, 0, 0);
 	int rc;
 
+	p->is_listed = false;
 	if (iter < 0)
 		return iter;
 	p->n = p->at = 0;
@@ -176,7 +176,8 @@ static int list_all(struct kv_processes *p)
 	if (rc)
 		return rc;
 	/* The kernel's order is that of our own numbers, not of those in a nested namespace. */
-	qsort(p->list, p->n, sizeof(*p->list), by_nr);
+	if (p->n)
+		qsort(p->list, p->n, sizeof(*p->list), by_nr);
 	p->is_listed = true;
 	return 0;
 }
