@@ -16,6 +16,7 @@
 #include "base/cleanup.h"
 #include "iter/kernel.h"
 #include "iter/pinset.h"
+#include "iter/reader.h"
 
 static char buf[65536];
 
@@ -69,19 +70,32 @@ static int64_t drain(const struct kv_view *view, long *rows)
 	}
 }
 
-static int run(const struct kv_view *view, int times, struct kv_err *err)
+/* The drain sees all: no question for each task may be part of the limit. */
+static int make_scope(struct kv_scope *scope, struct kv_err *err)
 {
-	struct kv_scope scope = {.boot_time = kv_kernel_boot_time()};
-	struct kv_self self = {0};
+	const struct kv_policy policy = {0};
+	struct kv_reader reader = KV_READER_INIT;
+	struct kv_host host = KV_HOST_INIT;
+	int rc = kv_host_open(&host, &policy, false, err);
+
+	if (!rc)
+		rc = kv_reader_self(&host, &reader, err);
+	kv_host_close(&host);
+	if (rc)
+		return rc;
+	*scope = reader.scope;
+	scope->boot_time = kv_kernel_boot_time();
+	scope->passes = 1 << KV_PUBLIC | 1 << KV_PTRACE | 1 << KV_FILES | 1 << KV_MAPS;
+	kv_reader_close(&reader);
+	return 0;
+}
+
+static int drain_times(const struct kv_view *view, int times, struct kv_err *err)
+{
 	long rows = 0;
 	int64_t ns;
-	int rc = kv_kernel_self(&self, err);
+	int rc = 0;
 
-	scope.pid_ns_level = self.pid_ns_level;
-	if (!rc)
-		rc = bpf_map_update_elem(view->loaded.readers_fd, &self.id, &scope, BPF_ANY);
-	if (rc)
-		return kv_err_errno(err, rc, "can't register as a reader");
 	while (rc >= 0 && times-- > 0) {
 		ns = drain(view, NULL);
 		rc = ns < 0 ? (int)ns : 0;
@@ -90,11 +104,28 @@ static int run(const struct kv_view *view, int times, struct kv_err *err)
 	}
 	ns = drain(view, &rows);
 	rc = rc ? rc : ns < 0 ? (int)ns : 0;
-	bpf_map_delete_elem(view->loaded.readers_fd, &self.id);
 	if (rc)
 		return kv_err_errno(err, rc, "can't drain view '%s'", view->name);
 	printf("rows %ld\n", rows);
 	return 0;
+}
+
+static int run(const struct kv_view *view, int times, struct kv_err *err)
+{
+	struct kv_scope scope;
+	uint64_t id;
+	int rc = make_scope(&scope, err);
+
+	if (!rc)
+		rc = kv_kernel_self(&id, err);
+	if (rc)
+		return rc;
+	rc = bpf_map_update_elem(view->loaded.readers_fd, &id, &scope, BPF_ANY);
+	if (rc)
+		return kv_err_errno(err, rc, "can't register as a reader");
+	rc = drain_times(view, times, err);
+	bpf_map_delete_elem(view->loaded.readers_fd, &id);
+	return rc;
 }
 
 int main(int argc, char **argv)

@@ -19,25 +19,39 @@
 
 static struct {
 	int bytes;     /* memfd: each iterator reads it from its start; -1: none */
+	int one;       /* memfd of iterators that are made for one task; -1: @bytes is */
 	int fd;	       /* or this very description, whatever it is; -1: none */
 	int fail;      /* or this -errno */
 	int link_fail; /* -errno of making a link */
 	unsigned int opens, links, adds, removes;
-	uint32_t pid; /* asked for by the last link */
-} fake = {.bytes = -1, .fd = -1};
+	uint32_t pid, tid; /* asked for by the last link */
 
-int bpf_iter_create(int link_fd)
+	struct kv_scope scope; /* as the last read was registered with */
+	uint8_t saws[8];       /* what the program answers to each read, ... */
+	unsigned int reads;    /* ... of which so many have been; the last one stays */
+	void (*on_read)(void); /* called after each, within the registration; NULL: nothing */
+	int full;	       /* registrations that the map has no room for */
+	uint64_t keys[4];      /* that it holds meanwhile; 0 for none */
+} fake = {.bytes = -1, .one = -1, .fd = -1};
+
+/* From its start, whoever else reads it. */
+static inline int fake_reopen(int fd)
 {
 	char path[64];
 
-	(void)link_fd;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	return open(path, O_RDONLY | O_CLOEXEC);
+}
+
+/* A link that is open was made for one task: views and tools here have none. */
+int bpf_iter_create(int link_fd)
+{
 	fake.opens++;
 	if (fake.fail)
 		return fake.fail;
 	if (fake.fd >= 0)
 		return fcntl(fake.fd, F_DUPFD_CLOEXEC, 3);
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fake.bytes);
-	return open(path, O_RDONLY | O_CLOEXEC);
+	return fake_reopen(link_fd >= 0 && fake.one >= 0 ? fake.one : fake.bytes);
 }
 
 int bpf_link_create(int prog_fd, int target_fd, enum bpf_attach_type type,
@@ -48,6 +62,7 @@ int bpf_link_create(int prog_fd, int target_fd, enum bpf_attach_type type,
 	(void)type;
 	fake.links++;
 	fake.pid = opts->iter_info->task.pid;
+	fake.tid = opts->iter_info->task.tid;
 	return fake.link_fail ? fake.link_fail : open("/dev/null", O_RDONLY | O_CLOEXEC);
 }
 
@@ -55,18 +70,57 @@ int bpf_map_update_elem(int fd, const void *key, const void *value, __u64 flags)
 {
 	(void)fd;
 	(void)key;
-	(void)value;
 	(void)flags;
+	if (fake.full && fake.full--)
+		return -E2BIG;
+	memcpy(&fake.scope, value, sizeof(fake.scope));
 	fake.adds++;
+	return 0;
+}
+
+int bpf_map_lookup_elem(int fd, const void *key, void *value)
+{
+	const unsigned int last = sizeof(fake.saws) - 1;
+	struct kv_scope scope = fake.scope;
+
+	(void)fd;
+	(void)key;
+	scope.saw = fake.saws[fake.reads < last ? fake.reads : last];
+	fake.reads++;
+	if (fake.on_read)
+		fake.on_read();
+	memcpy(value, &scope, sizeof(scope));
 	return 0;
 }
 
 int bpf_map_delete_elem(int fd, const void *key)
 {
+	uint64_t gone;
+
 	(void)fd;
-	(void)key;
+	memcpy(&gone, key, sizeof(gone));
+	for (size_t i = 0; i < ARRAY_SIZE(fake.keys); i++)
+		if (fake.keys[i] == gone) {
+			fake.keys[i] = 0;
+			return 0;
+		}
 	fake.removes++;
 	return 0;
+}
+
+int bpf_map_get_next_key(int fd, const void *key, void *next)
+{
+	size_t i = 0;
+
+	(void)fd;
+	while (key && i < ARRAY_SIZE(fake.keys) && memcmp(&fake.keys[i++], key, 8) != 0)
+		;
+	for (; i < ARRAY_SIZE(fake.keys); i++)
+		if (fake.keys[i]) {
+			memcpy(next, &fake.keys[i], sizeof(fake.keys[i]));
+			return 0;
+		}
+	return -ENOENT;
 }
 
 /* As if in the initial pid namespace, where a thread knows its own number. */
@@ -81,21 +135,39 @@ int stat(const char *restrict path, struct stat *restrict st)
 
 static inline void fake_reset(void)
 {
-	if (fake.bytes >= 0)
-		close(fake.bytes);
-	if (fake.fd >= 0)
-		close(fake.fd);
+	const int fds[] = {fake.bytes, fake.one, fake.fd};
+
+	for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
+		if (fds[i] >= 0)
+			close(fds[i]);
 	memset(&fake, 0, sizeof(fake));
-	fake.bytes = fake.fd = -1;
+	fake.bytes = fake.one = fake.fd = -1;
+}
+
+/* The program answers every read with @saw. */
+static inline void fake_saw(uint8_t saw)
+{
+	memset(fake.saws, saw, sizeof(fake.saws));
+}
+
+static inline void fake_fill(int *fd, const void *bytes, size_t n)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = memfd_create("iterator", MFD_CLOEXEC);
+	assert_true(*fd >= 0);
+	assert_int_equal(write(*fd, bytes, n), n);
 }
 
 static inline void fake_bytes(const void *bytes, size_t n)
 {
-	if (fake.bytes >= 0)
-		close(fake.bytes);
-	fake.bytes = memfd_create("iterator", MFD_CLOEXEC);
-	assert_true(fake.bytes >= 0);
-	assert_int_equal(write(fake.bytes, bytes, n), n);
+	fake_fill(&fake.bytes, bytes, n);
+}
+
+/* What iterators for one task give, apart from those for all. */
+static inline void fake_one(const void *bytes, size_t n)
+{
+	fake_fill(&fake.one, bytes, n);
 }
 
 /* Each message sent is what one read gets. Returns the end to send at. */
@@ -200,6 +272,21 @@ static inline int fake_open_fds(void)
 	for (int fd = 0; fd < 1024; fd++)
 		n += fcntl(fd, F_GETFD) >= 0;
 	return n;
+}
+
+/* --- a reader whose namespaces are held by descriptors --- */
+
+static inline struct kv_reader fake_reader(void)
+{
+	struct kv_reader reader = KV_READER_INIT;
+
+	reader.scope.pid_ns = 0xabcd;
+	reader.scope.fsuid = 1000;
+	for (int i = 0; i < KV_HOLDS; i++) {
+		reader.holds[i] = open("/dev/null", O_RDONLY | O_CLOEXEC);
+		assert_true(reader.holds[i] >= 0);
+	}
+	return reader;
 }
 
 #define WITH_FAKE(f) cmocka_unit_test_setup_teardown(f, fake_setup, fake_setup)

@@ -39,12 +39,18 @@ static inline bool is_cancelled(void *arg)
 	return r->cancel_in >= 0 && r->cancel_in-- == 0;
 }
 
+/* The file takes over a reader with descriptors, and shows one process if @pid is not 0. */
 static inline void reader_open(struct reader *r, const struct kv_format *format, pid_t pid)
 {
-	const struct kv_source source = {.view = &fake_view, .format = format, .pid = pid};
+	const struct kv_source source = {
+		.view = &fake_view, .format = format, .pid = pid, .start = pid ? 77 : 0};
+	struct kv_reader reader = fake_reader();
 
-	*r = (struct reader){.file = kv_file_new(&source), .got = malloc(1 << 21), .cancel_in = -1};
+	*r = (struct reader){
+		.file = kv_file_new(&source, &reader), .got = malloc(1 << 21), .cancel_in = -1};
 	assert_non_null(r->file);
+	for (int i = 0; i < KV_HOLDS; i++)
+		assert_int_equal(reader.holds[i], -1);
 }
 
 static inline void reader_close(struct reader *r)

@@ -2,9 +2,14 @@
 /* The read loop over an iterator that gives whatever a kernel may give. */
 #include "fake_iter.h"
 
+static const struct kv_reader reader = {
+	.scope = {.pid_ns = 0xabcd, .fsuid = 1000, .passes = 1 << KV_PUBLIC},
+	.holds = {-1, -1, -1, -1},
+};
+
 static struct kv_run *start(const struct kv_run_opts *opts)
 {
-	static const struct kv_run_opts none;
+	static const struct kv_run_opts none = {.reader = &reader};
 	struct kv_run *run = NULL;
 	struct kv_err err = {0};
 
@@ -192,7 +197,7 @@ static void endless_eagain_is_an_error_with_a_hint(void **state)
 
 static void an_iterator_that_cannot_be_made_is_an_error(void **state)
 {
-	const struct kv_run_opts opts = {0};
+	const struct kv_run_opts opts = {.reader = &reader};
 	struct kv_run *run = NULL;
 	struct kv_err err = {0};
 
@@ -224,7 +229,7 @@ static bool is_cancelled(void *arg)
 static void eagain_is_waited_out(void **state)
 {
 	struct asked a = {.send_at = 50, .to = fake_messages()};
-	const struct kv_run_opts opts = {.cancelled = is_cancelled, .arg = &a};
+	const struct kv_run_opts opts = {.reader = &reader, .cancelled = is_cancelled, .arg = &a};
 	struct kv_run *run;
 
 	(void)state;
@@ -238,7 +243,7 @@ static void eagain_is_waited_out(void **state)
 static void a_cancelled_run_can_go_on(void **state)
 {
 	struct asked a = {.send_at = 6, .cancel_at = 3, .to = fake_messages()};
-	const struct kv_run_opts opts = {.cancelled = is_cancelled, .arg = &a};
+	const struct kv_run_opts opts = {.reader = &reader, .cancelled = is_cancelled, .arg = &a};
 	struct kv_err err = {0};
 	struct kv_run *run;
 	uint32_t n;
@@ -255,7 +260,7 @@ static void a_cancelled_run_can_go_on(void **state)
 static void a_cancel_amid_a_record_loses_nothing(void **state)
 {
 	struct asked a = {.cancel_at = 2, .to = fake_messages()};
-	const struct kv_run_opts opts = {.cancelled = is_cancelled, .arg = &a};
+	const struct kv_run_opts opts = {.reader = &reader, .cancelled = is_cancelled, .arg = &a};
 	struct kv_err err = {0};
 	struct fake_record r;
 	struct kv_run *run;
@@ -275,7 +280,8 @@ static void a_cancel_amid_a_record_loses_nothing(void **state)
 static void whom_to_ask_can_change(void **state)
 {
 	struct asked first = {0}, second = {.cancel_at = 1};
-	const struct kv_run_opts opts = {.cancelled = is_cancelled, .arg = &first};
+	const struct kv_run_opts opts = {
+		.reader = &reader, .cancelled = is_cancelled, .arg = &first};
 	struct kv_err err = {0};
 	struct kv_run *run;
 	uint32_t n;
@@ -293,7 +299,7 @@ static void whom_to_ask_can_change(void **state)
 
 static void a_process_gets_a_link_of_its_own(void **state)
 {
-	const struct kv_run_opts opts = {.pid = getpid()};
+	const struct kv_run_opts opts = {.reader = &reader, .pid = getpid()};
 	int before = fake_open_fds();
 	struct kv_run *run;
 
@@ -310,7 +316,7 @@ static void a_process_gets_a_link_of_its_own(void **state)
 
 static int start_for(pid_t pid, struct kv_err *err)
 {
-	const struct kv_run_opts opts = {.pid = pid};
+	const struct kv_run_opts opts = {.reader = &reader, .pid = pid};
 	struct kv_run *run = NULL;
 	int rc;
 

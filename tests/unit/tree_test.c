@@ -17,7 +17,7 @@ static struct kv_tree tree;
 static int make_tree(void **state)
 {
 	(void)state;
-	return kv_tree_new(&tree, &views);
+	return kv_tree_new(&tree, &views, 0400);
 }
 
 static int free_tree(void **state)
@@ -25,6 +25,18 @@ static int free_tree(void **state)
 	(void)state;
 	kv_tree_free(&tree);
 	return 0;
+}
+
+#define BEGAN UINT64_C(123456789012345) /* all processes here, ns after boot */
+
+/* A name in a directory; the process of a number is for who serves to find. */
+static uint64_t walk_to(uint64_t dir, const char *name)
+{
+	uint64_t ino = kv_tree_lookup(&tree, dir, name);
+
+	if (!ino && kv_tree_node(&tree, dir)->type == KV_NODE_PIDS && kv_tree_pid(name))
+		ino = kv_ino(kv_who(kv_tree_pid(name), BEGAN), tree.pid);
+	return ino;
 }
 
 /* A path of names below the root; 0 where one is missing. */
@@ -36,7 +48,7 @@ static uint64_t walk(const char *path)
 	snprintf(copy, sizeof(copy), "%s", path);
 	for (char *name = strtok_r(copy, "/", &save); name && ino;
 	     name = strtok_r(NULL, "/", &save))
-		ino = kv_tree_lookup(&tree, ino, name);
+		ino = walk_to(ino, name);
 	return ino;
 }
 
@@ -141,30 +153,36 @@ static void numbers_of_processes_are_directories(void **state)
 		snprintf(path, sizeof(path), "pid/%d", (int)pids[i]);
 		assert_true(S_ISDIR(node_at(path)->mode));
 		assert_int_equal(kv_ino_pid(walk(path)), pids[i]);
+		assert_int_equal(kv_ino_who(walk(path)), kv_who(pids[i], BEGAN));
 		strcat(path, "/json/task.json");
 		assert_int_equal(kv_ino_pid(walk(path)), pids[i]);
+		assert_int_equal(kv_ino_who(walk(path)), kv_who(pids[i], BEGAN));
 		assert_true(S_ISREG(node_at(path)->mode));
 	}
 }
 
-static void only_proper_numbers_are_processes(void **state)
+/* Whose process a number is depends on who looks: the tree does not know. */
+static void the_tree_itself_finds_only_self_below_pid(void **state)
 {
-	static const char *const names[] = {
-		"0",	      "00",
-		"01",	      "-1",
-		"+1",	      "1 ",
-		" 1",	      "1x",
-		"x1",	      "0x1",
-		"",	      "1.",
-		"1\n2",	      "99999999",
-		"4294967297", "18446744073709551617",
-		"\xd9\xa1",   "99999999999999999999999999999999",
-	};
+	(void)state;
+	assert_true(kv_tree_lookup(&tree, walk("pid"), "self") != 0);
+	assert_int_equal(kv_tree_lookup(&tree, walk("pid"), "1"), 0);
+	assert_int_equal(kv_tree_lookup(&tree, walk("pid"), "4194303"), 0);
+	assert_int_equal(kv_tree_lookup(&tree, walk("pid"), ""), 0);
+}
+
+/* --- which process of a number --- */
+
+#define TICK 1024u /* ns: what is kept of a start */
+
+static void files_of_a_later_process_have_numbers_of_their_own(void **state)
+{
+	uint32_t index;
 
 	(void)state;
-	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
-		if (kv_tree_lookup(&tree, walk("pid"), names[i]))
-			fail_msg("'%s' is taken for a process", names[i]);
+	index = kv_ino_index(walk("pid/1/task"));
+	assert_true(kv_ino(kv_who(1, BEGAN), index) != kv_ino(kv_who(1, BEGAN + TICK), index));
+	assert_non_null(kv_tree_node(&tree, kv_ino(kv_who(1, BEGAN + TICK), index)));
 }
 
 static void numbers_are_processes_below_pid_only(void **state)
@@ -209,11 +227,45 @@ static void files_know_their_view_and_format(void **state)
 
 static void kernel_wide_views_are_for_root(void **state)
 {
+	static const char *const paths[] = {"kmem_cache", "json/kmem_cache.json",
+					    "csv/kmem_cache.csv"};
+
 	(void)state;
-	assert_int_equal(node_at("kmem_cache")->mode, S_IFREG | 0400);
-	assert_int_equal(node_at("json/kmem_cache.json")->mode, S_IFREG | 0400);
-	assert_int_equal(node_at("csv/kmem_cache.csv")->mode, S_IFREG | 0400);
+	for (size_t i = 0; i < ARRAY_SIZE(paths); i++) {
+		assert_int_equal(node_at(paths[i])->mode, S_IFREG | 0400);
+		assert_true(node_at(paths[i])->is_wide);
+	}
 	assert_int_equal(node_at("schema/kmem_cache")->mode, S_IFREG | 0444);
+	assert_false(node_at("schema/kmem_cache")->is_wide);
+	assert_false(node_at("task")->is_wide);
+	assert_false(node_at("pid/1/task")->is_wide);
+	assert_false(node_at("json")->is_wide);
+}
+
+static void expect_wide_mode(mode_t mode)
+{
+	struct stat st;
+
+	assert_int_equal(kv_tree_new(&tree, &views, mode), 0);
+	for (uint32_t i = KV_ROOT; i < tree.n; i++)
+		if (tree.nodes[i].is_wide)
+			assert_int_equal(tree.nodes[i].mode, S_IFREG | mode);
+	kv_tree_attr(&tree, walk("json/kmem_cache.json"), &st);
+	assert_int_equal(st.st_mode, S_IFREG | mode);
+	assert_int_equal(node_at("task")->mode, S_IFREG | 0444);
+	assert_int_equal(node_at("pid/1/csv/task.csv")->mode, S_IFREG | 0444);
+	assert_int_equal(node_at("schema/kmem_cache")->mode, S_IFREG | 0444);
+	assert_int_equal(node_at("pid")->mode, S_IFDIR | 0555);
+	kv_tree_free(&tree);
+}
+
+static void the_mode_of_kernel_wide_views_can_be_chosen(void **state)
+{
+	(void)state;
+	expect_wide_mode(0440);
+	expect_wide_mode(0444);
+	expect_wide_mode(0);
+	expect_wide_mode(0777);
 }
 
 static void views_of_tasks_are_for_all(void **state)
@@ -237,12 +289,25 @@ static void numbers_that_name_nothing_are_refused(void **state)
 	assert_null(kv_tree_node(&tree, 0));
 	assert_null(kv_tree_node(&tree, tree.n));
 	assert_null(kv_tree_node(&tree, 0xffff));
-	/* The template without a process, and a process where there is none. */
+}
+
+/* Every node with a process, and without: one of the two it is. */
+static void processes_are_named_below_pid_alone(void **state)
+{
+	const uint64_t who = kv_who(1, BEGAN);
+
+	(void)state;
+	for (uint32_t i = KV_ROOT; i < tree.n; i++) {
+		bool below = i >= tree.pid;
+
+		assert_int_equal(kv_tree_node(&tree, i) == NULL, below);
+		assert_int_equal(kv_tree_node(&tree, kv_ino(who, i)) != NULL, below);
+	}
+	assert_null(kv_tree_node(&tree, kv_ino(who, 0)));
+	assert_null(kv_tree_node(&tree, kv_ino(who, tree.n)));
 	assert_null(kv_tree_node(&tree, tree.pid));
-	assert_null(kv_tree_node(&tree, kv_ino(0, kv_ino_index(walk("pid/1/task")))));
-	assert_null(kv_tree_node(&tree, kv_ino(1, KV_ROOT)));
-	assert_null(kv_tree_node(&tree, kv_ino(1, kv_ino_index(walk("task")))));
-	assert_null(kv_tree_node(&tree, kv_ino(1, tree.pids)));
+	assert_null(kv_tree_node(&tree, kv_ino(who, tree.pids)));
+	assert_null(kv_tree_node(&tree, kv_ino(who, KV_ROOT)));
 }
 
 static void a_wrong_directory_has_no_names(void **state)
@@ -262,7 +327,7 @@ static unsigned int check_below(uint64_t dir)
 	struct stat st;
 
 	for (uint32_t i = kv_tree_child(&tree, dir, 0); i; i = kv_tree_child(&tree, dir, i + 1)) {
-		uint64_t ino = kv_ino(kv_ino_pid(dir), i);
+		uint64_t ino = kv_ino(kv_ino_who(dir), i);
 
 		assert_int_equal(kv_tree_lookup(&tree, dir, tree.nodes[i].name), ino);
 		assert_int_equal(kv_tree_parent(&tree, ino), dir);
@@ -320,7 +385,7 @@ static void numbers_are_the_same_in_another_worker(void **state)
 	struct kv_tree other;
 
 	(void)state;
-	assert_int_equal(kv_tree_new(&other, &views), 0);
+	assert_int_equal(kv_tree_new(&other, &views, 0400), 0);
 	assert_int_equal(other.n, tree.n);
 	for (uint32_t i = KV_ROOT; i < tree.n; i++) {
 		assert_int_equal(other.nodes[i].parent, tree.nodes[i].parent);
@@ -337,7 +402,7 @@ static void with_tree(struct kv_view *some, size_t n, const char *root)
 {
 	const struct kv_views v = {.list = some, .n = n};
 
-	assert_int_equal(kv_tree_new(&tree, &v), 0);
+	assert_int_equal(kv_tree_new(&tree, &v, 0400), 0);
 	assert_names("", root);
 }
 
@@ -392,7 +457,8 @@ int main(void)
 		IN_TREE(names_are_taken_whole),
 		IN_TREE(nothing_is_below_a_file_or_a_link),
 		IN_TREE(numbers_of_processes_are_directories),
-		IN_TREE(only_proper_numbers_are_processes),
+		IN_TREE(the_tree_itself_finds_only_self_below_pid),
+		IN_TREE(files_of_a_later_process_have_numbers_of_their_own),
 		IN_TREE(numbers_are_processes_below_pid_only),
 		IN_TREE(files_of_two_processes_have_numbers_of_their_own),
 		IN_TREE(self_is_a_link),
@@ -401,11 +467,13 @@ int main(void)
 		IN_TREE(views_of_tasks_are_for_all),
 		IN_TREE(nothing_is_writable),
 		IN_TREE(numbers_that_name_nothing_are_refused),
+		IN_TREE(processes_are_named_below_pid_alone),
 		IN_TREE(a_wrong_directory_has_no_names),
 		IN_TREE(listing_lookup_parent_and_attributes_agree),
 		IN_TREE(the_root_is_its_own_parent),
 		IN_TREE(a_listing_goes_on_where_it_stopped),
 		IN_TREE(numbers_are_the_same_in_another_worker),
+		cmocka_unit_test(the_mode_of_kernel_wide_views_can_be_chosen),
 		cmocka_unit_test(without_views_there_are_only_empty_directories),
 		cmocka_unit_test(without_views_of_tasks_there_is_no_pid),
 		cmocka_unit_test(the_view_of_a_user_needs_no_word_here),
