@@ -189,7 +189,7 @@ demo: deps
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)BUILD=$(BUILD) tests/demo
 
-MANS := man/kview.1 man/kview-iters.7
+MANS := man/kview.1 man/kview.8 man/kview-iters.7
 HEADERS := $(wildcard iters/*.h)
 
 ##install: into $(DESTDIR)$(PREFIX), and the helper by which mount(8) and fstab find kview
@@ -199,6 +199,7 @@ install: all
 	ln -sf $(PREFIX)/bin/kview $(DESTDIR)$(SBINDIR)/mount.fuse.kview
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man1 man/kview.1
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man7 man/kview-iters.7
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man8 man/kview.8
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/include/kview $(HEADERS)
 
 ##uninstall: remove what install put there
@@ -206,6 +207,7 @@ uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/bin/kview $(DESTDIR)$(SBINDIR)/mount.fuse.kview
 	rm -f $(DESTDIR)$(PREFIX)/share/man/man1/kview.1
 	rm -f $(DESTDIR)$(PREFIX)/share/man/man7/kview-iters.7
+	rm -f $(DESTDIR)$(PREFIX)/share/man/man8/kview.8
 	rm -f $(HEADERS:iters/%=$(DESTDIR)$(PREFIX)/include/kview/%)
 	-rmdir $(DESTDIR)$(PREFIX)/include/kview
 

@@ -14,6 +14,7 @@ setup_file() {
 	kview_setup
 	export PATH=$BUILD:$PATH
 	mkdir -p "$DIR/blocks"
+	chmod 755 "$DIR" # examples have readers who are not root
 	split_blocks
 }
 
@@ -81,7 +82,7 @@ run_lines() {
 	while read -r line; do
 		out=$(run_as_shown "$settings
 $line") || { echo "failed: $line"; return 1; }
-		case $line in [a-z]*=*) settings+="$line"$'\n' ;; esac
+		[[ ! $line =~ ^[a-z]+= ]] || settings+="$line"$'\n'
 		says_nothing "$line" || [ -n "$out" ] || { echo "silent: $line"; return 1; }
 		n=$((n + 1))
 	done
@@ -126,6 +127,26 @@ same() {
 	[ "$n" -ge 7 ]
 }
 
+@test "README: the transcript of readers shows what is shown" {
+	local line out='' n=0
+	numbers() {
+		sed -E 's/[0-9]+/N/g; s/ +/ /g'
+	}
+	own_places <"$DIR/blocks/console.2" >"$DIR/transcript"
+	while IFS= read -r line; do
+		if [ "${line:0:2}" = '# ' ]; then
+			echo "$line"
+			# What a reader may not see is an error that it shows.
+			out=$(run_as_shown "${line:2}" 2>&1 3>&-) || [[ $out == *'Permission denied' ]]
+		else
+			numbers <<<"$out" | grep -qxF -- "$(numbers <<<"$line")" ||
+				{ echo "not shown: $line"; echo "$out"; return 1; }
+			n=$((n + 1))
+		fi
+	done <"$DIR/transcript"
+	[ "$n" = 6 ]
+}
+
 # How many fields the first line has.
 fields() {
 	awk -F'[ ,\t]+' '{print NF; exit}'
@@ -164,14 +185,17 @@ fields() {
 	section kview.1 EXAMPLES | commands | own_places | run_lines
 }
 
-@test "README and kview(1): the fstab line mounts" {
-	local helpers line
-	line=$(cat "$DIR/blocks/fstab.1")
-	section kview.1 'MOUNT OPTIONS' | sed 's/^ *//' | grep -xF -- "$line"
+@test "kview(8): the examples work" {
+	section kview.8 EXAMPLES | commands | own_places | run_lines
+}
+
+# mounts_by_fstab LINE
+mounts_by_fstab() {
+	local helpers
 	helpers=$(readlink -f /sbin)
 	mkdir -p "$DIR/sbin" "$MNT"
 	ln -sf "$KVIEW" "$DIR/sbin/mount.fuse.kview"
-	own_places <<<"$line" | sed "s|defaults|defaults,pin_dir=$KVIEW_PIN_DIR|" >"$DIR/fstab"
+	own_places <<<"$1" | sed "s| 0 0|,pin_dir=$KVIEW_PIN_DIR 0 0|" >"$DIR/fstab"
 	timeout 60 unshare -m bash -euc "
 		mount --bind '$DIR/sbin' '$helpers'
 		mount -T '$DIR/fstab' '$MNT'
@@ -179,6 +203,16 @@ fields() {
 		'$KVIEW' umount '$MNT'" >"$DIR/out" 3>&-
 	[ "$(wc -l <"$DIR/out")" = 2 ]
 	[ "$(head -n 1 "$DIR/out" | awk '{print $1}')" = PID ]
+}
+
+@test "README and kview(8): the fstab lines mount" {
+	local line lines
+	lines=$(section kview.8 FSTAB | sed -n 's/^ *\(kview .* 0 0\)$/\1/p')
+	grep -xF -- "$(cat "$DIR/blocks/fstab.1")" <<<"$lines"
+	[ "$(wc -l <<<"$lines")" = 4 ]
+	while read -r line; do
+		mounts_by_fstab "$line"
+	done <<<"$lines"
 }
 
 # --- views of one's own ---
@@ -244,7 +278,7 @@ number() {
 		grep -qwE "$name" "$ROOT"/iters/*.h || { echo "no header has $name"; return 1; }
 	done
 	for name in $(sed -nE 's/^#define (KV_[A-Z]+|kv_[a-z_]+)\(.*/\1/p; s/^static __always_inline .*\b(kv_[a-z_]+)\(.*/\1/p' "$ROOT/iters/kview.h"); do
-		case $name in KV_TAG | kv_table | kv_opaque) continue ;; esac
+		case $name in KV_TAG | KV_IS | kv_table | kv_opaque | kv_begin_any | kv_text_numbers) continue ;; esac
 		grep -qx "$name" <<<"$names" || { echo "the page lacks $name"; return 1; }
 	done
 }
@@ -324,9 +358,11 @@ number() {
 	[ "$(readlink "$MNT/pid/self")" -gt 0 ]
 }
 
-@test "kview(1): the mount options are those that are taken" {
+@test "kview(8): the mount options are those that are taken" {
 	local word options
-	options=$(section kview.1 'MOUNT OPTIONS' | tr -s ' \n' ' ')
+	same "$(kview mount -o nonesuch "$DIR/other" 2>&1 | sed -n "s/hint: kview's own are //p" | grep -oE '[a-z_]+=|allow_[a-z]+' | tr -d = | sort)" \
+		"$(awk '/^\.Sh/ {on = /OPTIONS/} on' "$MAN/kview.8" | sed -nE 's/^\.It Cm ([a-z_]+).*/\1/p' | sort)"
+	options=$(section kview.8 'MOUNT OPTIONS' | tr -s ' \n' ' ')
 	for word in defaults rw noauto nofail _netdev user; do
 		grep -qE "[( ]${word}[,) ]" <<<"$options"
 	done
@@ -338,11 +374,25 @@ number() {
 	[ "$status" = 1 ]
 	run timeout 20 kview mount -o "iter_dir=$DIR/none" "$DIR/other"
 	[ "$status" = 1 ]
-	for word in allow_other allow_root; do
-		grep -qw "$word" <<<"$options"
-		run timeout 20 kview mount -o $word "$DIR/other"
-		[ "$status" = 2 ]
+	grep -qw allow_root <<<"$options"
+	run timeout 20 kview mount -o allow_root "$DIR/other"
+	[ "$status" = 2 ]
+}
+
+@test "kview(8): the values that stand there are taken" {
+	local option
+	for option in view={reader,host} hidepid={0,off,1,noaccess,2,invisible} gid=adm uid=nobody mode=0440; do
+		kview_mount -o "$option" 3>&-
+		kview_umount
 	done
+}
+
+@test "kview(8): without CAP_SYS_PTRACE a daemon refuses readers of other namespaces" {
+	timeout 20 setpriv --bounding-set=-sys_ptrace --inh-caps=-sys_ptrace "$KVIEW" mount -o allow_other "$MNT" 3>&-
+	runuser -u nobody -- head -n 1 "$MNT/task"
+	run bwrap --ro-bind / / --proc /proc --unshare-pid head -n 1 "$MNT/task"
+	[ "$status" != 0 ]
+	[[ $output == *'Permission denied'* ]]
 }
 
 @test "kview(1): the messages come as they stand there" {
@@ -352,7 +402,7 @@ number() {
 	compile "$DIR/kind/nonesuch.bpf.c" "$DIR/kind/nonesuch.bpf.o"
 	kview_mount 3>&-
 	while IFS= read -r text; do
-		pattern=$(sed "s/'[A-Z]*'/'.*'/; s/ PID\$/ [0-9]+/" <<<"$text")
+		pattern=$(sed "s/'[A-Z]*'/'.*'/; s/\bPID\b/[0-9]+/" <<<"$text")
 		run timeout 20 bash -c "$(provoke "$text")" 3>&-
 		grep -qE "$pattern" <<<"$output" || { echo "expected: $text"; echo "$output"; return 1; }
 		n=$((n + 1))
@@ -364,7 +414,11 @@ number() {
 provoke() {
 	case $1 in
 	*'is mounted on '*already) echo "kview mount $MNT" ;;
-	*allow_other*) echo "kview mount -o allow_other $DIR/other" ;;
+	'unknown mount option'*) echo "kview mount -o nonesuch $DIR/other" ;;
+	'bad value'*) echo "kview mount -o mode=9 $DIR/other" ;;
+	*contradict*) echo "kview mount -o view=host,hidepid=2 $DIR/other" ;;
+	*'its daemon has not ended') echo "unshare -m sleep 8 & sleep 0.5; kview umount $MNT; wait" ;;
+	*'not yours to look into') echo "setpriv --bounding-set=-sys_ptrace kview cat --pid $$ task_file" ;;
 	'no kview is mounted'*) echo "kview umount $DIR" ;;
 	'the pin directory'*) echo "kview load --pin-dir $DIR" ;;
 	*'Operation not permitted') echo "KVIEW_PIN_DIR=/none setpriv --bounding-set=-all kview cat task" ;;
