@@ -226,9 +226,13 @@ static int identify(const struct kv_host *host, pid_t tid, struct kv_identity *i
 	return rc;
 }
 
-static int fail(struct kv_err *err, pid_t tid, const char *why)
+/* What we are short of says nothing of the reader, who may try again. */
+static int fail(struct kv_err *err, pid_t tid, int rc, const char *why)
 {
-	return kv_err_set(err, -EACCES, "can't identify thread %d, who reads: %s", (int)tid, why);
+	bool is_ours = rc == -EMFILE || rc == -ENFILE || rc == -ENOMEM;
+
+	return kv_err_set(err, is_ours ? rc : -EACCES, "can't identify thread %d, who reads: %s",
+			  (int)tid, why);
 }
 
 int kv_reader_identify(const struct kv_host *host, pid_t tid, uid_t uid, gid_t gid,
@@ -242,14 +246,14 @@ int kv_reader_identify(const struct kv_host *host, pid_t tid, uid_t uid, gid_t g
 		return 0;
 	}
 	if (tid <= 0)
-		return fail(err, tid, "it is outside of kview's pid namespace");
+		return fail(err, tid, -ESRCH, "it is outside of kview's pid namespace");
 	rc = identify(host, tid, &id, reader);
 	if (rc)
-		return fail(err, tid, strerror(-rc));
+		return fail(err, tid, rc, strerror(-rc));
 	if (id.fsuid == uid && id.fsgid == gid)
 		return 0;
 	kv_reader_close(reader);
-	return fail(err, tid, "it acts with other ids than it has");
+	return fail(err, tid, -EPERM, "it acts with other ids than it has");
 }
 
 int kv_reader_self(const struct kv_host *host, struct kv_reader *reader, struct kv_err *err)
@@ -257,5 +261,5 @@ int kv_reader_self(const struct kv_host *host, struct kv_reader *reader, struct 
 	struct kv_identity id;
 	int rc = identify(host, gettid(), &id, reader);
 
-	return rc ? fail(err, gettid(), strerror(-rc)) : 0;
+	return rc ? fail(err, gettid(), rc, strerror(-rc)) : 0;
 }

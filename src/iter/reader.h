@@ -66,7 +66,8 @@ struct kv_reader {
  * The thread must be waiting for the answer to its request, so that it can't
  * exit, change or be replaced by another one of the same number.
  *
- * Return: 0; -EACCES with @err set: it can't be identified.
+ * Return: 0, or with @err set -EACCES: it can't be identified; -EMFILE, -ENFILE
+ * or -ENOMEM: we are short of something.
  */
 int kv_reader_identify(const struct kv_host *host, pid_t tid, uid_t uid, gid_t gid,
 		       struct kv_reader *reader, struct kv_err *err);
