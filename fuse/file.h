@@ -55,7 +55,8 @@ struct kv_read {
  *
  * Return: 0 after @read->reply was called; -ESPIPE: that offset is gone;
  * -EINTR: cancelled, nothing is lost; -ENOENT: the process is gone; -EACCES: the
- * reader may see nothing of the process; -ENOMEM; -EIO and others: the iteration failed, and reads fail until offset 0.
+ * reader may see nothing of the process; -ENOMEM; -EIO and others: the iteration
+ * failed, and reads fail until offset 0.
  */
 int kv_file_read(struct kv_file *f, const struct kv_read *read, struct kv_err *err);
 

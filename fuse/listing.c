@@ -33,9 +33,14 @@ bool kv_list_tree(struct kv_listing *l, const struct kv_tree *tree, uint64_t dir
 int kv_list_pids(struct kv_listing *l, const struct kv_tree *tree, struct kv_processes *processes,
 		 off_t off)
 {
-	pid_t nr = off < KV_PID_BASE ? 1 : (pid_t)(off - KV_PID_BASE) + 1;
+	pid_t nr = 1;
 	struct kv_process p;
 	int rc;
+
+	if (off >= KV_PID_BASE + (1 << KV_PID_BITS)) /* somebody's lseek() */
+		return 0;
+	if (off >= KV_PID_BASE)
+		nr = (pid_t)(off - KV_PID_BASE) + 1;
 
 	for (; (rc = kv_processes_from(processes, nr, &p)) > 0; nr = p.nr + 1) {
 		char name[16];

@@ -38,34 +38,41 @@ static bool is_served(const struct kv_view *view, bool per_task)
 	return view->is_loaded && (view->per_task || !per_task);
 }
 
+/* The files of the views in one format, in the directory @dir. */
+static int add_files(struct kv_tree *tree, uint32_t dir, const struct kv_views *views,
+		     const struct kv_format *format, bool per_task, mode_t wide_mode)
+{
+	for (size_t i = 0; i < views->n; i++) {
+		struct kv_view *view = &views->list[i];
+		struct kv_node node = {
+			.type = KV_NODE_ROWS,
+			.parent = dir,
+			.mode = S_IFREG | (view->per_task ? 0444 : wide_mode),
+			.is_wide = !view->per_task,
+			.view = view,
+			.format = format,
+		};
+
+		if (is_served(view, per_task) && !add(tree, node, view->name, format->suffix))
+			return -ENOMEM;
+	}
+	return 0;
+}
+
 /* The views below @parent: text files here, a directory per other format. */
 static int add_formats(struct kv_tree *tree, uint32_t parent, const struct kv_views *views,
 		       bool per_task, mode_t wide_mode)
 {
-	for (const struct kv_format *const *f = kv_formats; *f; f++) {
+	int rc = 0;
+
+	for (const struct kv_format *const *f = kv_formats; *f && !rc; f++) {
 		uint32_t dir = parent;
 
 		if (*(*f)->dir)
 			dir = add_dir(tree, KV_NODE_DIR, parent, (*f)->dir);
-		if (!dir)
-			return -ENOMEM;
-		for (size_t i = 0; i < views->n; i++) {
-			struct kv_node node = {
-				.type = KV_NODE_ROWS,
-				.parent = dir,
-				.view = &views->list[i],
-				.format = *f,
-				.is_wide = !views->list[i].per_task,
-			};
-
-			node.mode = S_IFREG | (node.is_wide ? wide_mode : 0444);
-
-			if (is_served(&views->list[i], per_task) &&
-			    !add(tree, node, views->list[i].name, (*f)->suffix))
-				return -ENOMEM;
-		}
+		rc = dir ? add_files(tree, dir, views, *f, per_task, wide_mode) : -ENOMEM;
 	}
-	return 0;
+	return rc;
 }
 
 static int add_schemas(struct kv_tree *tree, const struct kv_views *views)

@@ -105,6 +105,7 @@ struct file {
 
 struct fdtable {
 	unsigned int max_fds;
+	struct file **fd;
 	unsigned long *close_on_exec;
 };
 

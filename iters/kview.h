@@ -196,6 +196,12 @@ static __always_inline int kv_begin_task(struct kv_call *c, struct bpf_iter_meta
 	return KV_SHOW;
 }
 
+/* kv_passes() - does the reader pass @guard whatever the task? */
+static __always_inline bool kv_passes(const struct kv_call *c, enum kv_guard guard)
+{
+	return !c->scope || (c->scope->passes >> guard & 1);
+}
+
 /* kv_may() - may the reader see what @guard stands before? Readers of the pin may. */
 static __always_inline bool kv_may(const struct kv_call *c, const struct task_struct *task,
 				   enum kv_guard guard)

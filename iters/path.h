@@ -147,6 +147,17 @@ static __always_inline void kv_put_d_path(struct kv_call *c, struct kv_str *s, s
 	c->scratch->len = off + n - 1;
 }
 
+/*
+ * Does its file system name the file in its own way, wherever it is seen from?
+ * As d_path() in fs/d_path.c asks: not where the file is mounted on another.
+ */
+static __always_inline bool kv_has_own_name(const struct vfsmount *mnt, const struct dentry *dentry)
+{
+	if (!BPF_CORE_READ(dentry, d_op, d_dname))
+		return false;
+	return BPF_CORE_READ(dentry, d_parent) != dentry || BPF_CORE_READ(mnt, mnt_root) != dentry;
+}
+
 /**
  * kv_put_path() - append a path by the kernel's own d_path
  * @p: must stay referenced for the whole call: a file that the iterator holds
@@ -160,9 +171,10 @@ static __always_inline void kv_put_d_path(struct kv_call *c, struct kv_str *s, s
 static __always_inline void kv_put_path(struct kv_call *c, struct kv_str *s, struct path *p)
 {
 	struct dentry *dentry = p->dentry;
+	struct vfsmount *mnt = p->mnt;
 
-	if (c->scope && c->scope->root_mnt && !BPF_CORE_READ(dentry, d_op, d_dname))
-		kv_put_path_racy(c, s, p->mnt, dentry);
+	if (c->scope && c->scope->root_mnt && !kv_has_own_name(mnt, dentry))
+		kv_put_path_racy(c, s, mnt, dentry);
 	else
 		kv_put_d_path(c, s, p);
 }

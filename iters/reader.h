@@ -320,26 +320,32 @@ static __always_inline bool kv_is_hidden(const struct kv_scope *scope,
 	return scope->hidepid && !kv_may_see(scope, BPF_CORE_READ(task, group_leader), KV_PTRACE);
 }
 
-/* Is @task in the reader's pid namespace or below, and in the process that is asked for? */
-static __always_inline bool kv_is_in_scope(struct kv_scope *scope, const struct task_struct *task)
+/* Is @task in the reader's pid namespace or below? */
+static __always_inline bool kv_is_in_pid_ns(const struct kv_scope *scope,
+					    const struct task_struct *task)
 {
-	if (scope->pid_ns_level &&
-	    !kv_pid_in(BPF_CORE_READ(task, thread_pid), scope->pid_ns_level, scope->pid_ns))
-		return false;
-	if (scope->target_start &&
-	    scope->target_start != BPF_CORE_READ(task, group_leader, start_boottime)) {
-		scope->saw |= KV_SAW_OTHER;
-		return false;
-	}
-	return true;
+	return !scope->pid_ns_level ||
+	       kv_pid_in(BPF_CORE_READ(task, thread_pid), scope->pid_ns_level, scope->pid_ns);
+}
+
+/* Where one process is asked for: is it of that one, and not of a later one of its number? */
+static __always_inline bool kv_is_target(const struct kv_scope *scope,
+					 const struct task_struct *task)
+{
+	return !scope->target_start ||
+	       scope->target_start == BPF_CORE_READ(task, group_leader, start_boottime);
 }
 
 /* kv_shows() - may the reader have a row of @task that @guard stands before? */
 static __always_inline bool kv_shows(struct kv_scope *scope, const struct task_struct *task,
 				     enum kv_guard guard)
 {
-	if (!kv_is_in_scope(scope, task))
+	if (!kv_is_in_pid_ns(scope, task))
 		return false;
+	if (!kv_is_target(scope, task)) {
+		scope->saw |= KV_SAW_OTHER;
+		return false;
+	}
 	if (!kv_is_hidden(scope, task) && kv_may_see(scope, task, guard))
 		return true;
 	scope->saw |= KV_SAW_DENIED;

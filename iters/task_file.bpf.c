@@ -78,6 +78,18 @@ static __always_inline int mount_id(struct vfsmount *mnt)
 	return BPF_CORE_READ(m, mnt_id);
 }
 
+/*
+ * The iterator took the file before the reader's right was asked for. A task
+ * that drops its privileges and executes a program closes files in between.
+ */
+static __always_inline bool is_still_open(struct task_struct *task, __u32 fd, struct file *file)
+{
+	struct file **array = BPF_CORE_READ(task, files, fdt, fd), *now = NULL;
+
+	bpf_probe_read_kernel(&now, sizeof(now), array + fd);
+	return now == file;
+}
+
 SEC("iter/task_file")
 int task_file(struct bpf_iter__task_file *ctx)
 {
@@ -95,6 +107,8 @@ int task_file(struct bpf_iter__task_file *ctx)
 		return 0;
 	files = task->files; /* NULL: it is just exiting, the iterator holds its files */
 	if (files && kv_is_shown_before(task, files))
+		return 0;
+	if (!kv_passes(&c, KV_FILES) && !is_still_open(task, ctx->fd, file))
 		return 0;
 	inode = file->f_inode;
 	r = kv_record(&c, struct task_file);

@@ -146,6 +146,9 @@ int task_vma(struct bpf_iter__task_vma *ctx)
 		return verdict & 1;
 	if (!vma || kv_is_shown_before(task, NULL))
 		return 0;
+	/* It executes another program: the right that was asked for is over that one's memory. */
+	if (!kv_passes(&c, KV_MAPS) && vma->vm_mm != BPF_CORE_READ(task, mm))
+		return 0;
 	r = kv_record(&c, struct task_vma);
 	r->pid = kv_tgid(&c, task);
 	r->start = vma->vm_start;

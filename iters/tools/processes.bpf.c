@@ -12,7 +12,7 @@ int processes(struct bpf_iter__task *ctx)
 	struct kv_scope *scope = kv_scope_find();
 	struct kv_process p = {};
 
-	if (!scope || !task || task->pid != task->tgid || !kv_is_in_scope(scope, task))
+	if (!scope || !task || task->pid != task->tgid || !kv_is_in_pid_ns(scope, task))
 		return 0;
 	p.is_hidden = kv_is_hidden(scope, task);
 	if (p.is_hidden && scope->hidepid >= KV_HIDEPID_INVISIBLE)

@@ -26,7 +26,9 @@ static int ask_self(struct kv_host *host, struct kv_err *err)
 	if (!rc)
 		return 0;
 	kv_err_errno(err, rc, "can't identify readers");
-	kv_err_hint(err, "iterators for one thread need Linux 6.1");
+	/* Without link_info.task (f0d74c4da1f0) it is unknown, or all threads come. */
+	if (rc == -EINVAL || rc == -E2BIG || rc == -ESRCH)
+		kv_err_hint(err, "iterators for one thread need Linux 6.1");
 	return rc;
 }
 
@@ -231,7 +233,7 @@ static int fail(struct kv_err *err, pid_t tid, int rc, const char *why)
 {
 	bool is_ours = rc == -EMFILE || rc == -ENFILE || rc == -ENOMEM;
 
-	return kv_err_set(err, is_ours ? rc : -EACCES, "can't identify thread %d, who reads: %s",
+	return kv_err_set(err, is_ours ? rc : -EACCES, "can't identify the reader, thread %d: %s",
 			  (int)tid, why);
 }
 
@@ -253,7 +255,7 @@ int kv_reader_identify(const struct kv_host *host, pid_t tid, uid_t uid, gid_t g
 	if (id.fsuid == uid && id.fsgid == gid)
 		return 0;
 	kv_reader_close(reader);
-	return fail(err, tid, -EPERM, "it acts with other ids than it has");
+	return fail(err, tid, -EPERM, "the request has other ids than it");
 }
 
 int kv_reader_self(const struct kv_host *host, struct kv_reader *reader, struct kv_err *err)

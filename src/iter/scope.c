@@ -29,7 +29,8 @@ static int register_reader(int map, uint64_t id, const struct kv_scope *scope)
 {
 	int rc = bpf_map_update_elem(map, &id, scope, BPF_ANY);
 
-	if (rc != -E2BIG)
+	/* From a nested pid namespace nobody can tell which of them are gone. */
+	if (rc != -E2BIG || (pid_t)(uint32_t)id != gettid())
 		return rc;
 	sweep_readers(map);
 	return bpf_map_update_elem(map, &id, scope, BPF_ANY);
