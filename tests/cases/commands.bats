@@ -365,12 +365,30 @@ noes_have_hints() {
 
 # --- mount options and mount(8) -------------------------------------------
 
-@test "mount options that kview does not know or can't do yet are refused" {
+@test "mount options that kview does not know are refused" {
 	fails 2 "unknown mount option 'frobnicate'" "*pin_dir*" mount -o frobnicate "$MNT"
 	fails 2 "unknown mount option 'frobnicate'" "*pin_dir*" mount -o ro,frobnicate,rw "$MNT"
 	fails 2 "unknown mount option 'frobnicate=1'" "*pin_dir*" mount -o ro -o frobnicate=1 "$MNT"
-	fails 2 "unknown mount option 'pin_dir='" "*pin_dir*" mount -o pin_dir= "$MNT"
-	fails 2 "mount option 'allow_other' is not supported*" "*root*" mount -o defaults,allow_other "$MNT"
+	fails 2 "unknown mount option 'allow_root'" "*allow_other*" mount -o defaults,allow_root "$MNT"
+	fails 2 "unknown mount option 'allow_other=1'" "*allow_other*" mount -o allow_other=1 "$MNT"
+	fails 2 "unknown mount option 'hidepid'" "*hidepid=*" mount -o hidepid "$MNT"
+	[ ! -e "$MNT" ]
+	[ ! -e "$KVIEW_PIN_DIR" ]
+}
+
+@test "values that a mount option can't have are refused, and so are two that contradict" {
+	local word
+	for word in pin_dir= iter_dir= view= view=root view=HOST view=hosts hidepid= hidepid=3 \
+		hidepid=-1 hidepid=ptraceable "hidepid=1 " uid= uid=-1 uid=4294967295 uid=0x0 \
+		uid=no_such_user gid= gid=1x gid=4294967296 gid=no_such_group mode= mode=8 \
+		mode=1000 mode=-400 mode=u+r; do
+		fails 2 "bad value in mount option '$word'" "*${word%%=*}=*" mount -o "$word" "$MNT"
+		fails 2 "bad value in mount option '$word'" "*" mount -o "ro,$word,rw" "$MNT"
+	done
+	for word in view=host,hidepid=1 hidepid=invisible,view=host; do
+		fails 2 "mount options view=host and hidepid= contradict each other" "*view=host*" \
+			mount -o allow_other -o "$word" "$MNT"
+	done
 	[ ! -e "$MNT" ]
 	[ ! -e "$KVIEW_PIN_DIR" ]
 }

@@ -22,11 +22,11 @@ kview_setup() {
 # Ends what the file started: processes noted with `mine PID`, mounts, pins.
 kview_teardown() {
 	local pid
-	if [ -f "$DIR/pids" ]; then
+	if [ -f "$DIR/.started" ]; then
 		while read -r pid; do
 			kill -CONT "$pid" 2>/dev/null
 			kill -KILL "$pid" 2>/dev/null
-		done <"$DIR/pids"
+		done <"$DIR/.started"
 	fi
 	awk -v d="$DIR" 'index($2, d) == 1 {print $2}' /proc/self/mounts | sort -r |
 		while read -r m; do
@@ -37,7 +37,7 @@ kview_teardown() {
 }
 
 mine() {
-	echo "$1" >>"$DIR/pids"
+	echo "$1" >>"$DIR/.started"
 }
 
 kview_mount() {

@@ -96,7 +96,8 @@ teardown_file() {
 	cat >"$DIR/inside" <<-'END'
 		sleep 1000 &
 		"$KVIEW" cat -F csv -c tid,ppid,comm task >"$DIR/inside.rows"
-		"$KVIEW" cat -F csv -c pid,fd task_file >"$DIR/inside.files"
+		sh -c 'echo $$ >"$DIR/inside.cat" && exec "$KVIEW" cat -F csv -c pid,fd task_file' \
+			>"$DIR/inside.files"
 		echo $$ $! >"$DIR/inside.pids"
 	END
 	KVIEW=$KVIEW timeout 30 unshare -pf --mount-proc sh "$DIR/inside" 3>&-
@@ -107,5 +108,5 @@ teardown_file() {
 	grep -qx '1,0,sh' "$DIR/inside.rows"
 	# header, the shell, sleep and kview itself
 	[ "$(wc -l <"$DIR/inside.rows")" = 4 ]
-	[ "$(cut -d, -f1 "$DIR/inside.files" | sort -nu | paste -sd,)" = "pid,1,$sleeper,$((sleeper + 2))" ]
+	[ "$(cut -d, -f1 "$DIR/inside.files" | sort -nu | paste -sd,)" = "pid,1,$sleeper,$(<"$DIR/inside.cat")" ]
 }

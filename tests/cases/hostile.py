@@ -335,6 +335,7 @@ def case_pending(mnt, daemon):
     """Readers killed while their open waits for a daemon that does not answer."""
     with nothing_leaks(mnt, daemon):
         os.kill(daemon, signal.SIGSTOP)
+        until(lambda: is_stopped(daemon))
         names = ("task", "json/task_file.json", f"pid/{os.getpid()}/task_vma", "pid")
         try:
             pids = []
@@ -349,6 +350,15 @@ def case_pending(mnt, daemon):
         finally:
             os.kill(daemon, signal.SIGCONT)
         assert as_user(ALICE, lambda: len(slurp(f"{mnt}/task"))) > 100
+
+
+def is_stopped(pid):
+    """Every thread: one that still takes a request would not answer it, and nobody else could."""
+    states = set()
+    for tid in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{tid}/stat", encoding="ascii") as file:
+            states.add(file.read().rpartition(")")[2].split()[0])
+    return states == {"T"}
 
 
 def waits_in_mount(pid):

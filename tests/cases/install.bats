@@ -43,7 +43,8 @@ listing() {
 		echo "l 777 sbin/mount.fuse.kview"
 		echo "f 644 usr/share/man/man1/kview.1"
 		echo "f 644 usr/share/man/man7/kview-iters.7"
-		for h in abi compat kernel kview path process text; do
+		echo "f 644 usr/share/man/man8/kview.8"
+		for h in abi compat kernel kview path process reader text; do
 			echo "f 644 usr/include/kview/$h.h"
 		done
 	} | sort -k 3 >"$DIR/want"

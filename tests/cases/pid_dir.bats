@@ -104,7 +104,7 @@ finds_nothing() {
 	listed=$(names | sort)
 	[ "$(wc -l <"$DIR/many")" -eq 500 ]
 	comm -13 <(echo "$listed") <(sort "$DIR/many") >"$DIR/missing"
-	cat "$DIR/many" >>"$DIR/pids"
+	cat "$DIR/many" >>"$DIR/.started"
 	[ ! -s "$DIR/missing" ]
 }
 
@@ -244,4 +244,164 @@ finds_nothing() {
 		[ -z "$(sort <<<"$listed" | uniq -d)" ]
 		[ "$(grep -cx $churn <<<"$listed")" -eq 1 ]
 	done
+}
+
+@test "pid/ and stat tell the same inode numbers, and no two files share one" {
+	start_family
+	python3 - "$MNT" "$LEADER" "$ZOMBIE" <<-'PY'
+		import os, sys
+		mnt, leader, zombie = sys.argv[1:]
+		def number(path):
+		    try:
+		        return os.stat(path, follow_symlinks=False).st_ino
+		    except FileNotFoundError:
+		        return None
+		def below(path):
+		    """Of everything below: what stat says; the listing must say the same."""
+		    found = {path: number(path)}
+		    with os.scandir(path) as entries:
+		        for e in sorted(entries, key=lambda e: e.name):
+		            assert e.inode() == number(e.path), e.path
+		            found.update(below(e.path) if e.is_dir() else {e.path: number(e.path)})
+		    return found
+		with os.scandir(mnt + "/pid") as entries:
+		    listed = {e.name: e.inode() for e in entries}
+		stated = {name: number(f"{mnt}/pid/{name}") for name in listed}
+		lasting = {n for n, ino in stated.items() if ino}
+		assert {leader, zombie, "2", str(os.getpid()), "self"} <= lasting
+		assert len({listed[n] for n in lasting}) == len(lasting)
+		assert all(listed[n] == stated[n] for n in lasting)
+		files = {}
+		for pid in leader, zombie, "2":
+		    files.update(below(f"{mnt}/pid/{pid}"))
+		    assert files == {**files, **below(f"{mnt}/pid/{pid}")}  # and again
+		assert len(files) == 3 * 12, files
+		assert len(set(files.values())) == len(files)
+	PY
+}
+
+@test "a number that a later process has got is another directory" {
+	python3 - "$MNT" <<-'PY'
+		import ctypes, errno, os, signal, struct, sys
+		libc = ctypes.CDLL(None, use_errno=True)
+		SYS_CLONE3, TRIES = 435, 20
+		def wait_for_end():
+		    try:
+		        signal.pause()
+		    finally:
+		        os._exit(1)
+		def child():
+		    pid = os.fork()
+		    return pid or wait_for_end()
+		def child_numbered(pid):
+		    """Like fork, but the number is given: set_tid of clone3(2)."""
+		    numbers = (ctypes.c_int * 1)(pid)
+		    args = struct.pack("=11Q", 0, 0, 0, 0, signal.SIGCHLD, 0, 0, 0,
+		                       ctypes.addressof(numbers), 1, 0)
+		    got = libc.syscall(SYS_CLONE3, args, len(args))
+		    return got if got else wait_for_end()
+		def end(pid):
+		    os.kill(pid, signal.SIGKILL)
+		    os.waitpid(pid, 0)
+		def fails(call, *args, **kw):
+		    try:
+		        got = call(*args, **kw)
+		    except OSError as e:
+		        assert e.errno in (errno.ENOENT, errno.ESTALE), e
+		    else:
+		        raise AssertionError(f"no error but {got!r}")
+		def read_all(fd, got):
+		    while chunk := os.read(fd, 4096):
+		        got[0] += chunk
+		def look(mnt):
+		    pid = child()
+		    path = f"{mnt}/pid/{pid}"
+		    old = os.stat(path).st_ino
+		    held = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+		    within = os.open("json", os.O_RDONLY | os.O_DIRECTORY, dir_fd=held)
+		    unread, begun = (os.open(path + "/task", os.O_RDONLY) for _ in range(2))
+		    assert os.read(begun, 100)
+		    end(pid)
+		    fails(os.stat, path)
+		    if child_numbered(pid) != pid:
+		        return False  # somebody took the number
+		    try:
+		        # By the old names there is nothing, by its own there is the new one.
+		        for name in "task", "json", "json/task.json":
+		            fails(os.stat, name, dir_fd=held)
+		            fails(os.open, name, os.O_RDONLY, dir_fd=held)
+		        fails(os.stat, "task.json", dir_fd=within)
+		        os.lseek(begun, 0, os.SEEK_SET)
+		        for fd in unread, begun:
+		            got = [b""]
+		            fails(read_all, fd, got)
+		            assert got[0].count(b"\n") <= 1, got  # not a row under the header
+		        assert os.stat(path).st_ino != old
+		        with open(path + "/task") as f:
+		            assert f.read().splitlines()[1].split()[0] == str(pid)
+		    finally:
+		        end(pid)
+		    return True
+		assert any(look(sys.argv[1]) for _ in range(TRIES)), "never got the number"
+	PY
+}
+
+# As open(2) of /proc/N/maps says it; here who may not look learns it by reading.
+@test "tables that a user has no right to are an error at the reader, not empty" {
+	chmod 755 "$DIR"
+	timeout 20 "$KVIEW" mount -o allow_other "$DIR/open" 3>&-
+	sleep 300 3>&- &
+	mine $!
+	python3 - "$DIR/open" $! <<-'PY'
+		import errno, os, sys
+		mnt, other = sys.argv[1:]
+		os.setgroups([])
+		os.setresgid(65534, 65534, 65534)
+		os.setresuid(65534, 65534, 65534)
+		def attempt(path):
+		    fd = os.open(path, os.O_RDONLY)
+		    try:
+		        return os.read(fd, 65536)
+		    except OSError as e:
+		        return e.errno
+		    finally:
+		        os.close(fd)
+		def forms(pid, view):
+		    base = f"{mnt}/pid/{pid}/"
+		    return [base + view, base + f"json/{view}.json", base + f"csv/{view}.csv"]
+		for view in "task_file", "task_vma":
+		    for path in forms(other, view):
+		        got = attempt(path)
+		        assert got == errno.EACCES, (path, got)
+		    for path in forms("self", view):
+		        assert str(os.getpid()).encode() in attempt(path), path
+		for path in forms(other, "task"):
+		    assert other.encode() in attempt(path), path
+		# It fails again until offset 0 is read, and then as well.
+		fd = os.open(forms(other, "task_file")[0], os.O_RDONLY)
+		for _ in range(3):
+		    try:
+		        got = os.read(fd, 100)
+		    except OSError as e:
+		        got = e.errno
+		    assert got == errno.EACCES, got
+		    os.lseek(fd, 0, os.SEEK_SET)
+	PY
+	# Who may look has the rows.
+	[ "$(awk 'NR > 1 {print $1}' "$DIR/open/pid/$!/task_vma" | sort -u)" = $! ]
+	timeout 20 "$KVIEW" umount "$DIR/open"
+}
+
+@test "a process that ended is not found, whoever looks, and not denied" {
+	local n
+	start_family
+	chmod 755 "$DIR"
+	timeout 20 "$KVIEW" mount -o allow_other "$DIR/open" 3>&-
+	true &
+	wait $!
+	for n in $! "$THREAD"; do
+		run ! setpriv --reuid 65534 --regid 65534 --clear-groups cat "$DIR/open/pid/$n/task_file"
+		[[ $output == *"No such file or directory"* ]]
+	done
+	timeout 20 "$KVIEW" umount "$DIR/open"
 }

@@ -112,19 +112,20 @@ cat_is_the_mount() {
 		"$(kview cat -F json -c comm,pid --pid "$pid" task)"
 }
 
-values() {
-	timeout 100 python3 values.py "$M" "$PINS" >/tmp/values 2>&1
-	local rc=$?
+# checks_of SECONDS SCRIPT ARGS...: what that prints are checks as well.
+checks_of() {
+	local seconds=$1 script=$2 rc=0
+	shift 2
+	timeout "$seconds" python3 "$script" "$@" >/tmp/checks 2>&1 || rc=$?
+	grep -E '^((not )?ok - |#)' /tmp/checks
 	# A run that died halfway is a failure of its own.
-	grep -E '^((not )?ok - |#)' /tmp/values
-	check "values are compared to the end" \
-		sh -c 'tail -n 20 /tmp/values; grep -q "^done" /tmp/values'
+	check "$script came to its end" sh -c 'tail -n 20 /tmp/checks; grep -q "^done" /tmp/checks'
 	[ $rc -eq 0 ] || RC=1
 }
 
 # Programs that are loaded have symbols of their own.
 programs() {
-	grep -cE 'bpf_prog_[0-9a-f]+_(task|task_file|task_vma|pids)\b' /proc/kallsyms
+	grep -cE 'bpf_prog_[0-9a-f]+_(task|task_file|task_vma|reader|processes)\b' /proc/kallsyms
 }
 
 no_programs() {
@@ -136,7 +137,7 @@ no_daemon() {
 }
 
 umount_leaves_nothing() {
-	[ "$(programs)" -ge 4 ] || { echo "loaded programs can't be seen" && return 1; }
+	[ "$(programs)" -ge 5 ] || { echo "loaded programs can't be seen" && return 1; }
 	kview umount "$M" && no_daemon && ! findmnt "$M" &&
 		equal "*" "$(names "$M")" && [ ! -e "$PINS" ] && wait_for no_programs
 }
@@ -172,7 +173,8 @@ check "pid/self is the reader" self_is_the_reader
 sleep 1000 &
 check "kview cat gives the bytes of the mount" cat_is_the_mount $!
 kill $!
-values
+checks_of 100 values.py "$M" "$PINS"
+checks_of 160 readers.py "$KVIEW"
 check "umount leaves nothing" umount_leaves_nothing
 check "load pins, again as well" load_pins
 check "umount leaves pins that load made" umount_keeps_loaded_pins

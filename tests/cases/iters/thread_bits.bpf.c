@@ -4,6 +4,7 @@
  * type and display there is. No line of userspace knows it.
  */
 #include "kview.h"
+#include "process.h"
 
 /* A member that kview's own views don't read. */
 struct task_struct___bits {
@@ -40,11 +41,11 @@ int bits(struct bpf_iter__task *ctx)
 	struct kv_call c;
 	int verdict = kv_begin_task(&c, ctx->meta, task, KV_PUBLIC);
 
-	if (!task || verdict != KV_SHOW)
-		return verdict;
+	if (verdict != KV_SHOW || !task)
+		return verdict & 1;
 	r = kv_record(&c, struct thread_bits);
-	r->pid = kv_task_pid(&c, task);
-	r->tid = kv_task_tid(&c, task);
+	r->pid = kv_tgid(&c, task);
+	r->tid = kv_tid(&c, task);
 	r->flags = task->flags;
 	r->start = task->start_boottime;
 	r->nice = task->static_prio - 120;
