@@ -138,6 +138,7 @@ static void op_init(void *userdata, struct fuse_conn_info *conn)
 	struct kv_server *s = userdata;
 
 	(void)conn;
+	s->shared->is_ready = true;
 	if (s->ready_fd >= 0) {
 		(void)!write(s->ready_fd, "\1", 1);
 		close(s->ready_fd);
@@ -421,7 +422,7 @@ static void op_ioctl(fuse_req_t req, fuse_ino_t ino, unsigned int cmd, void *arg
 		     struct fuse_file_info *fi, unsigned int flags, const void *in, size_t in_size,
 		     size_t out_size)
 {
-	int pid = (int)getpid();
+	int pid = (int)server(req)->holder;
 
 	(void)arg;
 	(void)fi;

@@ -17,7 +17,16 @@
 #include "seal.h"
 #include "tree.h"
 
+/* What outlives a worker, in memory that it shares with the holder. */
+struct kv_shared {
+	bool is_ready;	     /* the kernel said INIT, and got its reply */
+	uint32_t generation; /* of workers; no two of one mount have the same */
+	uint32_t restarts;
+};
+
 struct kv_server {
+	struct kv_shared *shared;
+	pid_t holder;
 	struct kv_host host; /* identifies who opens */
 	struct kv_tree tree;
 	struct kv_seal seal;	 /* between the tree's numbers and the kernel's */

@@ -4,46 +4,16 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <malloc.h>
-#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/mount.h>
-#include <sys/resource.h>
-#include <sys/syscall.h>
-#include <sys/vfs.h>
+#include <sys/mman.h>
 #include <syslog.h>
 #include <time.h>
 
 #include "base/cleanup.h"
-#include "file.h"
-#include "iter/pinset.h"
-#include "iter/process.h"
+#include "mounted.h"
 #include "mountpoint.h"
-#include "ops.h"
-
-/*
- * libfuse's default of 10 threads lets a dozen slow reads hang everybody; idle
- * ones end. Each busy one takes some 30 KiB.
- */
-#define MAX_THREADS 64
-#define IDLE_THREADS 8
-
-/* How long `kview umount` waits for the daemon to end. */
-#define END_TIMEOUT_MS 5000
-
-struct mounted {
-	struct kv_views views;
-	struct kv_pins pins;
-	struct kv_server server;
-	struct fuse_session *session;
-	char *mountpoint;
-	bool allow_other;
-	bool is_handed_on; /* a daemon has it now, pins included */
-	int mount_lock;	   /* of the directory below the mount, until it is there */
-};
 
 /* --- logs --- */
 
@@ -92,7 +62,7 @@ static int fail_mount(const char *mountpoint, struct kv_err *err)
 /* --- up --- */
 
 /* Two mounts on one directory at the same time: the later one is refused. */
-static int open_session(struct mounted *m, struct kv_err *err)
+static int open_session(struct kv_mounted *m, struct kv_err *err)
 {
 	/* default_permissions: the kernel checks modes, and only then are others let in. */
 	char *argv[] = {"kview", "-o",
@@ -113,11 +83,18 @@ static int open_session(struct mounted *m, struct kv_err *err)
 	return 0;
 }
 
-static int open_server(struct mounted *m, const struct kv_mount_opts *opts, struct kv_err *err)
+static int open_server(struct kv_mounted *m, const struct kv_mount_opts *opts, struct kv_err *err)
 {
 	struct kv_server *s = &m->server;
 	int rc = kv_tree_new(&s->tree, &m->views, opts->mode);
 
+	s->shared = mmap(NULL, sizeof(*s->shared), PROT_READ | PROT_WRITE,
+			 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (s->shared == MAP_FAILED) {
+		s->shared = NULL;
+		return kv_err_errno(err, -errno, "can't serve");
+	}
+	s->shared->generation = (uint32_t)s->started.tv_sec;
 	if (!rc)
 		rc = kv_seal_init(&s->seal);
 	if (rc)
@@ -127,7 +104,7 @@ static int open_server(struct mounted *m, const struct kv_mount_opts *opts, stru
 	return kv_host_open(&s->host, &opts->policy, s->tree.pids, err);
 }
 
-static int open_all(struct mounted *m, const struct kv_mount_opts *opts, struct kv_err *err)
+static int open_all(struct kv_mounted *m, const struct kv_mount_opts *opts, struct kv_err *err)
 {
 	int rc = kv_mountpoint_prepare(opts->mountpoint, &m->mountpoint, &m->mount_lock, err);
 
@@ -144,24 +121,14 @@ static int open_all(struct mounted *m, const struct kv_mount_opts *opts, struct 
 
 /* --- down --- */
 
-static void free_file(void *file)
-{
-	kv_file_free(file);
-}
-
-static void free_dir(void *processes)
-{
-	kv_processes_free(processes);
-}
-
-static void close_all(struct mounted *m)
+static void close_all(struct kv_mounted *m)
 {
 	if (m->session)
 		fuse_session_destroy(m->session);
-	kv_handles_free(&m->server.files, free_file);
-	kv_handles_free(&m->server.dirs, free_dir);
 	kv_tree_free(&m->server.tree);
 	kv_host_close(&m->server.host);
+	if (m->server.shared)
+		munmap(m->server.shared, sizeof(*m->server.shared));
 	kv_closep(&m->server.ready_fd);
 	kv_closep(&m->mount_lock);
 	kv_views_close(&m->views);
@@ -174,54 +141,12 @@ static void close_all(struct mounted *m)
 
 /* --- serving --- */
 
-static int loop(struct mounted *m)
-{
-	struct fuse_loop_config *config = fuse_loop_cfg_create();
-	int rc;
-
-	if (!config)
-		return -ENOMEM;
-	fuse_loop_cfg_set_clone_fd(config, 1);
-	fuse_loop_cfg_set_max_threads(config, MAX_THREADS);
-	fuse_loop_cfg_set_idle_threads(config, IDLE_THREADS);
-	rc = fuse_session_loop_mt(m->session, config);
-	fuse_loop_cfg_destroy(config);
-	return rc > 0 ? 0 : rc; /* above 0: ended by that signal */
-}
-
-/* As many open files as the system lets us have, whatever our starter had. */
-static void raise_limits(void)
-{
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-		limit.rlim_cur = limit.rlim_max;
-		setrlimit(RLIMIT_NOFILE, &limit);
-	}
-	/* What open files took goes back to the system when they are closed. */
-	mallopt(M_ARENA_MAX, 2);
-	mallopt(M_MMAP_THRESHOLD, 32768);
-	malloc_trim(0);
-}
-
-/* Mount, and serve until the mount goes or a signal ends it. */
-static int serve(struct mounted *m, struct kv_err *err)
+/* Mount, and hold the mount until it goes or a signal ends it. */
+static int serve(struct kv_mounted *m, struct kv_err *err)
 {
 	int rc = open_session(m, err);
 
-	if (rc)
-		return rc;
-	raise_limits();
-	if (fuse_set_signal_handlers(m->session) == 0) {
-		rc = loop(m);
-		fuse_remove_signal_handlers(m->session);
-	} else {
-		rc = -EIO;
-	}
-	fuse_session_unmount(m->session);
-	if (rc)
-		return kv_err_errno(err, rc, "the mount on '%s' ended", m->mountpoint);
-	return 0;
+	return rc ? rc : kv_hold(m, err);
 }
 
 static void detach(void)
@@ -242,7 +167,7 @@ static void detach(void)
  * In the daemon: never returns. Its starter learns through ready_fd how it
  * went: one byte from the first request on, or the error.
  */
-static _Noreturn void run_daemon(struct mounted *m)
+static _Noreturn void run_daemon(struct kv_mounted *m)
 {
 	struct kv_err err = {0};
 	int rc;
@@ -274,7 +199,7 @@ static int wait_ready(int fd, const char *mountpoint, struct kv_err *err)
 	return -EIO;
 }
 
-static int daemonize(struct mounted *m, struct kv_err *err)
+static int daemonize(struct kv_mounted *m, struct kv_err *err)
 {
 	_cleanup_close_ int ready = -1;
 	int pipefd[2];
@@ -299,7 +224,7 @@ static int daemonize(struct mounted *m, struct kv_err *err)
 
 int kv_mount(const struct kv_mount_opts *opts, struct kv_err *err)
 {
-	struct mounted m = {
+	struct kv_mounted m = {
 		.pins = KV_PINS_INIT,
 		.mount_lock = -1,
 		.allow_other = opts->allow_other,
@@ -315,54 +240,9 @@ int kv_mount(const struct kv_mount_opts *opts, struct kv_err *err)
 	if (!opts->foreground)
 		close_range(3, ~0U, 0);
 	clock_gettime(CLOCK_REALTIME, &m.server.started);
-	kv_handles_init(&m.server.files, (uint32_t)m.server.started.tv_sec);
-	kv_handles_init(&m.server.dirs, (uint32_t)m.server.started.tv_sec);
 	rc = open_all(&m, opts, err);
 	if (!rc)
 		rc = opts->foreground ? serve(&m, err) : daemonize(&m, err);
 	close_all(&m);
 	return rc;
-}
-
-/* --- unmounting --- */
-
-/* A descriptor that polls readable when the daemon has ended, or -1. */
-static int watch_daemon(const char *mountpoint)
-{
-	_cleanup_close_ int root = open(mountpoint, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int pid = 0;
-
-	if (root < 0 || ioctl(root, KV_IOC_PID, &pid) < 0 || pid <= 0)
-		return -1;
-	return (int)syscall(SYS_pidfd_open, pid, 0);
-}
-
-int kv_umount(const char *mountpoint, struct kv_err *err)
-{
-	_cleanup_free_ char *path = NULL;
-	_cleanup_close_ int daemon = -1;
-	struct pollfd p = {.events = POLLIN};
-	int rc = kv_mountpoint_find(mountpoint, &path, err);
-
-	if (rc)
-		return rc;
-	daemon = watch_daemon(path);
-	if (umount2(path, UMOUNT_NOFOLLOW) < 0) {
-		rc = kv_err_errno(err, -errno, "can't unmount '%s'", path);
-		if (rc == -EBUSY)
-			kv_err_hint(err,
-				    "somebody has a file or directory open there; "
-				    "`fuser -m %s` tells who, `umount -l` does not wait",
-				    path);
-		else if (rc == -EPERM)
-			kv_err_hint(err, "unmounting needs root (CAP_SYS_ADMIN)");
-		return rc;
-	}
-	p.fd = daemon;
-	if (daemon < 0 || poll(&p, 1, END_TIMEOUT_MS) != 0)
-		return 0;
-	kv_err_set(err, -ETIMEDOUT, "'%s' is unmounted, but its daemon has not ended", path);
-	kv_err_hint(err, "a container, or another mount namespace, may still have the mount; "
-			 "the daemon ends with that");
-	return -ETIMEDOUT;
 }

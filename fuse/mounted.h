@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * One mount, as its two processes have it. The holder mounts, keeps all that a
+ * worker needs and restarts it; the worker serves. The worker is a child of
+ * the holder, so it begins with what the holder has opened, and a crash of it
+ * takes nothing of that away.
+ */
+#ifndef KVIEW_FUSE_MOUNTED_H
+#define KVIEW_FUSE_MOUNTED_H
+
+#include "iter/pinset.h"
+#include "ops.h"
+
+struct kv_mounted {
+	struct kv_views views;
+	struct kv_pins pins;
+	struct kv_server server;
+	struct fuse_session *session; /* mounted; no request was read from it */
+	char *mountpoint;
+	bool allow_other;
+	bool is_handed_on; /* a daemon has it now, pins included */
+	int mount_lock;	   /* of the directory below the mount, until it is there */
+};
+
+/**
+ * kv_hold() - keep the mount served until it goes or a signal ends it
+ *
+ * For the holder, a process of one thread that has no file of the mount open
+ * and never touches it: it would wait for itself. On return the mount is gone.
+ *
+ * Return: 0, or -errno with @err set.
+ */
+int kv_hold(struct kv_mounted *m, struct kv_err *err);
+
+/**
+ * kv_work() - serve, in a child of the holder
+ *
+ * Return: the worker's exit status: 0: the mount has gone, or a signal ended it.
+ */
+int kv_work(struct kv_mounted *m);
+
+#endif

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fuse.h>
+#include <malloc.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "file.h"
+#include "iter/process.h"
+#include "mounted.h"
+
+/*
+ * libfuse's default of 10 threads lets a dozen slow reads hang everybody; idle
+ * ones end. Each busy one takes some 30 KiB.
+ */
+#define MAX_THREADS 64
+#define IDLE_THREADS 8
+
+/* As many open files as the system lets us have, whatever our starter had. */
+static void raise_limits(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+	/* What open files took goes back to the system when they are closed. */
+	mallopt(M_ARENA_MAX, 2);
+	mallopt(M_MMAP_THRESHOLD, 32768);
+	malloc_trim(0);
+}
+
+/*
+ * A descriptor of our own for the connection, in the place of the holder's:
+ * requests that were read from it end with us, while those read from one that
+ * the holder has as well would wait for ever.
+ */
+static int renew_connection(struct fuse_session *session)
+{
+	int fd = fuse_session_fd(session), own = open("/dev/fuse", O_RDWR | O_CLOEXEC), rc = 0;
+	uint32_t master = (uint32_t)fd;
+
+	if (own < 0)
+		return -errno;
+	if (ioctl(own, FUSE_DEV_IOC_CLONE, &master) < 0 || dup3(own, fd, O_CLOEXEC) < 0)
+		rc = -errno;
+	close(own);
+	return rc;
+}
+
+/*
+ * The kernel says INIT once, to the first worker. A later one's libfuse is told
+ * the same by hand; its reply has a number that no request has, and the kernel
+ * refuses it (ENOENT), which libfuse takes for an interrupted request.
+ */
+static void repeat_init(struct fuse_session *session)
+{
+	struct {
+		struct fuse_in_header head;
+		struct fuse_init_in init;
+	} request = {
+		.head = {.len = sizeof(request), .opcode = FUSE_INIT, .unique = UINT64_MAX - 1},
+		/* FUSE_MAX_PAGES as the kernel did: it decides how long a read must be. */
+		.init = {.major = FUSE_KERNEL_VERSION,
+			 .minor = FUSE_KERNEL_MINOR_VERSION,
+			 .max_readahead = 131072,
+			 .flags = FUSE_ASYNC_READ | FUSE_BIG_WRITES | FUSE_MAX_PAGES},
+	};
+	struct fuse_buf buf = {.mem = &request, .size = sizeof(request)};
+
+	fuse_session_process_buf(session, &buf);
+}
+
+static int loop(struct fuse_session *session)
+{
+	struct fuse_loop_config *config = fuse_loop_cfg_create();
+	int rc;
+
+	if (!config)
+		return -ENOMEM;
+	fuse_loop_cfg_set_clone_fd(config, 1);
+	fuse_loop_cfg_set_max_threads(config, MAX_THREADS);
+	fuse_loop_cfg_set_idle_threads(config, IDLE_THREADS);
+	rc = fuse_session_loop_mt(session, config);
+	fuse_loop_cfg_destroy(config);
+	return rc > 0 ? 0 : rc; /* above 0: ended by that signal */
+}
+
+static int serve(struct kv_mounted *m)
+{
+	struct kv_server *s = &m->server;
+	int rc = renew_connection(m->session);
+
+	if (rc)
+		return rc;
+	/* No handle of an earlier worker's is taken for one of ours. */
+	s->shared->generation++;
+	kv_handles_init(&s->files, s->shared->generation);
+	kv_handles_init(&s->dirs, s->shared->generation);
+	if (s->shared->is_ready)
+		repeat_init(m->session);
+	if (fuse_set_signal_handlers(m->session) < 0)
+		return -EIO;
+	rc = loop(m->session);
+	fuse_remove_signal_handlers(m->session);
+	return rc;
+}
+
+static void free_file(void *file)
+{
+	kv_file_free(file);
+}
+
+static void free_dir(void *processes)
+{
+	kv_processes_free(processes);
+}
+
+int kv_work(struct kv_mounted *m)
+{
+	int rc;
+
+	/* Without a holder nobody can unmount: the mount must not hang. */
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != m->server.holder)
+		return EXIT_FAILURE;
+	raise_limits();
+	rc = serve(m);
+	if (rc)
+		m->server.log("can't serve '%s': %s", m->mountpoint, strerror(-rc));
+	kv_handles_free(&m->server.files, free_file);
+	kv_handles_free(&m->server.dirs, free_dir);
+	return rc ? EXIT_FAILURE : EXIT_SUCCESS;
+}
