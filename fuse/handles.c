@@ -2,15 +2,14 @@
 #include "handles.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdlib.h>
-#include <string.h>
 
-#define CAP_MAX 65536u
-
-void kv_handles_init(struct kv_handles *handles, uint32_t epoch)
+void kv_handles_init(struct kv_handles *handles, uint32_t epoch,
+		     const struct kv_handle_limits *limits)
 {
-	*handles = (struct kv_handles){.epoch = epoch};
+	*handles = (struct kv_handles){.epoch = epoch, .limits = *limits};
 	pthread_mutex_init(&handles->lock, NULL);
 }
 
@@ -20,45 +19,97 @@ void kv_handles_free(struct kv_handles *handles, void (*release)(void *object))
 		if (handles->slots[i].object)
 			release(handles->slots[i].object);
 	free(handles->slots);
+	free(handles->owners);
 	pthread_mutex_destroy(&handles->lock);
 }
 
-/* Index of a free slot, or -errno. */
-static int64_t free_slot(struct kv_handles *handles)
+/* Index of the user's entry, or -errno. There are few users with open files. */
+static int64_t find_owner(struct kv_handles *handles, uid_t uid)
 {
-	uint32_t cap = handles->cap;
-	struct kv_handle_slot *more;
+	struct kv_handle_owner *more;
+	uint32_t unused = handles->n_owners;
 
-	if (handles->used < cap)
-		for (uint32_t i = 0; i < cap; i++)
-			if (!handles->slots[i].object)
-				return i;
-	if (cap >= CAP_MAX)
-		return -EMFILE;
-	handles->cap = cap ? cap * 2 : 16;
-	more = realloc(handles->slots, handles->cap * sizeof(*more));
-	if (!more) {
-		handles->cap = cap;
-		return -ENOMEM;
+	for (uint32_t i = 0; i < handles->n_owners; i++) {
+		if (handles->owners[i].used && handles->owners[i].uid == uid)
+			return i;
+		if (!handles->owners[i].used)
+			unused = i;
 	}
-	memset(more + cap, 0, (handles->cap - cap) * sizeof(*more));
-	handles->slots = more;
-	return cap;
+	if (unused == handles->n_owners) {
+		more = reallocarray(handles->owners, unused + 1, sizeof(*more));
+		if (!more)
+			return -ENOMEM;
+		handles->owners = more;
+		handles->n_owners++;
+	}
+	handles->owners[unused] = (struct kv_handle_owner){.uid = uid};
+	return unused;
 }
 
-int kv_handles_add(struct kv_handles *handles, void *object, uint64_t *handle)
+static int check_limits(const struct kv_handles *handles, const struct kv_handle_owner *owner)
 {
-	int64_t slot;
+	const struct kv_handle_limits *limits = &handles->limits;
+	bool is_host = owner->uid == limits->host;
+	uint32_t kept = is_host ? 0 : limits->each;
+
+	if (!is_host && owner->used >= limits->each)
+		return -EMFILE;
+	return limits->all <= kept || handles->used >= limits->all - kept ? -ENFILE : 0;
+}
+
+/* More slots, each of which leads to the next: the first free one is at @free then. */
+static int grow(struct kv_handles *handles)
+{
+	uint32_t cap = handles->cap ? handles->cap * 2 : 16;
+	struct kv_handle_slot *more = reallocarray(handles->slots, cap, sizeof(*more));
+
+	if (!more)
+		return -ENOMEM;
+	for (uint32_t i = handles->cap; i < cap; i++)
+		more[i] = (struct kv_handle_slot){.owner = i + 1};
+	handles->slots = more;
+	handles->cap = cap;
+	return 0;
+}
+
+static int add(struct kv_handles *handles, void *object, uid_t uid, uint64_t *handle)
+{
+	int64_t owner = find_owner(handles, uid);
+	uint32_t i = handles->free;
+	int rc = owner < 0 ? (int)owner : check_limits(handles, &handles->owners[owner]);
+
+	if (!rc && i == handles->cap)
+		rc = grow(handles);
+	if (rc)
+		return rc;
+	handles->free = handles->slots[i].owner;
+	handles->slots[i] = (struct kv_handle_slot){object, 1, (uint32_t)owner};
+	handles->owners[owner].used++;
+	handles->used++;
+	*handle = (uint64_t)handles->epoch << 32 | i;
+	return 0;
+}
+
+int kv_handles_add(struct kv_handles *handles, void *object, uid_t uid, uint64_t *handle)
+{
+	int rc;
 
 	pthread_mutex_lock(&handles->lock);
-	slot = free_slot(handles);
-	if (slot >= 0) {
-		handles->slots[slot] = (struct kv_handle_slot){object, 1};
-		handles->used++;
-		*handle = (uint64_t)handles->epoch << 32 | (uint32_t)slot;
-	}
+	rc = add(handles, object, uid, handle);
 	pthread_mutex_unlock(&handles->lock);
-	return slot < 0 ? (int)slot : 0;
+	return rc;
+}
+
+/* The object of a slot that nobody refers to any more. */
+static void *empty(struct kv_handles *handles, struct kv_handle_slot *slot)
+{
+	void *object = slot->object;
+
+	handles->owners[slot->owner].used--;
+	handles->used--;
+	*slot = (struct kv_handle_slot){.owner = handles->free};
+	handles->free = (uint32_t)(slot - handles->slots);
+	return object;
 }
 
 static struct kv_handle_slot *find(struct kv_handles *handles, uint64_t handle)
@@ -92,11 +143,8 @@ void *kv_handles_drop(struct kv_handles *handles, uint64_t handle)
 
 	pthread_mutex_lock(&handles->lock);
 	slot = find(handles, handle);
-	if (slot && --slot->refs == 0) {
-		object = slot->object;
-		slot->object = NULL;
-		handles->used--;
-	}
+	if (slot && --slot->refs == 0)
+		object = empty(handles, slot);
 	pthread_mutex_unlock(&handles->lock);
 	return object;
 }

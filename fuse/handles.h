@@ -9,21 +9,39 @@
 
 #include <pthread.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 struct kv_handle_slot {
 	void *object; /* NULL: free */
 	uint32_t refs;
+	uint32_t owner; /* index of kv_handles.owners; of a free slot: the next free one */
+};
+
+struct kv_handle_owner {
+	uid_t uid;
+	uint32_t used;
+};
+
+/* How many there may be: a user who takes all that one may have leaves the others theirs. */
+struct kv_handle_limits {
+	uint32_t all;
+	uint32_t each; /* of one user; as many are kept free for @host */
+	uid_t host;    /* the user who mounted: only @all counts */
 };
 
 struct kv_handles {
 	pthread_mutex_t lock;
+	struct kv_handle_limits limits;
 	struct kv_handle_slot *slots;
-	uint32_t used, cap;
+	struct kv_handle_owner *owners; /* those without handles may be reused */
+	uint32_t used, cap, free;	/* @free: index of the first free slot, or @cap */
+	uint32_t n_owners;
 	uint32_t epoch;
 };
 
 /* kv_handles_init() - @epoch tells this table's handles from an earlier one's */
-void kv_handles_init(struct kv_handles *handles, uint32_t epoch);
+void kv_handles_init(struct kv_handles *handles, uint32_t epoch,
+		     const struct kv_handle_limits *limits);
 
 /**
  * kv_handles_free() - forget all
@@ -33,10 +51,12 @@ void kv_handles_free(struct kv_handles *handles, void (*release)(void *object));
 
 /**
  * kv_handles_add() - a handle for an object, with one reference
+ * @uid: whose it is
  *
- * Return: 0, -ENOMEM, -EMFILE: the table is full.
+ * Return: 0, -ENOMEM, -EMFILE: this user has all that one may have, -ENFILE:
+ * all users together have.
  */
-int kv_handles_add(struct kv_handles *handles, void *object, uint64_t *handle);
+int kv_handles_add(struct kv_handles *handles, void *object, uid_t uid, uint64_t *handle);
 
 /**
  * kv_handles_get() - the object, with one more reference

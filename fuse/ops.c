@@ -4,19 +4,19 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "file.h"
 #include "listing.h"
+#include "read.h"
 
 /* The static tree never changes; what is below pid/ depends on who looks. */
 #define STATIC_TIMEOUT 60.0
 #define DIR_CHUNK 65536u
 #define MAX_LOGS_PER_SECOND 5
 
-static void drop_file(struct kv_server *s, uint64_t handle)
+void kv_drop_file(struct kv_server *s, uint64_t handle)
 {
 	struct kv_file *file = kv_handles_drop(&s->files, handle);
 
@@ -38,7 +38,7 @@ static struct kv_server *server(fuse_req_t req)
 }
 
 /* Readers make errors happen as often as they like: a few a second are told. */
-static void complain(struct kv_server *s, const char *what)
+void kv_complain(struct kv_server *s, const char *what)
 {
 	struct timespec now;
 
@@ -76,7 +76,7 @@ static int identify(fuse_req_t req, struct kv_reader *reader)
 	int rc = kv_reader_identify(&s->host, ctx->pid, ctx->uid, ctx->gid, reader, &err);
 
 	if (rc)
-		complain(s, err.msg);
+		kv_complain(s, err.msg);
 	return rc;
 }
 
@@ -248,7 +248,8 @@ static int open_pids(fuse_req_t req, uint64_t *handle)
 	if (rc)
 		return rc;
 	processes = kv_processes_new(&s->host, &reader);
-	rc = processes ? kv_handles_add(&s->dirs, processes, handle) : -ENOMEM;
+	rc = processes ? kv_handles_add(&s->dirs, processes, fuse_req_ctx(req)->uid, handle)
+		       : -ENOMEM;
 	if (rc && processes)
 		kv_processes_free(processes);
 	kv_reader_close(&reader);
@@ -315,9 +316,10 @@ static void op_readdir(fuse_req_t req, fuse_ino_t told, size_t size, off_t off,
 /* --- files --- */
 
 /* The file of @node for this reader: its handle, or -errno. */
-static int open_file(struct kv_server *s, const struct kv_node *node, uint64_t ino,
+static int open_file(fuse_req_t req, const struct kv_node *node, uint64_t ino,
 		     struct kv_reader *reader, uint64_t *handle)
 {
+	struct kv_server *s = server(req);
 	struct kv_source source = {.view = node->view, .format = node->format};
 	struct kv_process process = {0};
 	struct kv_file *file;
@@ -330,7 +332,7 @@ static int open_file(struct kv_server *s, const struct kv_node *node, uint64_t i
 	source.pid = process.pid;
 	source.start = process.start;
 	file = kv_file_new(&source, reader);
-	rc = file ? kv_handles_add(&s->files, file, handle) : -ENOMEM;
+	rc = file ? kv_handles_add(&s->files, file, fuse_req_ctx(req)->uid, handle) : -ENOMEM;
 	if (rc && file)
 		kv_file_free(file);
 	return rc;
@@ -351,7 +353,7 @@ static void op_open(fuse_req_t req, fuse_ino_t told, struct fuse_file_info *fi)
 	if (!rc)
 		rc = identify(req, &reader);
 	if (!rc)
-		rc = open_file(s, node, ino, &reader, &fi->fh);
+		rc = open_file(req, node, ino, &reader, &fi->fh);
 	kv_reader_close(&reader);
 	if (rc) {
 		fuse_reply_err(req, -rc);
@@ -359,54 +361,13 @@ static void op_open(fuse_req_t req, fuse_ino_t told, struct fuse_file_info *fi)
 	}
 	fi->direct_io = 1; /* without it a file of size 0 reads as empty */
 	if (fuse_reply_open(req, fi) == -ENOENT)
-		drop_file(s, fi->fh); /* interrupted */
-}
-
-static bool is_interrupted(void *arg)
-{
-	return fuse_req_interrupted(arg);
-}
-
-static void reply_bytes(void *arg, const struct iovec *iov, int n)
-{
-	fuse_reply_iov(arg, iov, n);
-}
-
-static void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
-		    struct fuse_file_info *fi)
-{
-	struct kv_server *s = server(req);
-	struct kv_file *file = kv_handles_get(&s->files, fi->fh);
-	struct kv_read read = {
-		.off = (uint64_t)off,
-		.size = size,
-		.cancelled = is_interrupted,
-		.reply = reply_bytes,
-		.arg = req,
-	};
-	struct kv_err err = {0};
-	int rc;
-
-	(void)ino;
-	if (!file) {
-		fuse_reply_err(req, ESTALE);
-		return;
-	}
-	rc = kv_file_read(file, &read, &err);
-	drop_file(s, fi->fh);
-	if (!rc)
-		return;
-	if (rc != -ESPIPE && rc != -EINTR && rc != -ENOENT && rc != -EACCES) {
-		complain(s, err.msg[0] ? err.msg : strerror(-rc));
-		rc = rc == -ENOMEM || rc == -EMFILE || rc == -ENFILE ? rc : -EIO;
-	}
-	fuse_reply_err(req, -rc);
+		kv_drop_file(s, fi->fh); /* interrupted */
 }
 
 static void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	(void)ino;
-	drop_file(server(req), fi->fh);
+	kv_drop_file(server(req), fi->fh);
 	fuse_reply_err(req, 0);
 }
 
@@ -448,7 +409,7 @@ const struct fuse_lowlevel_ops kv_ops = {
 	.readdir = op_readdir,
 	.releasedir = op_releasedir,
 	.open = op_open,
-	.read = op_read,
+	.read = kv_op_read,
 	.release = op_release,
 	.statfs = op_statfs,
 	.ioctl = op_ioctl,

@@ -16,6 +16,7 @@
 #include "iter/reader.h"
 #include "seal.h"
 #include "tree.h"
+#include "turns.h"
 
 /* What outlives a worker, in memory that it shares with the holder. */
 struct kv_shared {
@@ -29,8 +30,10 @@ struct kv_server {
 	pid_t holder;
 	struct kv_host host; /* identifies who opens */
 	struct kv_tree tree;
-	struct kv_seal seal;	 /* between the tree's numbers and the kernel's */
+	struct kv_seal seal; /* between the tree's numbers and the kernel's */
+	struct kv_handle_limits limits;
 	struct kv_handles files; /* struct kv_file */
+	struct kv_turns turns;	 /* of reads */
 	struct kv_handles dirs;	 /* struct kv_processes, of pid/ alone */
 	uid_t uid;		 /* owner of the files */
 	gid_t gid;
@@ -45,6 +48,12 @@ struct kv_server {
 
 /* The user data of the session is a struct kv_server. */
 extern const struct fuse_lowlevel_ops kv_ops;
+
+/* kv_drop_file() - give a reference to an open file back */
+void kv_drop_file(struct kv_server *s, uint64_t handle);
+
+/* kv_complain() - tell the log what readers have made happen; a few messages a second */
+void kv_complain(struct kv_server *s, const char *what);
 
 /* The ioctl on the root directory by which `kview umount` learns whom to wait for. */
 #define KV_IOC_PID _IOR('k', 1, int)

@@ -38,6 +38,8 @@ static const char *value_of(const char *word, const char *key)
 	return strncmp(word, key, n) == 0 && word[n] == '=' ? word + n + 1 : NULL;
 }
 
+#define MAX_FILES 65536 /* some 180 KiB each, if all are read at length */
+
 static int bad_value(const char *word, const char *hint, struct kv_err *err)
 {
 	kv_err_set(err, -EINVAL, "bad value in mount option '%s'", word);
@@ -131,6 +133,28 @@ static int parse_hidepid(const char *word, const char *value, struct kv_mount_op
 	return bad_value(word, "hidepid=0, 1 or 2, as for /proc", err);
 }
 
+static int parse_max_files(const char *word, const char *value, struct kv_mount_opts *opts,
+			   struct kv_err *err)
+{
+	unsigned long n;
+
+	if (!is_number(value, 10, MAX_FILES, &n) || !n)
+		return bad_value(word, "max_files=N: files open at a time, 1 to 65536", err);
+	opts->max_files = (unsigned int)n;
+	return 0;
+}
+
+static int parse_max_user_files(const char *word, const char *value, struct kv_mount_opts *opts,
+				struct kv_err *err)
+{
+	unsigned long n;
+
+	if (!is_number(value, 10, MAX_FILES, &n) || !n)
+		return bad_value(word, "max_user_files=N: of one user, 1 to 65536", err);
+	opts->max_user_files = (unsigned int)n;
+	return 0;
+}
+
 static int parse_pin_dir(const char *word, const char *value, struct kv_mount_opts *opts,
 			 struct kv_err *err)
 {
@@ -154,9 +178,15 @@ static const struct {
 	int (*parse)(const char *word, const char *value, struct kv_mount_opts *opts,
 		     struct kv_err *err);
 } valued[] = {
-	{"pin_dir", parse_pin_dir}, {"iter_dir", parse_iter_dir}, {"view", parse_view},
-	{"hidepid", parse_hidepid}, {"uid", parse_uid},		  {"gid", parse_gid},
+	{"pin_dir", parse_pin_dir},
+	{"iter_dir", parse_iter_dir},
+	{"view", parse_view},
+	{"hidepid", parse_hidepid},
+	{"uid", parse_uid},
+	{"gid", parse_gid},
 	{"mode", parse_mode},
+	{"max_files", parse_max_files},
+	{"max_user_files", parse_max_user_files},
 };
 
 static int parse_word(const char *word, struct kv_mount_opts *opts, struct kv_err *err)
@@ -192,6 +222,13 @@ int kv_mount_options(char *words, struct kv_mount_opts *opts, struct kv_err *err
 
 int kv_mount_options_check(const struct kv_mount_opts *opts, struct kv_err *err)
 {
+	if (opts->max_user_files && opts->max_user_files >= opts->max_files) {
+		kv_err_set(err, -EINVAL, "mount option max_user_files=%u is not below max_files=%u",
+			   opts->max_user_files, opts->max_files);
+		kv_err_hint(err,
+			    "as many files as one user may open are kept for the one who mounts");
+		return -EINVAL;
+	}
 	if (!opts->policy.host_view || !opts->policy.hidepid)
 		return 0;
 	kv_err_set(err, -EINVAL, "mount options view=host and hidepid= contradict each other");

@@ -83,6 +83,15 @@ static int open_session(struct kv_mounted *m, struct kv_err *err)
 	return 0;
 }
 
+static unsigned int max_user_files(const struct kv_mount_opts *opts)
+{
+	unsigned int half = opts->max_files / 2;
+
+	if (opts->max_user_files)
+		return opts->max_user_files;
+	return half < 256 ? half : 256;
+}
+
 static int open_server(struct kv_mounted *m, const struct kv_mount_opts *opts, struct kv_err *err)
 {
 	struct kv_server *s = &m->server;
@@ -99,6 +108,11 @@ static int open_server(struct kv_mounted *m, const struct kv_mount_opts *opts, s
 		rc = kv_seal_init(&s->seal);
 	if (rc)
 		return kv_err_errno(err, rc, "can't serve");
+	s->limits = (struct kv_handle_limits){
+		.all = opts->max_files,
+		.each = max_user_files(opts),
+		.host = s->uid,
+	};
 	s->wide_uid = opts->uid;
 	s->wide_gid = opts->gid;
 	return kv_host_open(&s->host, &opts->policy, s->tree.pids, err);

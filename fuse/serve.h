@@ -23,10 +23,13 @@ struct kv_mount_opts {
 	uid_t uid; /* owner, group and mode of the files of kernel-wide views */
 	gid_t gid;
 	mode_t mode;
+	unsigned int max_files;			  /* open at a time */
+	unsigned int max_user_files;		  /* of one user; 0: 256, or half of all */
 	void (*warn)(const struct kv_view *view); /* a view is left out */
 };
 
-#define KV_MOUNT_OPTS_INIT ((struct kv_mount_opts){.mountpoint = KV_MOUNTPOINT, .mode = 0400})
+#define KV_MOUNT_OPTS_INIT \
+	((struct kv_mount_opts){.mountpoint = KV_MOUNTPOINT, .mode = 0400, .max_files = 4096})
 
 /**
  * kv_mount_options() - understand the words behind -o

@@ -14,6 +14,7 @@
 #include "file.h"
 #include "iter/process.h"
 #include "mounted.h"
+#include "read.h"
 
 /*
  * libfuse's default of 10 threads lets a dozen slow reads hang everybody; idle
@@ -21,6 +22,10 @@
  */
 #define MAX_THREADS 64
 #define IDLE_THREADS 8
+
+/* Of these threads: what reads may take at a time, see turns.h. */
+#define MAX_USER_READS 16
+#define MAX_OTHERS_READS 40
 
 /* As many open files as the system lets us have, whatever our starter had. */
 static void raise_limits(void)
@@ -102,8 +107,9 @@ static int serve(struct kv_mounted *m)
 		return rc;
 	/* No handle of an earlier worker's is taken for one of ours. */
 	s->shared->generation++;
-	kv_handles_init(&s->files, s->shared->generation);
-	kv_handles_init(&s->dirs, s->shared->generation);
+	kv_handles_init(&s->files, s->shared->generation, &s->limits);
+	kv_handles_init(&s->dirs, s->shared->generation, &s->limits);
+	kv_turns_init(&s->turns, MAX_USER_READS, MAX_OTHERS_READS, s->uid);
 	if (s->shared->is_ready)
 		repeat_init(m->session);
 	if (fuse_set_signal_handlers(m->session) < 0)
@@ -135,6 +141,7 @@ int kv_work(struct kv_mounted *m)
 	rc = serve(m);
 	if (rc)
 		m->server.log("can't serve '%s': %s", m->mountpoint, strerror(-rc));
+	kv_turns_free(&m->server.turns, kv_read_forget);
 	kv_handles_free(&m->server.files, free_file);
 	kv_handles_free(&m->server.dirs, free_dir);
 	return rc ? EXIT_FAILURE : EXIT_SUCCESS;

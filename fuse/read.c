@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * READ requests: each waits for its turn, holding no thread, and is answered
+ * once: by who has read, or with EINTR when its reader is interrupted, even
+ * while the walk for it is stuck in the kernel.
+ */
+#include "read.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "file.h"
+
+enum {
+	WAITING,     /* or being read: nobody has answered */
+	INTERRUPTED, /* answered with EINTR: the request is gone */
+	ANSWERING,
+};
+
+struct job {
+	struct kv_turn turn; /* first: the turn is the job */
+	struct kv_server *server;
+	fuse_req_t req; /* may be touched while WAITING or ANSWERING alone */
+	uint64_t handle;
+	size_t size;
+	off_t off;
+	atomic_int state;
+};
+
+/*
+ * libfuse calls it with the request locked: begin_answer() waits for us, so the
+ * job is there as long as we have not answered.
+ */
+static void interrupt(fuse_req_t req, void *data)
+{
+	struct job *job = data;
+	int waiting = WAITING;
+
+	if (kv_turns_leave(&job->server->turns, &job->turn)) {
+		free(job);
+		fuse_reply_err(req, EINTR);
+	} else if (atomic_compare_exchange_strong(&job->state, &waiting, INTERRUPTED)) {
+		fuse_reply_err(req, EINTR);
+	}
+}
+
+static bool is_interrupted(void *arg)
+{
+	struct job *job = arg;
+
+	return atomic_load(&job->state) == INTERRUPTED;
+}
+
+/* May we answer? From then on interrupt() is not called, nor is it under way. */
+static bool begin_answer(struct job *job)
+{
+	int waiting = WAITING;
+
+	if (!atomic_compare_exchange_strong(&job->state, &waiting, ANSWERING))
+		return false;
+	fuse_req_interrupt_func(job->req, NULL, NULL);
+	return true;
+}
+
+static void answer_error(struct job *job, int rc)
+{
+	if (begin_answer(job))
+		fuse_reply_err(job->req, -rc);
+}
+
+static void answer_bytes(void *arg, const struct iovec *iov, int n)
+{
+	struct job *job = arg;
+
+	if (begin_answer(job))
+		fuse_reply_iov(job->req, iov, n);
+}
+
+/* What the reader is told; what only we can do something about is told to the log. */
+static int report(struct kv_server *s, int rc, const struct kv_err *err)
+{
+	if (rc == -ESPIPE || rc == -EINTR || rc == -ENOENT || rc == -EACCES)
+		return rc;
+	kv_complain(s, err->msg[0] ? err->msg : strerror(-rc));
+	return rc == -ENOMEM || rc == -EMFILE || rc == -ENFILE ? rc : -EIO;
+}
+
+static void run(struct kv_server *s, struct job *job)
+{
+	struct kv_file *file = kv_handles_get(&s->files, job->handle);
+	struct kv_read read = {
+		.off = (uint64_t)job->off,
+		.size = job->size,
+		.cancelled = is_interrupted,
+		.reply = answer_bytes,
+		.arg = job,
+	};
+	struct kv_err err = {0};
+	int rc;
+
+	if (!file) {
+		answer_error(job, -ESTALE);
+		return;
+	}
+	rc = kv_file_read(file, &read, &err);
+	kv_drop_file(s, job->handle);
+	if (rc)
+		answer_error(job, report(s, rc, &err));
+}
+
+void kv_op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi)
+{
+	struct kv_server *s = fuse_req_userdata(req);
+	struct job *job = malloc(sizeof(*job));
+	int rc;
+
+	(void)ino;
+	if (!job) {
+		fuse_reply_err(req, ENOMEM);
+		return;
+	}
+	*job = (struct job){
+		.turn = {.uid = fuse_req_ctx(req)->uid},
+		.server = s,
+		.req = req,
+		.handle = fi->fh,
+		.size = size,
+		.off = off,
+	};
+	fuse_req_interrupt_func(req, interrupt, job);
+	rc = kv_turns_take(&s->turns, &job->turn);
+	if (rc < 0) {
+		answer_error(job, rc);
+		free(job);
+	}
+	while (rc > 0 && job) {
+		uid_t uid = job->turn.uid;
+
+		if (!is_interrupted(job))
+			run(s, job);
+		free(job);
+		job = (struct job *)kv_turns_pass(&s->turns, uid);
+	}
+}
+
+void kv_read_forget(struct kv_turn *turn)
+{
+	free(turn);
+}

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "turns.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+struct kv_turn_user {
+	uid_t uid;
+	unsigned int taken; /* 0: the entry is free */
+};
+
+void kv_turns_init(struct kv_turns *turns, unsigned int each, unsigned int all, uid_t host)
+{
+	*turns = (struct kv_turns){.each = each, .all = all, .host = host};
+	turns->last = &turns->first;
+	pthread_mutex_init(&turns->lock, NULL);
+}
+
+void kv_turns_free(struct kv_turns *turns, void (*forget)(struct kv_turn *turn))
+{
+	while (turns->first) {
+		struct kv_turn *turn = turns->first;
+
+		turns->first = turn->next;
+		forget(turn);
+	}
+	free(turns->users);
+	pthread_mutex_destroy(&turns->lock);
+}
+
+/* The user's entry, made if there is none; NULL: out of memory. */
+static struct kv_turn_user *find_user(struct kv_turns *turns, uid_t uid)
+{
+	struct kv_turn_user *more;
+	size_t unused = turns->n_users;
+
+	for (size_t i = 0; i < turns->n_users; i++) {
+		if (turns->users[i].taken && turns->users[i].uid == uid)
+			return &turns->users[i];
+		if (!turns->users[i].taken)
+			unused = i;
+	}
+	if (unused == turns->n_users) {
+		more = reallocarray(turns->users, unused + 1, sizeof(*more));
+		if (!more)
+			return NULL;
+		turns->users = more;
+		turns->n_users++;
+	}
+	turns->users[unused] = (struct kv_turn_user){.uid = uid};
+	return &turns->users[unused];
+}
+
+static bool may_have(const struct kv_turns *turns, const struct kv_turn_user *user)
+{
+	if (user->taken >= turns->each)
+		return false;
+	return user->uid == turns->host || turns->taken < turns->all;
+}
+
+static void have(struct kv_turns *turns, struct kv_turn_user *user)
+{
+	user->taken++;
+	if (user->uid != turns->host)
+		turns->taken++;
+}
+
+int kv_turns_take(struct kv_turns *turns, struct kv_turn *turn)
+{
+	struct kv_turn_user *user;
+	int rc = -ENOMEM;
+
+	pthread_mutex_lock(&turns->lock);
+	user = find_user(turns, turn->uid);
+	if (user && may_have(turns, user)) {
+		have(turns, user);
+		rc = 1;
+	} else if (user) {
+		turn->next = NULL;
+		*turns->last = turn;
+		turns->last = &turn->next;
+		rc = 0;
+	}
+	pthread_mutex_unlock(&turns->lock);
+	return rc;
+}
+
+static void remove_at(struct kv_turns *turns, struct kv_turn **at)
+{
+	struct kv_turn *turn = *at;
+
+	*at = turn->next;
+	if (turns->last == &turn->next)
+		turns->last = at;
+}
+
+bool kv_turns_leave(struct kv_turns *turns, struct kv_turn *turn)
+{
+	struct kv_turn **at;
+	bool waited;
+
+	pthread_mutex_lock(&turns->lock);
+	for (at = &turns->first; *at && *at != turn;)
+		at = &(*at)->next;
+	waited = *at;
+	if (waited)
+		remove_at(turns, at);
+	pthread_mutex_unlock(&turns->lock);
+	return waited;
+}
+
+/* The first of those who wait that may have a turn now. */
+static struct kv_turn *take_next(struct kv_turns *turns)
+{
+	for (struct kv_turn **at = &turns->first; *at; at = &(*at)->next) {
+		struct kv_turn *turn = *at;
+		struct kv_turn_user *user = find_user(turns, turn->uid);
+
+		if (!user || !may_have(turns, user))
+			continue;
+		have(turns, user);
+		remove_at(turns, at);
+		return turn;
+	}
+	return NULL;
+}
+
+struct kv_turn *kv_turns_pass(struct kv_turns *turns, uid_t uid)
+{
+	struct kv_turn_user *user;
+	struct kv_turn *next;
+
+	pthread_mutex_lock(&turns->lock);
+	user = find_user(turns, uid);
+	user->taken--; /* it is there: it has a turn */
+	if (uid != turns->host)
+		turns->taken--;
+	next = take_next(turns);
+	pthread_mutex_unlock(&turns->lock);
+	return next;
+}
