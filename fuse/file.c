@@ -19,7 +19,8 @@ struct kv_file {
 	struct kv_run *run; /* NULL before the first read and behind the end */
 	struct kv_window window;
 	bool at_end;
-	int failed; /* -errno of the iteration: sticks until offset 0 */
+	int failed;    /* -errno of the iteration: sticks until offset 0 */
+	uint64_t rows; /* made by the read that is under way */
 };
 
 static void rewind_file(struct kv_file *f)
@@ -31,9 +32,9 @@ static void rewind_file(struct kv_file *f)
 	kv_window_reset(&f->window);
 }
 
-static int put_schema(struct kv_file *f)
+static int put_text(struct kv_file *f)
 {
-	char *text = kv_schema_put(f->source.view->schema), *out;
+	char *text = f->source.text(f->source.arg), *out;
 	size_t n;
 
 	if (!text)
@@ -71,6 +72,7 @@ static int step(struct kv_file *f, struct kv_err *err)
 		return -ENOMEM;
 	kv_window_commit(&f->window, out,
 			 (size_t)(f->source.format->row(&f->plan, record, out) - out));
+	f->rows++;
 	return 0;
 }
 
@@ -86,8 +88,8 @@ static int start(struct kv_file *f, const struct kv_read *read, struct kv_err *e
 	char *out;
 	int rc;
 
-	if (!f->source.format)
-		return put_schema(f);
+	if (f->source.text)
+		return put_text(f);
 	out = kv_window_reserve(&f->window, kv_header_bound(&f->plan));
 	if (!out)
 		return -ENOMEM;
@@ -122,11 +124,12 @@ static int produce(struct kv_file *f, uint64_t end, const struct kv_read *read, 
 	return rc;
 }
 
-static int read_locked(struct kv_file *f, const struct kv_read *read, struct kv_err *err)
+static int read_locked(struct kv_file *f, const struct kv_read *read, uint64_t *bytes,
+		       struct kv_err *err)
 {
 	size_t size = read->size < READ_MAX ? read->size : READ_MAX;
 	struct iovec iov[2];
-	int rc;
+	int rc, n = 0;
 
 	if (read->off == 0)
 		rewind_file(f);
@@ -140,11 +143,26 @@ static int read_locked(struct kv_file *f, const struct kv_read *read, struct kv_
 	/* What came before a failure is read first, the failure next time. */
 	if (rc && read->off >= f->window.end)
 		return rc;
-	if (read->off >= f->window.end)
-		read->reply(read->arg, NULL, 0);
-	else
-		read->reply(read->arg, iov, kv_window_get(&f->window, read->off, size, iov));
+	if (read->off < f->window.end)
+		n = kv_window_get(&f->window, read->off, size, iov);
+	for (int i = 0; i < n; i++)
+		*bytes += iov[i].iov_len;
+	read->reply(read->arg, iov, n);
 	return 0;
+}
+
+/* An interrupted read is no error, nor is an offset that is gone. */
+static void count(struct kv_file *f, int rc, uint64_t bytes)
+{
+	struct kv_counters *c = f->source.counters;
+
+	if (!c)
+		return;
+	atomic_fetch_add(&c->reads, 1);
+	atomic_fetch_add(&c->rows, f->rows);
+	atomic_fetch_add(&c->bytes, bytes);
+	if (rc && rc != -EINTR && rc != -ESPIPE)
+		atomic_fetch_add(&c->errors, 1);
 }
 
 struct kv_file *kv_file_new(const struct kv_source *source, struct kv_reader *reader)
@@ -156,7 +174,8 @@ struct kv_file *kv_file_new(const struct kv_source *source, struct kv_reader *re
 	f->source = *source;
 	f->reader = *reader;
 	*reader = KV_READER_INIT;
-	kv_plan_all(&f->plan, source->view->schema);
+	if (!source->text)
+		kv_plan_all(&f->plan, source->view->schema);
 	pthread_mutex_init(&f->lock, NULL);
 	return f;
 }
@@ -172,10 +191,13 @@ void kv_file_free(struct kv_file *f)
 
 int kv_file_read(struct kv_file *f, const struct kv_read *read, struct kv_err *err)
 {
+	uint64_t bytes = 0;
 	int rc;
 
 	pthread_mutex_lock(&f->lock);
-	rc = read_locked(f, read, err);
+	f->rows = 0;
+	rc = read_locked(f, read, &bytes, err);
+	count(f, rc, bytes);
 	pthread_mutex_unlock(&f->lock);
 	return rc;
 }

@@ -7,6 +7,7 @@
 #ifndef KVIEW_FUSE_FILE_H
 #define KVIEW_FUSE_FILE_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -17,12 +18,21 @@
 
 struct kv_file;
 
+/* What was read of a view; it may lie in memory that several processes share. */
+struct kv_counters {
+	atomic_ullong reads, rows, bytes, errors;
+};
+
 /* What a file shows. */
 struct kv_source {
-	const struct kv_view *view;	/* must outlive the file */
-	const struct kv_format *format; /* NULL: the text of schema/VIEW */
-	pid_t pid;			/* 0: all processes */
-	uint64_t start;			/* kv_process.start of that one */
+	/* A text that is made as it is read, to be freed; NULL: rows. */
+	char *(*text)(const void *arg);
+	const void *arg;
+	const struct kv_view *view; /* of rows; must outlive the file, as do the next two */
+	const struct kv_format *format;
+	struct kv_counters *counters; /* of rows */
+	pid_t pid;		      /* 0: all processes */
+	uint64_t start;		      /* kv_process.start of that one */
 };
 
 /**

@@ -100,6 +100,16 @@ int kv_handles_add(struct kv_handles *handles, void *object, uid_t uid, uint64_t
 	return rc;
 }
 
+uint32_t kv_handles_count(struct kv_handles *handles)
+{
+	uint32_t n;
+
+	pthread_mutex_lock(&handles->lock);
+	n = handles->used;
+	pthread_mutex_unlock(&handles->lock);
+	return n;
+}
+
 /* The object of a slot that nobody refers to any more. */
 static void *empty(struct kv_handles *handles, struct kv_handle_slot *slot)
 {

@@ -7,9 +7,9 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include "file.h"
 #include "listing.h"
 #include "read.h"
+#include "status.h"
 
 /* The static tree never changes; what is below pid/ depends on who looks. */
 #define STATIC_TIMEOUT 60.0
@@ -315,12 +315,30 @@ static void op_readdir(fuse_req_t req, fuse_ino_t told, size_t size, off_t off,
 
 /* --- files --- */
 
+static char *schema_text(const void *view)
+{
+	return kv_schema_put(((const struct kv_view *)view)->schema);
+}
+
+static struct kv_source source_of(const struct kv_server *s, const struct kv_node *node)
+{
+	if (node->type == KV_NODE_STATUS)
+		return (struct kv_source){.text = kv_status_text, .arg = s};
+	if (node->type == KV_NODE_SCHEMA)
+		return (struct kv_source){.text = schema_text, .arg = node->view};
+	return (struct kv_source){
+		.view = node->view,
+		.format = node->format,
+		.counters = &s->shared->counters[node->view - s->views->list],
+	};
+}
+
 /* The file of @node for this reader: its handle, or -errno. */
 static int open_file(fuse_req_t req, const struct kv_node *node, uint64_t ino,
 		     struct kv_reader *reader, uint64_t *handle)
 {
 	struct kv_server *s = server(req);
-	struct kv_source source = {.view = node->view, .format = node->format};
+	struct kv_source source = source_of(s, node);
 	struct kv_process process = {0};
 	struct kv_file *file;
 	int rc = 0;

@@ -12,6 +12,7 @@
 #include <stdatomic.h>
 #include <time.h>
 
+#include "file.h"
 #include "handles.h"
 #include "iter/reader.h"
 #include "seal.h"
@@ -23,10 +24,12 @@ struct kv_shared {
 	bool is_ready;	     /* the kernel said INIT, and got its reply */
 	uint32_t generation; /* of workers; no two of one mount have the same */
 	uint32_t restarts;
+	struct kv_counters counters[]; /* by view, as in kv_server.views */
 };
 
 struct kv_server {
 	struct kv_shared *shared;
+	const struct kv_views *views;
 	pid_t holder;
 	struct kv_host host; /* identifies who opens */
 	struct kv_tree tree;
@@ -40,6 +43,7 @@ struct kv_server {
 	uid_t wide_uid; /* owner of those of kernel-wide views */
 	gid_t wide_gid;
 	struct timespec started; /* shown as every node's times */
+	struct timespec began;	 /* the same by CLOCK_BOOTTIME */
 	int ready_fd;		 /* told when the mount answers, -1 for nobody */
 	void (*log)(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 	atomic_llong log_second; /* CLOCK_MONOTONIC; and messages within it */

@@ -83,6 +83,11 @@ static int open_session(struct kv_mounted *m, struct kv_err *err)
 	return 0;
 }
 
+static size_t shared_size(const struct kv_mounted *m)
+{
+	return sizeof(struct kv_shared) + m->views.n * sizeof(struct kv_counters);
+}
+
 static unsigned int max_user_files(const struct kv_mount_opts *opts)
 {
 	unsigned int half = opts->max_files / 2;
@@ -97,12 +102,13 @@ static int open_server(struct kv_mounted *m, const struct kv_mount_opts *opts, s
 	struct kv_server *s = &m->server;
 	int rc = kv_tree_new(&s->tree, &m->views, opts->mode);
 
-	s->shared = mmap(NULL, sizeof(*s->shared), PROT_READ | PROT_WRITE,
-			 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	s->shared = mmap(NULL, shared_size(m), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+			 -1, 0);
 	if (s->shared == MAP_FAILED) {
 		s->shared = NULL;
 		return kv_err_errno(err, -errno, "can't serve");
 	}
+	s->views = &m->views;
 	s->shared->generation = (uint32_t)s->started.tv_sec;
 	if (!rc)
 		rc = kv_seal_init(&s->seal);
@@ -142,7 +148,7 @@ static void close_all(struct kv_mounted *m)
 	kv_tree_free(&m->server.tree);
 	kv_host_close(&m->server.host);
 	if (m->server.shared)
-		munmap(m->server.shared, sizeof(*m->server.shared));
+		munmap(m->server.shared, shared_size(m));
 	kv_closep(&m->server.ready_fd);
 	kv_closep(&m->mount_lock);
 	kv_views_close(&m->views);
@@ -254,6 +260,7 @@ int kv_mount(const struct kv_mount_opts *opts, struct kv_err *err)
 	if (!opts->foreground)
 		close_range(3, ~0U, 0);
 	clock_gettime(CLOCK_REALTIME, &m.server.started);
+	clock_gettime(CLOCK_BOOTTIME, &m.server.began);
 	rc = open_all(&m, opts, err);
 	if (!rc)
 		rc = opts->foreground ? serve(&m, err) : daemonize(&m, err);

@@ -57,6 +57,14 @@ int kv_mount_options_check(const struct kv_mount_opts *opts, struct kv_err *err)
 int kv_mount(const struct kv_mount_opts *opts, struct kv_err *err);
 
 /**
+ * kv_status_path() - the file that tells of a mount
+ * @path: on success to be freed
+ *
+ * Return: 0 or -errno with @err set; -EINVAL: no kview is mounted there.
+ */
+int kv_status_path(const char *mountpoint, char **path, struct kv_err *err);
+
+/**
  * kv_umount() - unmount, and wait until the daemon has ended
  *
  * Return: 0 or -errno with @err set; -EINVAL: no kview is mounted there.

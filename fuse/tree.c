@@ -113,6 +113,11 @@ static int add_pids(struct kv_tree *tree, const struct kv_views *views)
 
 int kv_tree_new(struct kv_tree *tree, const struct kv_views *views, mode_t wide_mode)
 {
+	struct kv_node status = {
+		.type = KV_NODE_STATUS,
+		.parent = KV_ROOT,
+		.mode = S_IFREG | 0400,
+	};
 	int rc;
 
 	*tree = (struct kv_tree){.n = KV_ROOT};
@@ -122,6 +127,8 @@ int kv_tree_new(struct kv_tree *tree, const struct kv_views *views, mode_t wide_
 	rc = add_dir(tree, KV_NODE_DIR, KV_ROOT, "") ? 0 : -ENOMEM;
 	if (!rc)
 		rc = add_formats(tree, KV_ROOT, views, false, wide_mode);
+	if (!rc)
+		rc = add(tree, status, "status", "") ? 0 : -ENOMEM;
 	if (!rc)
 		rc = add_schemas(tree, views);
 	if (!rc)

@@ -30,6 +30,7 @@ enum kv_node_type {
 	KV_NODE_SELF,	/* pid/self */
 	KV_NODE_ROWS,	/* a view in a format */
 	KV_NODE_SCHEMA, /* schema/VIEW */
+	KV_NODE_STATUS, /* of the mount itself, for root */
 };
 
 struct kv_node {

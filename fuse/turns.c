@@ -139,3 +139,14 @@ struct kv_turn *kv_turns_pass(struct kv_turns *turns, uid_t uid)
 	pthread_mutex_unlock(&turns->lock);
 	return next;
 }
+
+void kv_turns_count(struct kv_turns *turns, unsigned int *running, unsigned int *waiting)
+{
+	*running = *waiting = 0;
+	pthread_mutex_lock(&turns->lock);
+	for (size_t i = 0; i < turns->n_users; i++)
+		*running += turns->users[i].taken;
+	for (const struct kv_turn *turn = turns->first; turn; turn = turn->next)
+		++*waiting;
+	pthread_mutex_unlock(&turns->lock);
+}

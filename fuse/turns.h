@@ -33,6 +33,9 @@ struct kv_turns {
 
 void kv_turns_init(struct kv_turns *turns, unsigned int each, unsigned int all, uid_t host);
 
+/* kv_turns_count() - how many have a turn, and how many wait for one */
+void kv_turns_count(struct kv_turns *turns, unsigned int *running, unsigned int *waiting);
+
 /* kv_turns_free() - @forget is called for each that still waits */
 void kv_turns_free(struct kv_turns *turns, void (*forget)(struct kv_turn *turn));
 

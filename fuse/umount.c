@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdio.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/syscall.h>
@@ -53,4 +54,16 @@ int kv_umount(const char *mountpoint, struct kv_err *err)
 	kv_err_hint(err, "a container, or another mount namespace, may still have the mount; "
 			 "the daemon ends with that");
 	return -ETIMEDOUT;
+}
+
+int kv_status_path(const char *mountpoint, char **path, struct kv_err *err)
+{
+	_cleanup_free_ char *mount = NULL;
+	int rc = kv_mountpoint_find(mountpoint, &mount, err);
+
+	if (rc)
+		return rc;
+	if (asprintf(path, "%s/status", mount) < 0)
+		return kv_err_errno(err, -ENOMEM, "can't read the status of '%s'", mount);
+	return 0;
 }

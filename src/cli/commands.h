@@ -18,6 +18,7 @@ int kv_cmd_unload(const struct kv_args *args, struct kv_err *err);
 int kv_cmd_list(const struct kv_args *args, struct kv_err *err);
 int kv_cmd_cat(const struct kv_args *args, struct kv_err *err);
 int kv_cmd_schema(const struct kv_args *args, struct kv_err *err);
+int kv_cmd_status(const struct kv_args *args, struct kv_err *err);
 int kv_cmd_check(const struct kv_args *args, struct kv_err *err);
 int kv_cmd_help(const struct kv_args *args, struct kv_err *err);
 

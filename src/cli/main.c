@@ -28,6 +28,8 @@ const struct kv_command kv_commands[] = {
 	 kv_cmd_cat},
 	{"schema", "VIEW", "a view's columns: name, type, unit, meaning", KV_OPT_ITER_DIR, 1, 1,
 	 kv_cmd_schema},
+	{"status", "[MOUNTPOINT]", "what a mount has done, and what of it is in use", 0, 0, 1,
+	 kv_cmd_status},
 	{"check", "", "can this machine run kview? item by item", KV_OPT_ITER_DIR, 0, 0,
 	 kv_cmd_check},
 	{"help", "[COMMAND]", "this, or more on a command", 0, 0, 1, kv_cmd_help},

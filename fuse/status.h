@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef KVIEW_FUSE_STATUS_H
+#define KVIEW_FUSE_STATUS_H
+
+#include "ops.h"
+
+/**
+ * kv_status_text() - the file `status`: a line per fact, its name, a tab, its value
+ * @server: a struct kv_server
+ *
+ * Return: to be freed; NULL: out of memory.
+ */
+char *kv_status_text(const void *server);
+
+#endif
