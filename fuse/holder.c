@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/signalfd.h>
 #include <sys/wait.h>
 
+#include "base/cleanup.h"
 #include "mounted.h"
 
 /* A worker that can't live long enough is not tried for ever. */
@@ -26,35 +30,52 @@ static bool are_too_many(struct crashes *c)
 	return c->n >= MAX_CRASHES && now.tv_sec - c->times[c->n % MAX_CRASHES] < CRASHES_WITHIN;
 }
 
-/* What the holder waits for, one at a time. */
-static void block_signals(sigset_t *awaited, sigset_t *before)
+/* What the holder waits for. */
+struct events {
+	sigset_t before; /* the signals that were blocked */
+	int signals;	 /* signalfd of a worker's end and of those that end us */
+	int ready;	 /* where the first worker says that the mount answers; -1: it did */
+};
+
+static int open_events(struct events *e)
 {
-	sigemptyset(awaited);
-	sigaddset(awaited, SIGCHLD);
-	sigaddset(awaited, SIGTERM);
-	sigaddset(awaited, SIGINT);
-	sigaddset(awaited, SIGHUP);
-	sigprocmask(SIG_BLOCK, awaited, before);
+	sigset_t awaited;
+
+	sigemptyset(&awaited);
+	sigaddset(&awaited, SIGCHLD);
+	sigaddset(&awaited, SIGTERM);
+	sigaddset(&awaited, SIGINT);
+	sigaddset(&awaited, SIGHUP);
+	sigprocmask(SIG_BLOCK, &awaited, &e->before);
+	e->signals = signalfd(-1, &awaited, SFD_CLOEXEC);
+	return e->signals < 0 ? -errno : 0;
 }
 
-static pid_t start_worker(struct kv_mounted *m, const sigset_t *mask)
+static void close_events(struct events *e)
 {
+	kv_closep(&e->signals);
+	kv_closep(&e->ready);
+	sigprocmask(SIG_SETMASK, &e->before, NULL);
+}
+
+/* The first worker has a pipe to say that it serves; later ones do so at once. */
+static pid_t start_worker(struct kv_mounted *m, struct events *e)
+{
+	int pipefd[2] = {-1, -1};
 	pid_t pid;
 
+	if (!m->server.shared->is_ready && pipe2(pipefd, O_CLOEXEC) < 0)
+		return -errno;
 	fflush(NULL);
 	pid = fork();
-	if (pid)
-		return pid < 0 ? -errno : pid;
-	sigprocmask(SIG_SETMASK, mask, NULL);
-	_exit(kv_work(m));
-}
-
-/* The first worker tells who started us; a later one has nobody to tell. */
-static void forget_starter(struct kv_mounted *m)
-{
-	if (m->server.ready_fd >= 0)
-		close(m->server.ready_fd);
-	m->server.ready_fd = -1;
+	if (!pid) {
+		m->server.ready_fd = pipefd[1];
+		sigprocmask(SIG_SETMASK, &e->before, NULL);
+		_exit(kv_work(m));
+	}
+	kv_closep(&pipefd[1]);
+	e->ready = pipefd[0];
+	return pid < 0 ? -errno : pid;
 }
 
 static void describe(int status, char *what, size_t size)
@@ -66,43 +87,64 @@ static void describe(int status, char *what, size_t size)
 		snprintf(what, size, "ended with status %d", WEXITSTATUS(status));
 }
 
-/* Until the worker ends, or we are told to end it. */
-static int wait_worker(pid_t worker, const sigset_t *awaited, bool *is_told)
+static void take_ready(struct kv_mounted *m, struct events *e)
+{
+	char byte;
+
+	if (read(e->ready, &byte, 1) == 1)
+		m->on_ready(m);
+	kv_closep(&e->ready);
+	e->ready = -1;
+}
+
+/* True: we are to end. */
+static bool take_signal(const struct events *e)
+{
+	struct signalfd_siginfo info;
+
+	return read(e->signals, &info, sizeof(info)) == sizeof(info) && info.ssi_signo != SIGCHLD;
+}
+
+/* Until the worker ends; it is told to when we are. Its status as of waitpid(). */
+static int wait_worker(struct kv_mounted *m, struct events *e, pid_t worker, bool *is_told)
 {
 	int status = 0;
 
 	while (waitpid(worker, &status, WNOHANG) == 0) {
-		int sig = sigwaitinfo(awaited, NULL);
+		struct pollfd p[] = {{.fd = e->signals, .events = POLLIN},
+				     {.fd = e->ready, .events = POLLIN}};
 
-		if (sig < 0 || sig == SIGCHLD)
+		if (poll(p, 2, -1) < 0)
 			continue;
-		*is_told = true;
-		kill(worker, SIGTERM);
+		if (p[1].revents)
+			take_ready(m, e);
+		if (p[0].revents && take_signal(e)) {
+			*is_told = true;
+			kill(worker, SIGTERM);
+		}
 	}
 	return status;
 }
 
-static int keep_serving(struct kv_mounted *m, const sigset_t *awaited, const sigset_t *mask,
-			struct kv_err *err)
+static int keep_serving(struct kv_mounted *m, struct events *e, struct kv_err *err)
 {
 	struct crashes crashes = {.n = 0};
 	bool is_told = false;
 	char what[128];
 
 	for (;;) {
-		pid_t worker = start_worker(m, mask);
+		pid_t worker = start_worker(m, e);
 		int status;
 
 		if (worker < 0)
 			return kv_err_errno(err, worker, "can't start a worker");
-		status = wait_worker(worker, awaited, &is_told);
+		status = wait_worker(m, e, worker, &is_told);
 		if (is_told || (WIFEXITED(status) && WEXITSTATUS(status) == 0))
 			return 0;
 		describe(status, what, sizeof(what));
 		if (!m->server.shared->is_ready)
 			return kv_err_set(err, -EIO, "the worker %s before the mount answered",
 					  what);
-		forget_starter(m);
 		if (are_too_many(&crashes))
 			return kv_err_set(err, -EIO,
 					  "the mount on '%s' is given up: its worker %s, %d times "
@@ -115,14 +157,16 @@ static int keep_serving(struct kv_mounted *m, const sigset_t *awaited, const sig
 
 int kv_hold(struct kv_mounted *m, struct kv_err *err)
 {
-	sigset_t awaited, before;
-	int rc;
+	struct events events = {.signals = -1, .ready = -1};
+	int rc = open_events(&events);
 
 	m->server.holder = getpid();
-	block_signals(&awaited, &before);
-	rc = keep_serving(m, &awaited, &before, err);
+	if (rc)
+		kv_err_errno(err, rc, "can't hold the mount on '%s'", m->mountpoint);
+	else
+		rc = keep_serving(m, &events, err);
 	/* Lazily, and closing the connection behind it: readers get errors and do not hang. */
 	fuse_session_unmount(m->session);
-	sigprocmask(SIG_SETMASK, &before, NULL);
+	close_events(&events);
 	return rc;
 }

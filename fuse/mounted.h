@@ -19,7 +19,9 @@ struct kv_mounted {
 	char *mountpoint;
 	bool allow_other;
 	bool is_handed_on; /* a daemon has it now, pins included */
-	int mount_lock;	   /* of the directory below the mount, until it is there */
+	int starter_fd;	   /* where who started the daemon waits for word, or -1 */
+	void (*on_ready)(struct kv_mounted *m); /* called by the holder once the mount answers */
+	int mount_lock; /* of the directory below the mount, until it is there */
 };
 
 /**

@@ -14,6 +14,7 @@
 #include "base/cleanup.h"
 #include "mounted.h"
 #include "mountpoint.h"
+#include "notify.h"
 
 /* --- logs --- */
 
@@ -149,7 +150,7 @@ static void close_all(struct kv_mounted *m)
 	kv_host_close(&m->server.host);
 	if (m->server.shared)
 		munmap(m->server.shared, shared_size(m));
-	kv_closep(&m->server.ready_fd);
+	kv_closep(&m->starter_fd);
 	kv_closep(&m->mount_lock);
 	kv_views_close(&m->views);
 	if (m->is_handed_on)
@@ -183,9 +184,22 @@ static void detach(void)
 	openlog("kview", LOG_PID, LOG_DAEMON);
 }
 
+static void tell_starter(struct kv_mounted *m)
+{
+	(void)!write(m->starter_fd, "\1", 1);
+	kv_closep(&m->starter_fd);
+	m->starter_fd = -1;
+}
+
+static void tell_service_manager(struct kv_mounted *m)
+{
+	(void)m;
+	kv_notify("READY=1");
+}
+
 /*
- * In the daemon: never returns. Its starter learns through ready_fd how it
- * went: one byte from the first request on, or the error.
+ * In the daemon: never returns. Its starter learns through starter_fd how it
+ * went: one byte once the mount answers, or the error.
  */
 static _Noreturn void run_daemon(struct kv_mounted *m)
 {
@@ -194,9 +208,10 @@ static _Noreturn void run_daemon(struct kv_mounted *m)
 
 	detach();
 	m->server.log = log_syslog;
+	m->on_ready = tell_starter;
 	rc = serve(m, &err);
-	if (rc && m->server.ready_fd >= 0)
-		(void)!write(m->server.ready_fd, &err, sizeof(err));
+	if (rc && m->starter_fd >= 0)
+		(void)!write(m->starter_fd, &err, sizeof(err));
 	else if (rc)
 		syslog(LOG_ERR, "%s", err.msg);
 	close_all(m);
@@ -228,7 +243,7 @@ static int daemonize(struct kv_mounted *m, struct kv_err *err)
 	if (pipe2(pipefd, O_CLOEXEC) < 0)
 		return kv_err_errno(err, -errno, "can't start the daemon");
 	ready = pipefd[0];
-	m->server.ready_fd = pipefd[1];
+	m->starter_fd = pipefd[1];
 	fflush(NULL);
 	pid = fork();
 	if (pid < 0)
@@ -238,7 +253,7 @@ static int daemonize(struct kv_mounted *m, struct kv_err *err)
 		run_daemon(m);
 	}
 	m->is_handed_on = true;
-	close(TAKE_FD(m->server.ready_fd));
+	close(TAKE_FD(m->starter_fd));
 	return wait_ready(ready, m->mountpoint, err);
 }
 
@@ -247,6 +262,8 @@ int kv_mount(const struct kv_mount_opts *opts, struct kv_err *err)
 	struct kv_mounted m = {
 		.pins = KV_PINS_INIT,
 		.mount_lock = -1,
+		.starter_fd = -1,
+		.on_ready = tell_service_manager,
 		.allow_other = opts->allow_other,
 		.server = {.host = KV_HOST_INIT,
 			   .ready_fd = -1,

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef KVIEW_FUSE_NOTIFY_H
+#define KVIEW_FUSE_NOTIFY_H
+
+/**
+ * kv_notify() - tell the service manager, where one asked to be told
+ * @state: as "READY=1"; see sd_notify(3), whose protocol this is
+ *
+ * Nobody listens unless NOTIFY_SOCKET is in the environment.
+ */
+void kv_notify(const char *state);
+
+#endif
