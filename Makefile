@@ -12,6 +12,7 @@
 VERSION := 0.1.0
 PREFIX ?= /usr
 SBINDIR ?= /sbin
+UNITDIR ?= $(PREFIX)/lib/systemd/system
 BUILD ?= build
 CLANG ?= clang
 LLVM_STRIP ?= llvm-strip
@@ -201,6 +202,9 @@ install: all
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man7 man/kview-iters.7
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man8 man/kview.8
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/include/kview $(HEADERS)
+	install -d $(DESTDIR)$(UNITDIR)
+	sed 's|@BINDIR@|$(PREFIX)/bin|' fuse/kview.service.in > $(DESTDIR)$(UNITDIR)/kview.service
+	chmod 644 $(DESTDIR)$(UNITDIR)/kview.service
 
 ##uninstall: remove what install put there
 uninstall:
@@ -208,6 +212,7 @@ uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/share/man/man1/kview.1
 	rm -f $(DESTDIR)$(PREFIX)/share/man/man7/kview-iters.7
 	rm -f $(DESTDIR)$(PREFIX)/share/man/man8/kview.8
+	rm -f $(DESTDIR)$(UNITDIR)/kview.service
 	rm -f $(HEADERS:iters/%=$(DESTDIR)$(PREFIX)/include/kview/%)
 	-rmdir $(DESTDIR)$(PREFIX)/include/kview
 
