@@ -10,6 +10,7 @@
 
 #include "base/cleanup.h"
 #include "mounted.h"
+#include "privilege.h"
 
 /* A worker that can't live long enough is not tried for ever. */
 #define MAX_CRASHES 5
@@ -161,6 +162,8 @@ int kv_hold(struct kv_mounted *m, struct kv_err *err)
 	int rc = open_events(&events);
 
 	m->server.holder = getpid();
+	if (!rc)
+		rc = kv_privilege_hold();
 	if (rc)
 		kv_err_errno(err, rc, "can't hold the mount on '%s'", m->mountpoint);
 	else

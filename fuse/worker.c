@@ -14,6 +14,7 @@
 #include "file.h"
 #include "iter/process.h"
 #include "mounted.h"
+#include "privilege.h"
 #include "read.h"
 
 /*
@@ -138,7 +139,9 @@ int kv_work(struct kv_mounted *m)
 	if (getppid() != m->server.holder)
 		return EXIT_FAILURE;
 	raise_limits();
-	rc = serve(m);
+	rc = kv_privilege_work(!m->server.host.policy.host_view);
+	if (!rc)
+		rc = serve(m);
 	if (rc)
 		m->server.log("can't serve '%s': %s", m->mountpoint, strerror(-rc));
 	kv_turns_free(&m->server.turns, kv_read_forget);

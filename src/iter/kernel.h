@@ -56,6 +56,17 @@ pid_t kv_kernel_process_of(pid_t tid);
  */
 int kv_kernel_self(uint64_t *id, struct kv_err *err);
 
+struct kv_loaded;
+
+/**
+ * kv_kernel_self_by() - the tool that kv_kernel_self() asks from now on
+ * @tool: `reader`, loaded for as long as it may be asked; NULL: load one at need,
+ * which takes the right to
+ *
+ * To be called while there is one thread.
+ */
+void kv_kernel_self_by(const struct kv_loaded *tool);
+
 /**
  * kv_kernel_perfmon_reads_maps() - does CAP_PERFMON open /proc/PID/maps?
  *

@@ -44,12 +44,15 @@ int kv_host_open(struct kv_host *host, const struct kv_policy *policy, bool with
 		rc = kv_tool_open("tools/processes", &host->processes_tool, err);
 	host->overflow_uid = kv_kernel_overflow_id("uid");
 	host->overflow_gid = kv_kernel_overflow_id("gid");
+	if (!rc)
+		kv_kernel_self_by(&host->reader_tool);
 	host->perfmon_reads_maps = !rc && kv_kernel_perfmon_reads_maps();
 	return rc;
 }
 
 void kv_host_close(struct kv_host *host)
 {
+	kv_kernel_self_by(NULL);
 	kv_loaded_close(&host->reader_tool);
 	kv_loaded_close(&host->processes_tool);
 }
