@@ -205,8 +205,8 @@ static int parse_word(const char *word, struct kv_mount_opts *opts, struct kv_er
 	}
 	kv_err_set(err, -EINVAL, "unknown mount option '%s'", word);
 	kv_err_hint(err,
-		    "kview's own are allow_other, view=, hidepid=, uid=, gid=, mode=, pin_dir= "
-		    "and iter_dir=");
+		    "kview's own are allow_other, view=, hidepid=, uid=, gid=, mode=, max_files=, "
+		    "max_user_files=, pin_dir= and iter_dir=");
 	return -EINVAL;
 }
 

@@ -41,6 +41,7 @@ listing() {
 	{
 		echo "f 755 usr/bin/kview"
 		echo "l 777 sbin/mount.fuse.kview"
+		echo "f 644 usr/lib/systemd/system/kview.service"
 		echo "f 644 usr/share/man/man1/kview.1"
 		echo "f 644 usr/share/man/man7/kview-iters.7"
 		echo "f 644 usr/share/man/man8/kview.8"
@@ -168,4 +169,36 @@ listing() {
 	echo "/* see /ho""me/me/x */" >>src/base/err.h
 	run -1 tests/shape.py paths
 	[ "${#lines[@]}" -eq 2 ]
+}
+
+# --- as a service ---------------------------------------------------------
+
+@test "the systemd unit is one that systemd understands" {
+	run_make -C "$ROOT" BUILD="$BUILD" DESTDIR="$DIR/root" PREFIX=/opt/k install
+	unit=$DIR/root/opt/k/lib/systemd/system/kview.service
+	grep -qx 'ExecStart=/opt/k/bin/kview mount -f -o allow_other /mnt/kview' "$unit"
+	# Of options that give a service a mount namespace of its own there are none.
+	! grep -qE '^(Private|Protect|ReadOnlyPaths|ReadWritePaths|InaccessiblePaths|RootDirectory|BindPaths)' "$unit"
+	sed -i "s|/opt/k/bin/kview|$KVIEW|" "$unit"
+	systemd-analyze verify --man=no "$unit" >"$DIR/said" 2>&1 || { cat "$DIR/said"; return 1; }
+	[ ! -s "$DIR/said" ] || { cat "$DIR/said"; return 1; }
+}
+
+@test "a mount in front tells the service manager when it answers" {
+	cat >"$DIR/manager.py" <<-'EOF'
+		import os, socket, subprocess, sys
+		kview, mnt, path = sys.argv[1:]
+		s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+		s.bind(path)
+		s.settimeout(20)
+		address = path if path[0] != "\0" else "@" + path[1:]
+		front = subprocess.Popen([kview, "mount", "-f", mnt], env={**os.environ, "NOTIFY_SOCKET": address})
+		try:
+		    assert s.recv(100) == b"READY=1"
+		    assert os.path.exists(mnt + "/task")
+		finally:
+		    front.terminate()
+		    assert front.wait(20) == 0
+	EOF
+	timeout 60 python3 "$DIR/manager.py" "$KVIEW" "$MNT" "$DIR/notify"
 }
