@@ -19,15 +19,17 @@ struct kv_file {
 	struct kv_run *run; /* NULL before the first read and behind the end */
 	struct kv_window window;
 	bool at_end;
-	int failed;    /* -errno of the iteration: sticks until offset 0 */
-	uint64_t rows; /* made by the read that is under way */
+	int failed;	  /* -errno of the iteration: sticks until offset 0 */
+	uint64_t rows;	  /* made by the read that is under way */
+	time_t last_read; /* CLOCK_MONOTONIC, s */
+	bool is_resting;
 };
 
 static void rewind_file(struct kv_file *f)
 {
 	kv_run_free(f->run);
 	f->run = NULL;
-	f->at_end = false;
+	f->at_end = f->is_resting = false;
 	f->failed = 0;
 	kv_window_reset(&f->window);
 }
@@ -134,7 +136,7 @@ static int read_locked(struct kv_file *f, const struct kv_read *read, uint64_t *
 	if (read->off == 0)
 		rewind_file(f);
 	if (read->off < f->window.start)
-		return -ESPIPE;
+		return f->is_resting ? -ESTALE : -ESPIPE;
 	rc = f->failed;
 	if (!rc && read->off <= UINT64_MAX - size)
 		rc = produce(f, read->off + size, read, err);
@@ -189,6 +191,29 @@ void kv_file_free(struct kv_file *f)
 	free(f);
 }
 
+static time_t now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &ts);
+	return ts.tv_sec;
+}
+
+void kv_file_rest(struct kv_file *f, time_t before)
+{
+	if (pthread_mutex_trylock(&f->lock)) /* it is being read */
+		return;
+	if (f->last_read < before) {
+		if (f->run && !f->failed)
+			f->failed = -ESTALE;
+		f->is_resting = true;
+		kv_run_free(f->run);
+		f->run = NULL;
+		kv_window_forget(&f->window);
+	}
+	pthread_mutex_unlock(&f->lock);
+}
+
 int kv_file_read(struct kv_file *f, const struct kv_read *read, struct kv_err *err)
 {
 	uint64_t bytes = 0;
@@ -198,6 +223,7 @@ int kv_file_read(struct kv_file *f, const struct kv_read *read, struct kv_err *e
 	f->rows = 0;
 	rc = read_locked(f, read, &bytes, err);
 	count(f, rc, bytes);
+	f->last_read = now();
 	pthread_mutex_unlock(&f->lock);
 	return rc;
 }

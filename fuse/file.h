@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
+#include <time.h>
 #include <sys/uio.h>
 
 #include "iter/run.h"
@@ -69,5 +70,14 @@ struct kv_read {
  * failed, and reads fail until offset 0.
  */
 int kv_file_read(struct kv_file *f, const struct kv_read *read, struct kv_err *err);
+
+/**
+ * kv_file_rest() - give back what a file needs only while it is read
+ * @before: of CLOCK_MONOTONIC in s: files read since then are left alone
+ *
+ * Its iterator and its window. Offset 0 starts over as ever; where rows were
+ * still to come, reading on fails with -ESTALE.
+ */
+void kv_file_rest(struct kv_file *f, time_t before);
 
 #endif

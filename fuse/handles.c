@@ -100,6 +100,15 @@ int kv_handles_add(struct kv_handles *handles, void *object, uid_t uid, uint64_t
 	return rc;
 }
 
+void kv_handles_each(struct kv_handles *handles, void (*visit)(void *object, void *arg), void *arg)
+{
+	pthread_mutex_lock(&handles->lock);
+	for (uint32_t i = 0; i < handles->cap; i++)
+		if (handles->slots[i].object)
+			visit(handles->slots[i].object, arg);
+	pthread_mutex_unlock(&handles->lock);
+}
+
 uint32_t kv_handles_count(struct kv_handles *handles)
 {
 	uint32_t n;

@@ -58,6 +58,9 @@ void kv_handles_free(struct kv_handles *handles, void (*release)(void *object));
  */
 int kv_handles_add(struct kv_handles *handles, void *object, uid_t uid, uint64_t *handle);
 
+/* kv_handles_each() - call @visit for every object; it must not wait */
+void kv_handles_each(struct kv_handles *handles, void (*visit)(void *object, void *arg), void *arg);
+
 /* kv_handles_count() - how many there are */
 uint32_t kv_handles_count(struct kv_handles *handles);
 

@@ -81,7 +81,7 @@ static void answer_bytes(void *arg, const struct iovec *iov, int n)
 /* What the reader is told; what only we can do something about is told to the log. */
 static int report(struct kv_server *s, int rc, const struct kv_err *err)
 {
-	if (rc == -ESPIPE || rc == -EINTR || rc == -ENOENT || rc == -EACCES)
+	if (rc == -ESPIPE || rc == -EINTR || rc == -ENOENT || rc == -EACCES || rc == -ESTALE)
 		return rc;
 	kv_complain(s, err->msg[0] ? err->msg : strerror(-rc));
 	return rc == -ENOMEM || rc == -EMFILE || rc == -ENFILE ? rc : -EIO;

@@ -18,6 +18,14 @@ void kv_window_free(struct kv_window *w)
 	*w = (struct kv_window){0};
 }
 
+void kv_window_forget(struct kv_window *w)
+{
+	uint64_t end = w->end;
+
+	kv_window_free(w);
+	w->start = w->end = end;
+}
+
 /* Copies the bytes that are there to where a ring of @cap has them. */
 static int grow(struct kv_window *w, size_t cap)
 {

@@ -27,6 +27,9 @@ void kv_window_reset(struct kv_window *w);
 
 void kv_window_free(struct kv_window *w);
 
+/* kv_window_forget() - give the memory back; the stream goes on where it was */
+void kv_window_forget(struct kv_window *w);
+
 /**
  * kv_window_reserve() - room for the next bytes
  * @n: at most this many will be written

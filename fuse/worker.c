@@ -16,6 +16,7 @@
 #include "mounted.h"
 #include "privilege.h"
 #include "read.h"
+#include "rest.h"
 
 /*
  * libfuse's default of 10 threads lets a dozen slow reads hang everybody; idle
@@ -102,6 +103,7 @@ static int loop(struct fuse_session *session)
 static int serve(struct kv_mounted *m)
 {
 	struct kv_server *s = &m->server;
+	struct kv_rest rest;
 	int rc = renew_connection(m->session);
 
 	if (rc)
@@ -115,7 +117,11 @@ static int serve(struct kv_mounted *m)
 		repeat_init(m->session);
 	if (fuse_set_signal_handlers(m->session) < 0)
 		return -EIO;
-	rc = loop(m->session);
+	rc = kv_rest_start(&rest, &s->files);
+	if (!rc) {
+		rc = loop(m->session);
+		kv_rest_stop(&rest);
+	}
 	fuse_remove_signal_handlers(m->session);
 	return rc;
 }
