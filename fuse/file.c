@@ -153,7 +153,7 @@ static int read_locked(struct kv_file *f, const struct kv_read *read, uint64_t *
 	return 0;
 }
 
-/* An interrupted read is no error, nor is an offset that is gone. */
+/* What a reader may bring about at will is no error: only what keeps it from its rows is. */
 static void count(struct kv_file *f, int rc, uint64_t bytes)
 {
 	struct kv_counters *c = f->source.counters;
@@ -163,8 +163,13 @@ static void count(struct kv_file *f, int rc, uint64_t bytes)
 	atomic_fetch_add(&c->reads, 1);
 	atomic_fetch_add(&c->rows, f->rows);
 	atomic_fetch_add(&c->bytes, bytes);
-	if (rc && rc != -EINTR && rc != -ESPIPE)
+	if (rc && !kv_file_is_answer(rc))
 		atomic_fetch_add(&c->errors, 1);
+}
+
+bool kv_file_is_answer(int rc)
+{
+	return rc == -ESPIPE || rc == -EINTR || rc == -ENOENT || rc == -EACCES || rc == -ESTALE;
 }
 
 struct kv_file *kv_file_new(const struct kv_source *source, struct kv_reader *reader)

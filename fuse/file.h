@@ -71,6 +71,9 @@ struct kv_read {
  */
 int kv_file_read(struct kv_file *f, const struct kv_read *read, struct kv_err *err);
 
+/* kv_file_is_answer() - is it an ordinary answer, and nothing for a log? */
+bool kv_file_is_answer(int rc);
+
 /**
  * kv_file_rest() - give back what a file needs only while it is read
  * @before: of CLOCK_MONOTONIC in s: files read since then are left alone

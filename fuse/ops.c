@@ -366,6 +366,8 @@ static void op_open(fuse_req_t req, fuse_ino_t told, struct fuse_file_info *fi)
 
 	if (!node)
 		rc = -ENOENT;
+	else if (!S_ISREG(node->mode))
+		rc = -EISDIR;
 	else if ((fi->flags & O_ACCMODE) != O_RDONLY)
 		rc = -EROFS;
 	if (!rc)

@@ -14,6 +14,8 @@
 #include "file.h"
 
 enum {
+	STARTING,    /* libfuse may call interrupt() from where we are: no answer yet */
+	EARLY,	     /* interrupted in that state */
 	WAITING,     /* or being read: nobody has answered */
 	INTERRUPTED, /* answered with EINTR: the request is gone */
 	ANSWERING,
@@ -36,8 +38,10 @@ struct job {
 static void interrupt(fuse_req_t req, void *data)
 {
 	struct job *job = data;
-	int waiting = WAITING;
+	int starting = STARTING, waiting = WAITING;
 
+	if (atomic_compare_exchange_strong(&job->state, &starting, EARLY))
+		return;
 	if (kv_turns_leave(&job->server->turns, &job->turn)) {
 		free(job);
 		fuse_reply_err(req, EINTR);
@@ -81,7 +85,7 @@ static void answer_bytes(void *arg, const struct iovec *iov, int n)
 /* What the reader is told; what only we can do something about is told to the log. */
 static int report(struct kv_server *s, int rc, const struct kv_err *err)
 {
-	if (rc == -ESPIPE || rc == -EINTR || rc == -ENOENT || rc == -EACCES || rc == -ESTALE)
+	if (kv_file_is_answer(rc))
 		return rc;
 	kv_complain(s, err->msg[0] ? err->msg : strerror(-rc));
 	return rc == -ENOMEM || rc == -EMFILE || rc == -ENFILE ? rc : -EIO;
@@ -110,6 +114,23 @@ static void run(struct kv_server *s, struct job *job)
 		answer_error(job, report(s, rc, &err));
 }
 
+/*
+ * From here on interrupt() may answer. It can have come before its READ: then
+ * libfuse calls it at once, and uses the request afterwards, so we answer.
+ */
+static bool await_interrupts(struct job *job)
+{
+	int starting = STARTING;
+
+	fuse_req_interrupt_func(job->req, interrupt, job);
+	if (atomic_compare_exchange_strong(&job->state, &starting, WAITING))
+		return true;
+	fuse_req_interrupt_func(job->req, NULL, NULL); /* waits for one that is under way */
+	fuse_reply_err(job->req, EINTR);
+	free(job);
+	return false;
+}
+
 void kv_op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi)
 {
 	struct kv_server *s = fuse_req_userdata(req);
@@ -129,7 +150,8 @@ void kv_op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct f
 		.size = size,
 		.off = off,
 	};
-	fuse_req_interrupt_func(req, interrupt, job);
+	if (!await_interrupts(job))
+		return;
 	rc = kv_turns_take(&s->turns, &job->turn);
 	if (rc < 0) {
 		answer_error(job, rc);
