@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Open files that fail, and those that need no iteration, without a kernel. */
+/* Open files that fail, without a kernel. */
 #include "file_reader.h"
 
 static void rows_before_a_failure_come_first(void **state)
@@ -213,40 +213,6 @@ static void the_readers_descriptors_go_with_the_file(void **state)
 	}
 }
 
-/* --- schema/VIEW --- */
-
-static const char schema_text[] = "n\tinteger\t-\ta number\nname\tstring\t-\tits name\n";
-
-static void a_schema_is_read_without_an_iteration(void **state)
-{
-	struct reader r;
-
-	(void)state;
-	reader_open(&r, NULL, 0);
-	assert_int_equal(read_at(&r, 0, 4096), 0);
-	assert_bytes(r.got, r.n, BYTES(schema_text));
-	assert_int_equal(read_at(&r, r.n, 4096), 0);
-	assert_int_equal(r.n, 0);
-	assert_int_equal(fake.opens, 0);
-	reader_close(&r);
-}
-
-static void a_schema_is_read_at_any_offset(void **state)
-{
-	struct reader r;
-
-	(void)state;
-	reader_open(&r, NULL, 0);
-	for (size_t off = sizeof(schema_text) + 10; off-- > 0;) {
-		size_t want = off < sizeof(schema_text) - 1 ? sizeof(schema_text) - 1 - off : 0;
-
-		assert_int_equal(read_at(&r, off, 5), 0);
-		assert_int_equal(r.n, want < 5 ? want : 5);
-		assert_true(memcmp(r.got, schema_text + (want ? off : 0), r.n) == 0);
-	}
-	reader_close(&r);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -263,8 +229,6 @@ int main(void)
 		WITH_FAKE(a_view_of_all_leaves_out_what_is_withheld),
 		WITH_FAKE(a_later_process_of_that_number_is_an_error),
 		WITH_FAKE(the_readers_descriptors_go_with_the_file),
-		WITH_FAKE(a_schema_is_read_without_an_iteration),
-		WITH_FAKE(a_schema_is_read_at_any_offset),
 	};
 
 	return cmocka_run_group_tests_name("file errors", tests, make_whole, free_whole);

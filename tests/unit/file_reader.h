@@ -18,6 +18,7 @@ struct reader {
 	unsigned int replies;
 	int cancel_in; /* asks left before "yes"; below 0: never */
 	struct kv_err err;
+	struct kv_counters counters; /* of the view, as if it had this reader alone */
 };
 
 static inline void take(void *arg, const struct iovec *iov, int n)
@@ -39,18 +40,31 @@ static inline bool is_cancelled(void *arg)
 	return r->cancel_in >= 0 && r->cancel_in-- == 0;
 }
 
-/* The file takes over a reader with descriptors, and shows one process if @pid is not 0. */
-static inline void reader_open(struct reader *r, const struct kv_format *format, pid_t pid)
+/* The file takes over a reader with descriptors. */
+static inline void open_source(struct reader *r, const struct kv_source *source)
 {
-	const struct kv_source source = {
-		.view = &fake_view, .format = format, .pid = pid, .start = pid ? 77 : 0};
 	struct kv_reader reader = fake_reader();
 
-	*r = (struct reader){
-		.file = kv_file_new(&source, &reader), .got = malloc(1 << 21), .cancel_in = -1};
+	r->file = kv_file_new(source, &reader);
+	r->got = malloc(1 << 21);
 	assert_non_null(r->file);
 	for (int i = 0; i < KV_HOLDS; i++)
 		assert_int_equal(reader.holds[i], -1);
+}
+
+/* It shows one process if @pid is not 0. */
+static inline void reader_open(struct reader *r, const struct kv_format *format, pid_t pid)
+{
+	const struct kv_source source = {
+		.view = &fake_view,
+		.format = format,
+		.counters = &r->counters,
+		.pid = pid,
+		.start = pid ? 77 : 0,
+	};
+
+	*r = (struct reader){.cancel_in = -1};
+	open_source(r, &source);
 }
 
 static inline void reader_close(struct reader *r)

@@ -7,6 +7,9 @@
 
 #define EPOCH 0xdeadbeefu
 #define FULL 65536
+#define HOST 4
+
+static const struct kv_handle_limits plenty = {.all = FULL, .each = 256, .host = HOST};
 
 static int objects[FULL + 1];
 static unsigned int released;
@@ -21,7 +24,7 @@ static uint64_t add(struct kv_handles *h, void *object)
 {
 	uint64_t handle = 0;
 
-	assert_int_equal(kv_handles_add(h, object, &handle), 0);
+	assert_int_equal(kv_handles_add(h, object, HOST, &handle), 0);
 	return handle;
 }
 
@@ -31,7 +34,7 @@ static void a_handle_leads_to_its_object(void **state)
 	uint64_t a, b;
 
 	(void)state;
-	kv_handles_init(&h, EPOCH);
+	kv_handles_init(&h, EPOCH, &plenty);
 	a = add(&h, &objects[0]);
 	b = add(&h, &objects[1]);
 	assert_true(a != b);
@@ -45,7 +48,7 @@ static void a_handle_carries_its_epoch(void **state)
 	struct kv_handles h;
 
 	(void)state;
-	kv_handles_init(&h, EPOCH);
+	kv_handles_init(&h, EPOCH, &plenty);
 	assert_true(add(&h, &objects[0]) >> 32 == EPOCH);
 	kv_handles_free(&h, release);
 }
@@ -55,7 +58,7 @@ static void an_empty_table_knows_no_handle(void **state)
 	struct kv_handles h;
 
 	(void)state;
-	kv_handles_init(&h, EPOCH);
+	kv_handles_init(&h, EPOCH, &plenty);
 	assert_null(kv_handles_get(&h, (uint64_t)EPOCH << 32));
 	assert_null(kv_handles_drop(&h, (uint64_t)EPOCH << 32));
 	kv_handles_free(&h, release);
@@ -67,7 +70,7 @@ static void a_handle_of_another_epoch_is_refused(void **state)
 	uint64_t a;
 
 	(void)state;
-	kv_handles_init(&h, EPOCH);
+	kv_handles_init(&h, EPOCH, &plenty);
 	a = add(&h, &objects[0]);
 	assert_null(kv_handles_get(&h, a + (UINT64_C(1) << 32)));
 	assert_null(kv_handles_get(&h, a - (UINT64_C(1) << 32)));
@@ -83,7 +86,7 @@ static void numbers_that_were_never_given_are_refused(void **state)
 	uint64_t a;
 
 	(void)state;
-	kv_handles_init(&h, EPOCH);
+	kv_handles_init(&h, EPOCH, &plenty);
 	a = add(&h, &objects[0]);
 	for (uint32_t i = 1; i < 100; i++)
 		assert_null(kv_handles_get(&h, a + i));
@@ -100,7 +103,7 @@ static void the_last_drop_gives_the_object_back(void **state)
 	uint64_t a;
 
 	(void)state;
-	kv_handles_init(&h, EPOCH);
+	kv_handles_init(&h, EPOCH, &plenty);
 	a = add(&h, &objects[0]);
 	assert_ptr_equal(kv_handles_drop(&h, a), &objects[0]);
 	assert_null(kv_handles_get(&h, a));
@@ -115,7 +118,7 @@ static void a_release_during_a_read_frees_after_it(void **state)
 	uint64_t a;
 
 	(void)state;
-	kv_handles_init(&h, EPOCH);
+	kv_handles_init(&h, EPOCH, &plenty);
 	a = add(&h, &objects[0]);
 	assert_ptr_equal(kv_handles_get(&h, a), &objects[0]);
 	assert_null(kv_handles_drop(&h, a));
@@ -129,7 +132,7 @@ static void slots_are_used_again(void **state)
 	struct kv_handles h;
 
 	(void)state;
-	kv_handles_init(&h, EPOCH);
+	kv_handles_init(&h, EPOCH, &plenty);
 	for (int i = 0; i < 10000; i++) {
 		uint64_t a = add(&h, &objects[i]), b = add(&h, &objects[i + 1]);
 
@@ -146,7 +149,7 @@ static void handles_survive_growth(void **state)
 	struct kv_handles h;
 
 	(void)state;
-	kv_handles_init(&h, EPOCH);
+	kv_handles_init(&h, EPOCH, &plenty);
 	for (int i = 0; i < 1000; i++)
 		handle[i] = add(&h, &objects[i]);
 	for (int i = 0; i < 1000; i++)
@@ -160,16 +163,16 @@ static void a_full_table_refuses_one_more(void **state)
 	struct kv_handles h;
 
 	(void)state;
-	kv_handles_init(&h, EPOCH);
+	kv_handles_init(&h, EPOCH, &plenty);
 	for (int i = 0; i < FULL; i++) {
 		uint64_t a = add(&h, &objects[i]);
 
 		first = i ? first : a;
 	}
-	assert_int_equal(kv_handles_add(&h, &objects[FULL], &handle), -EMFILE);
+	assert_int_equal(kv_handles_add(&h, &objects[FULL], HOST, &handle), -ENFILE);
 	assert_int_equal(handle, 77);
 	assert_ptr_equal(kv_handles_drop(&h, first), &objects[0]);
-	assert_int_equal(kv_handles_add(&h, &objects[FULL], &handle), 0);
+	assert_int_equal(kv_handles_add(&h, &objects[FULL], HOST, &handle), 0);
 	assert_ptr_equal(kv_handles_get(&h, handle), &objects[FULL]);
 	released = 0;
 	kv_handles_free(&h, release);
@@ -182,7 +185,7 @@ static void the_end_releases_what_is_left_once(void **state)
 	uint64_t a;
 
 	(void)state;
-	kv_handles_init(&h, EPOCH);
+	kv_handles_init(&h, EPOCH, &plenty);
 	a = add(&h, &objects[0]);
 	add(&h, &objects[1]);
 	add(&h, &objects[2]);
@@ -200,11 +203,12 @@ static int wrong;
 static void *hammer(void *arg)
 {
 	int *mine = arg;
+	uid_t uid = (uid_t)(mine - objects) / 2; /* two threads each */
 
 	for (int i = 0; i < 20000; i++) {
 		uint64_t handle;
 
-		if (kv_handles_add(&shared, mine, &handle) != 0 ||
+		if (kv_handles_add(&shared, mine, uid, &handle) != 0 ||
 		    kv_handles_get(&shared, handle) != mine ||
 		    kv_handles_drop(&shared, handle) != NULL ||
 		    kv_handles_drop(&shared, handle) != mine)
@@ -218,13 +222,13 @@ static void threads_do_not_disturb_each_other(void **state)
 	pthread_t threads[8];
 
 	(void)state;
-	kv_handles_init(&shared, EPOCH);
+	kv_handles_init(&shared, EPOCH, &plenty);
 	for (int i = 0; i < 8; i++)
 		assert_int_equal(pthread_create(&threads[i], NULL, hammer, &objects[i]), 0);
 	for (int i = 0; i < 8; i++)
 		pthread_join(threads[i], NULL);
 	assert_int_equal(wrong, 0);
-	assert_int_equal(shared.used, 0);
+	assert_int_equal(kv_handles_count(&shared), 0);
 	kv_handles_free(&shared, release);
 }
 

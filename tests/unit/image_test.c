@@ -37,6 +37,14 @@ static void put(const char *name, const void *bytes, size_t n)
 	assert_int_equal(fclose(f), 0);
 }
 
+static void take_away(const char *name)
+{
+	char path[400];
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	assert_int_equal(unlink(path), 0);
+}
+
 static size_t count_builtin(void)
 {
 	struct kv_images images;
@@ -137,9 +145,15 @@ static void expect_bad(const char *file, const char *words)
 
 static void a_name_that_is_taken_by_the_mount_is_refused(void **state)
 {
+	static const char *const files[] = {"json.bpf.o", "csv.bpf.o",	  "pid.bpf.o",
+					    "self.bpf.o", "schema.bpf.o", "status.bpf.o"};
+
 	(void)state;
-	put("json.bpf.o", "x", 1);
-	expect_bad("json.bpf.o", "the mount's own");
+	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
+		put(files[i], "x", 1);
+		expect_bad(files[i], "the mount's own");
+		take_away(files[i]);
+	}
 }
 
 static void a_name_of_a_builtin_view_is_refused(void **state)

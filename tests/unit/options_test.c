@@ -3,19 +3,7 @@
 #include <grp.h>
 #include <pwd.h>
 
-#include "fuse/serve.h"
-#include "unit.h"
-
-static int parse(const char *words, struct kv_mount_opts *opts, struct kv_err *err)
-{
-	static char copy[1024]; /* outlives @opts, as promised to the parser */
-
-	snprintf(copy, sizeof(copy), "%s", words);
-	*opts = KV_MOUNT_OPTS_INIT;
-	opts->pin_dir = "default";
-	*err = (struct kv_err){0};
-	return kv_mount_options(copy, opts, err);
-}
+#include "mount_words.h"
 
 static void accept(const char *words)
 {
@@ -32,28 +20,9 @@ static void accept(const char *words)
 	assert_int_equal(opts.uid, 0);
 	assert_int_equal(opts.gid, 0);
 	assert_int_equal(opts.mode, 0400);
+	assert_int_equal(opts.max_files, 4096);
+	assert_int_equal(opts.max_user_files, 0);
 	assert_string_equal(err.msg, "");
-}
-
-/* Words that must be good; what they say. */
-static struct kv_mount_opts taken(const char *words)
-{
-	struct kv_mount_opts opts;
-	struct kv_err err;
-
-	if (parse(words, &opts, &err))
-		fail_msg("'%s' is refused: %s", words, err.msg);
-	return opts;
-}
-
-static void refuse(const char *words, const char *message, const char *hint)
-{
-	struct kv_mount_opts opts;
-	struct kv_err err;
-
-	assert_int_equal(parse(words, &opts, &err), -EINVAL);
-	assert_says(&err, message);
-	assert_hints(&err, hint);
 }
 
 static void no_words_change_nothing(void **state)
@@ -108,8 +77,9 @@ static void the_last_of_two_counts(void **state)
 
 static void an_unknown_word_is_named(void **state)
 {
-	static const char *const own[] = {"allow_other", "view=", "hidepid=", "uid=",
-					  "gid=",	 "mode=", "pin_dir=", "iter_dir="};
+	static const char *const own[] = {
+		"allow_other", "view=",	   "hidepid=",	"uid=",	      "gid=",
+		"mode=",       "pin_dir=", "iter_dir=", "max_files=", "max_user_files="};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(own); i++)
@@ -130,8 +100,9 @@ static void a_directory_without_a_name_is_refused(void **state)
 
 static void a_key_without_a_value_is_unknown(void **state)
 {
-	static const char *const keys[] = {"pin_dir", "iter_dir", "view", "hidepid",
-					   "uid",     "gid",	  "mode"};
+	static const char *const keys[] = {"pin_dir", "iter_dir",  "view",
+					   "hidepid", "uid",	   "gid",
+					   "mode",    "max_files", "max_user_files"};
 	char words[64];
 
 	(void)state;
@@ -305,7 +276,9 @@ static void other_modes_are_refused(void **state)
 static void all_go_together(void **state)
 {
 	struct kv_mount_opts opts = taken("ro,allow_other,view=reader,hidepid=1,uid=5,gid=6,"
-					  "mode=0640,pin_dir=/a,iter_dir=/b");
+					  "mode=0640,pin_dir=/a,iter_dir=/b,max_files=70,"
+					  "max_user_files=30");
+	struct kv_err err = {0};
 
 	(void)state;
 	assert_true(opts.allow_other);
@@ -316,6 +289,9 @@ static void all_go_together(void **state)
 	assert_int_equal(opts.mode, 0640);
 	assert_string_equal(opts.pin_dir, "/a");
 	assert_string_equal(opts.iter_dir, "/b");
+	assert_int_equal(opts.max_files, 70);
+	assert_int_equal(opts.max_user_files, 30);
+	assert_int_equal(kv_mount_options_check(&opts, &err), 0);
 }
 
 static void views_that_fit_their_hiding_are_good(void **state)

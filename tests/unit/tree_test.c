@@ -79,7 +79,7 @@ static void assert_names(const char *path, const char *want)
 static void the_root_has_what_is_loaded(void **state)
 {
 	(void)state;
-	assert_names("", "kmem_cache task task_file json csv schema pid");
+	assert_names("", "kmem_cache task task_file json csv status schema pid");
 }
 
 static void formats_have_directories_with_suffixes(void **state)
@@ -126,6 +126,7 @@ static void names_are_taken_whole(void **state)
 	assert_int_equal(walk("tas"), 0);
 	assert_int_equal(walk("task.json"), 0);
 	assert_int_equal(walk("json/task"), 0);
+	assert_int_equal(walk("pid/1/status"), 0);
 	assert_int_equal(walk("TASK"), 0);
 	assert_int_equal(kv_tree_lookup(&tree, KV_ROOT, ""), 0);
 	assert_int_equal(kv_tree_lookup(&tree, KV_ROOT, "."), 0);
@@ -137,6 +138,7 @@ static void nothing_is_below_a_file_or_a_link(void **state)
 	(void)state;
 	assert_int_equal(kv_tree_lookup(&tree, walk("task"), "task"), 0);
 	assert_int_equal(kv_tree_lookup(&tree, walk("pid/self"), "task"), 0);
+	assert_int_equal(kv_tree_lookup(&tree, walk("status"), "status"), 0);
 	assert_int_equal(kv_tree_lookup(&tree, walk("schema/task"), "task"), 0);
 }
 
@@ -252,6 +254,7 @@ static void expect_wide_mode(mode_t mode)
 			assert_int_equal(tree.nodes[i].mode, S_IFREG | mode);
 	kv_tree_attr(&tree, walk("json/kmem_cache.json"), &st);
 	assert_int_equal(st.st_mode, S_IFREG | mode);
+	assert_int_equal(node_at("status")->mode, S_IFREG | 0400);
 	assert_int_equal(node_at("task")->mode, S_IFREG | 0444);
 	assert_int_equal(node_at("pid/1/csv/task.csv")->mode, S_IFREG | 0444);
 	assert_int_equal(node_at("schema/kmem_cache")->mode, S_IFREG | 0444);
@@ -266,6 +269,17 @@ static void the_mode_of_kernel_wide_views_can_be_chosen(void **state)
 	expect_wide_mode(0444);
 	expect_wide_mode(0);
 	expect_wide_mode(0777);
+}
+
+static void the_status_is_for_root_and_of_no_view(void **state)
+{
+	const struct kv_node *node = node_at("status");
+
+	(void)state;
+	assert_int_equal(node->type, KV_NODE_STATUS);
+	assert_int_equal(node->mode, S_IFREG | 0400);
+	assert_false(node->is_wide);
+	assert_null(node->view);
 }
 
 static void views_of_tasks_are_for_all(void **state)
@@ -351,7 +365,7 @@ static unsigned int check_below(uint64_t dir)
 static void listing_lookup_parent_and_attributes_agree(void **state)
 {
 	(void)state;
-	assert_int_equal(check_below(KV_ROOT), 7 + 3 * 3 + 1);
+	assert_int_equal(check_below(KV_ROOT), 8 + 3 * 3 + 1);
 	assert_int_equal(check_below(walk("pid/4194303")), 4 + 2 * 2);
 }
 
@@ -406,10 +420,10 @@ static void with_tree(struct kv_view *some, size_t n, const char *root)
 	assert_names("", root);
 }
 
-static void without_views_there_are_only_empty_directories(void **state)
+static void without_views_there_are_empty_directories_and_the_status(void **state)
 {
 	(void)state;
-	with_tree(NULL, 0, "json csv schema");
+	with_tree(NULL, 0, "json csv status schema");
 	assert_names("json", "");
 	assert_int_equal(walk("pid"), 0);
 	kv_tree_free(&tree);
@@ -418,7 +432,7 @@ static void without_views_there_are_only_empty_directories(void **state)
 static void without_views_of_tasks_there_is_no_pid(void **state)
 {
 	(void)state;
-	with_tree(list + 1, 1, "kmem_cache json csv schema");
+	with_tree(list + 1, 1, "kmem_cache json csv status schema");
 	assert_int_equal(walk("pid"), 0);
 	kv_tree_free(&tree);
 }
@@ -428,7 +442,7 @@ static void the_view_of_a_user_needs_no_word_here(void **state)
 	struct kv_view mine = {.name = "mine", .is_loaded = true, .per_task = true};
 
 	(void)state;
-	with_tree(&mine, 1, "mine json csv schema pid");
+	with_tree(&mine, 1, "mine json csv status schema pid");
 	assert_names("pid/5", "mine json csv");
 	kv_tree_free(&tree);
 }
@@ -436,7 +450,7 @@ static void the_view_of_a_user_needs_no_word_here(void **state)
 static void a_freed_tree_is_empty(void **state)
 {
 	(void)state;
-	with_tree(list, ARRAY_SIZE(list), "kmem_cache task task_file json csv schema pid");
+	with_tree(list, ARRAY_SIZE(list), "kmem_cache task task_file json csv status schema pid");
 	kv_tree_free(&tree);
 	assert_null(tree.nodes);
 	assert_int_equal(tree.n, 0);
@@ -464,6 +478,7 @@ int main(void)
 		IN_TREE(self_is_a_link),
 		IN_TREE(files_know_their_view_and_format),
 		IN_TREE(kernel_wide_views_are_for_root),
+		IN_TREE(the_status_is_for_root_and_of_no_view),
 		IN_TREE(views_of_tasks_are_for_all),
 		IN_TREE(nothing_is_writable),
 		IN_TREE(numbers_that_name_nothing_are_refused),
@@ -474,7 +489,7 @@ int main(void)
 		IN_TREE(a_listing_goes_on_where_it_stopped),
 		IN_TREE(numbers_are_the_same_in_another_worker),
 		cmocka_unit_test(the_mode_of_kernel_wide_views_can_be_chosen),
-		cmocka_unit_test(without_views_there_are_only_empty_directories),
+		cmocka_unit_test(without_views_there_are_empty_directories_and_the_status),
 		cmocka_unit_test(without_views_of_tasks_there_is_no_pid),
 		cmocka_unit_test(the_view_of_a_user_needs_no_word_here),
 		cmocka_unit_test(a_freed_tree_is_empty),

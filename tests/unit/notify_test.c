@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* What a service manager is told, through sockets of a test's own. */
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "fuse/notify.h"
+#include "unit.h"
+
+#define NAME_MAX_LEN (sizeof(((struct sockaddr_un *)0)->sun_path) - 1)
+
+static char dir[] = "/tmp/kview-notify-XXXXXX";
+static char name[256]; /* as NOTIFY_SOCKET has it */
+static int manager = -1;
+
+/* @first is '/' or '@': a path, or an abstract name of @len characters. */
+static void listen_at(size_t len, char first)
+{
+	struct sockaddr_un at = {.sun_family = AF_UNIX};
+	size_t n = (size_t)snprintf(name, sizeof(name), "%s/s-%d", dir, (int)getpid());
+
+	name[0] = first;
+	while (n < len)
+		name[n++] = 'x';
+	name[n] = '\0';
+	memcpy(at.sun_path, name, n);
+	if (first == '@')
+		at.sun_path[0] = '\0';
+	manager = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	assert_true(manager >= 0);
+	assert_int_equal(bind(manager, (struct sockaddr *)&at,
+			      (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n)),
+			 0);
+	assert_int_equal(setenv("NOTIFY_SOCKET", name, 1), 0);
+}
+
+/* One message, its bytes and nothing else. */
+static void expect_message(const char *want)
+{
+	char got[256];
+	ssize_t n = recv(manager, got, sizeof(got), 0);
+
+	assert_true(n >= 0);
+	assert_bytes(got, (size_t)n, want, strlen(want));
+}
+
+static void expect_silence(void)
+{
+	char got[256];
+
+	assert_int_equal(recv(manager, got, sizeof(got), 0), -1);
+	assert_int_equal(errno, EAGAIN);
+}
+
+static int make_dir(void **state)
+{
+	(void)state;
+	return mkdtemp(dir) ? 0 : -1;
+}
+
+static int remove_dir(void **state)
+{
+	(void)state;
+	return rmdir(dir);
+}
+
+static int forget(void **state)
+{
+	(void)state;
+	unsetenv("NOTIFY_SOCKET");
+	if (manager >= 0)
+		close(manager);
+	if (*name == '/')
+		unlink(name);
+	*name = '\0';
+	manager = -1;
+	return 0;
+}
+
+static void a_socket_with_a_path_is_told(void **state)
+{
+	(void)state;
+	listen_at(0, '/');
+	kv_notify("READY=1");
+	expect_message("READY=1");
+	expect_silence();
+}
+
+static void an_abstract_socket_is_told(void **state)
+{
+	(void)state;
+	listen_at(0, '@');
+	kv_notify("READY=1");
+	expect_message("READY=1");
+	expect_silence();
+}
+
+static void names_as_long_as_may_be_are_told(void **state)
+{
+	(void)state;
+	listen_at(NAME_MAX_LEN, '/');
+	kv_notify("STATUS=long");
+	expect_message("STATUS=long");
+	forget(NULL);
+	listen_at(NAME_MAX_LEN, '@');
+	kv_notify("STATUS=long");
+	expect_message("STATUS=long");
+}
+
+static void each_state_is_a_message(void **state)
+{
+	(void)state;
+	listen_at(0, '@');
+	kv_notify("READY=1");
+	kv_notify("STATUS=two\nlines");
+	expect_message("READY=1");
+	expect_message("STATUS=two\nlines");
+	expect_silence();
+}
+
+static void without_a_name_nobody_is_told(void **state)
+{
+	(void)state;
+	listen_at(0, '/');
+	unsetenv("NOTIFY_SOCKET");
+	kv_notify("READY=1");
+	setenv("NOTIFY_SOCKET", "", 1);
+	kv_notify("READY=1");
+	expect_silence();
+}
+
+/* A name that is cut is another's. */
+static void a_name_that_is_too_long_is_not_cut(void **state)
+{
+	char longer[512];
+
+	(void)state;
+	for (int abstract = 0; abstract < 2; abstract++) {
+		listen_at(NAME_MAX_LEN, abstract ? '@' : '/');
+		for (size_t n = strlen(name) + 1; n < sizeof(longer); n += 61) {
+			memset(longer, 'x', n);
+			memcpy(longer, name, strlen(name));
+			longer[n] = '\0';
+			setenv("NOTIFY_SOCKET", longer, 1);
+			kv_notify("READY=1");
+		}
+		expect_silence();
+		forget(NULL);
+	}
+}
+
+/* A name below the directory that kview happens to run in is no one's. */
+static void a_relative_path_is_not_told(void **state)
+{
+	int before = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	(void)state;
+	assert_true(before >= 0);
+	listen_at(0, '/');
+	assert_int_equal(chdir(dir), 0);
+	setenv("NOTIFY_SOCKET", name + strlen(dir) + 1, 1);
+	kv_notify("READY=1");
+	assert_int_equal(fchdir(before), 0);
+	close(before);
+	expect_silence();
+}
+
+static void nobody_there_is_no_failure(void **state)
+{
+	static const char *const names[] = {"@", "@kview-nobody-is-here", "/", "/dev/null",
+					    "/no such directory/socket"};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		setenv("NOTIFY_SOCKET", names[i], 1);
+		kv_notify("READY=1");
+	}
+}
+
+static int open_fds(void)
+{
+	int n = 0;
+
+	for (int fd = 0; fd < 1024; fd++)
+		n += fcntl(fd, F_GETFD) >= 0;
+	return n;
+}
+
+static void no_descriptor_stays_open(void **state)
+{
+	int before;
+
+	(void)state;
+	listen_at(0, '/');
+	before = open_fds();
+	kv_notify("READY=1");
+	assert_int_equal(open_fds(), before);
+	setenv("NOTIFY_SOCKET", "/no such directory/socket", 1);
+	kv_notify("READY=1");
+	assert_int_equal(open_fds(), before);
+}
+
+#define AFTERWARDS(f) cmocka_unit_test_teardown(f, forget)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		AFTERWARDS(a_socket_with_a_path_is_told),
+		AFTERWARDS(an_abstract_socket_is_told),
+		AFTERWARDS(names_as_long_as_may_be_are_told),
+		AFTERWARDS(each_state_is_a_message),
+		AFTERWARDS(without_a_name_nobody_is_told),
+		AFTERWARDS(a_name_that_is_too_long_is_not_cut),
+		AFTERWARDS(a_relative_path_is_not_told),
+		AFTERWARDS(nobody_there_is_no_failure),
+		AFTERWARDS(no_descriptor_stays_open),
+	};
+
+	return cmocka_run_group_tests_name("notify", tests, make_dir, remove_dir);
+}
