@@ -6,7 +6,7 @@
 bats_require_minimum_version 1.5.0
 
 VIEWS="kmem_cache task task_file task_vma"
-COMMANDS="mount umount load unload list cat schema check help"
+COMMANDS="mount umount load unload list cat schema check status help"
 
 setup() {
 	load common
@@ -169,7 +169,7 @@ without() {
 		grep -qE "^  kview $c( |\$)" <<<"$all"
 	done
 	# And there is none that is not listed above.
-	[ "$(grep -c '^  kview ' <<<"$all")" -eq 10 ]
+	[ "$(grep -c '^  kview ' <<<"$all")" -eq 11 ]
 	run -0 "$KVIEW" --help
 	[ "$output" = "$all" ]
 	for c in $COMMANDS; do

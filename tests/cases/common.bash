@@ -48,9 +48,19 @@ kview_umount() {
 	timeout 20 "$KVIEW" umount "$MNT"
 }
 
-# The daemon that serves $MNT.
+# The daemon that holds $MNT. Its worker has the same command line.
 daemon_pid() {
-	pgrep -f "^$KVIEW mount.* $MNT\$"
+	local pids pid
+	pids=$(pgrep -f "^$KVIEW mount.* $MNT\$") || return 1
+	for pid in $pids; do
+		grep -qxF "$(awk '$1 == "PPid:" {print $2}' "/proc/$pid/status")" <<<"$pids" ||
+			echo "$pid"
+	done
+}
+
+# Its child, which serves: descriptors, threads and memory are this one's.
+worker_pid() {
+	pgrep -P "$(daemon_pid)"
 }
 
 # until_true COMMAND...: wait for a condition, 10 seconds at most.

@@ -220,7 +220,7 @@ judged() {
 	timeout 20 "$KVIEW" mount -o allow_other "$again" 3>&-
 	start follows "$(with_parent rslave) | .mounts[-2].source = \"$again\""
 	inside follows 'head -n 1 /mnt/kview/task' | grep -q PID
-	daemon=$(pgrep -f "^$KVIEW mount.* $again\$")
+	daemon=$(MNT=$again daemon_pid)
 	kill -KILL "$daemon"
 	run inside follows 'head -n 1 /mnt/kview/task'
 	[ "$status" != 0 ]
@@ -236,7 +236,7 @@ judged() {
 @test "unmounted on the host, a container's bind is served on until the container ends" {
 	local held=$HOST/held daemon
 	timeout 20 "$KVIEW" mount -o allow_other "$held" 3>&-
-	daemon=$(pgrep -f "^$KVIEW mount.* $held\$")
+	daemon=$(MNT=$held daemon_pid)
 	start holds ".mounts[-1].source = \"$held\""
 	run timeout 20 "$KVIEW" umount "$held"
 	[ "$status" = 1 ]

@@ -375,7 +375,7 @@ number() {
 		[ "$status" = 1 ]
 	done
 	grep -qw allow_root <<<"$options"
-	! timeout 20 kview mount -o allow_root "$DIR/other"
+	run ! timeout 20 kview mount -o allow_root "$DIR/other"
 }
 
 @test "kview(8): the values that stand there are taken" {

@@ -62,11 +62,11 @@ hostile() {
 }
 
 @test "readers killed while their open waits leave nothing in the daemon" {
-	hostile hostile pending "$(daemon_pid)"
+	hostile hostile pending "$(worker_pid)"
 }
 
 @test "readers killed at any time leave nothing in the daemon" {
-	hostile hostile killed "$(daemon_pid)"
+	hostile hostile killed "$(worker_pid)"
 }
 
 @test "files and directories of a process that died show nothing of a later one" {
@@ -74,7 +74,7 @@ hostile() {
 }
 
 @test "a storm of processes of one number confuses nobody who reads" {
-	hostile hostile_pids storm "$(daemon_pid)"
+	hostile hostile_pids storm "$(worker_pid)"
 }
 
 @test "a directory of pid/N is not the container's process of that number" {
@@ -92,11 +92,11 @@ hostile() {
 @test "what the daemon holds for readers of containers goes with their files" {
 	mkdir -p "$DIR/root/mnt"
 	mount --bind "$MNT" "$DIR/root/mnt"
-	hostile hostile_pids held "$(daemon_pid)" "$DIR/root"
+	hostile hostile_pids held "$(worker_pid)" "$DIR/root"
 }
 
 @test "thousands of opens that fail leave nothing in the daemon" {
-	hostile hostile_pids failing "$(daemon_pid)"
+	hostile hostile_pids failing "$(worker_pid)"
 }
 
 # Its descriptors, without /dev/fuse: one each of its threads has.
@@ -123,7 +123,7 @@ held_by() {
 	# The user's own process, and no other.
 	[ "$(awk 'NR > 1 {print $1}' "$DIR/user" | sort -u | wc -l)" -eq 1 ]
 	first=$(pgrep -P $!)
-	daemon=$(pgrep -f "^$KVIEW mount.* $DIR/inner\$")
+	daemon=$(MNT=$DIR/inner worker_pid)
 	held=$(held_by "$daemon")
 	[ "$held" -gt 5 ]
 	nsenter -t "$first" -m timeout 60 python3 "$BATS_TEST_DIRNAME/hostile_pids.py" \

@@ -178,7 +178,7 @@ listing() {
 	unit=$DIR/root/opt/k/lib/systemd/system/kview.service
 	grep -qx 'ExecStart=/opt/k/bin/kview mount -f -o allow_other /mnt/kview' "$unit"
 	# Of options that give a service a mount namespace of its own there are none.
-	! grep -qE '^(Private|Protect|ReadOnlyPaths|ReadWritePaths|InaccessiblePaths|RootDirectory|BindPaths)' "$unit"
+	run ! grep -qE '^(Private|Protect|ReadOnlyPaths|ReadWritePaths|InaccessiblePaths|RootDirectory|BindPaths)' "$unit"
 	sed -i "s|/opt/k/bin/kview|$KVIEW|" "$unit"
 	systemd-analyze verify --man=no "$unit" >"$DIR/said" 2>&1 || { cat "$DIR/said"; return 1; }
 	[ ! -s "$DIR/said" ] || { cat "$DIR/said"; return 1; }

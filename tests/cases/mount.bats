@@ -29,10 +29,12 @@ has_ended() {
 	[ ! -e "/proc/$1/stat" ] || [[ $(<"/proc/$1/stat") == *") Z "* ]]
 }
 
-# Nothing is left: no mount, no daemon, no pins.
+# Nothing is left: no mount, no daemon, no worker, no pins.
 all_gone() {
-	local pid=$1
-	until_true has_ended "$pid"
+	local pid
+	for pid; do
+		until_true has_ended "$pid"
+	done
 	[ "$(grep -cF " $MNT " /proc/self/mounts)" -eq 0 ]
 	[ ! -e "$KVIEW_PIN_DIR" ]
 	# The mount point is a plain directory again.
@@ -74,26 +76,30 @@ start_front() {
 }
 
 @test "umount, umount(8), fusermount3 and SIGTERM end the daemon and leave nothing" {
-	local pid way
+	local pid worker way
 	for way in '"$KVIEW" umount "$MNT"' 'umount "$MNT"' 'fusermount3 -u "$MNT"' 'kill $pid' \
 		'kill -INT $pid' 'kill -HUP $pid'; do
 		echo "$way"
 		up
 		pid=$(daemon_pid)
+		worker=$(worker_pid)
 		[ "$(wc -w <<<"$pid")" -eq 1 ]
+		[ "$(wc -w <<<"$worker")" -eq 1 ]
 		cat "$MNT/task" >/dev/null
 		eval "timeout 20 $way" 2>&1 || eval "$way"
-		all_gone "$pid"
+		all_gone "$pid" "$worker"
 	done
 }
 
 @test "umount returns when the daemon has ended and its pins are gone" {
-	local pid
+	local pid worker
 	for _ in 1 2 3 4 5; do
 		up
 		pid=$(daemon_pid)
+		worker=$(worker_pid)
 		kview_umount
 		has_ended "$pid"
+		has_ended "$worker"
 		[ ! -e "$KVIEW_PIN_DIR" ]
 	done
 }
@@ -142,17 +148,20 @@ start_front() {
 }
 
 @test "the daemon keeps no terminal, directory or descriptor of its caller" {
-	local pid fd
+	local pid fd holder
 	mkdir "$DIR/cwd"
 	exec 8<"$ROOT/Makefile"
 	(cd "$DIR/cwd" && timeout 20 "$KVIEW" mount "$MNT" 3>&- 8<&8)
 	exec 8<&-
-	pid=$(daemon_pid)
-	[ "$(readlink "/proc/$pid/cwd")" = / ]
-	for fd in 0 1 2; do
-		[ "$(readlink "/proc/$pid/fd/$fd")" = /dev/null ]
+	holder=$(daemon_pid)
+	for pid in "$holder" "$(worker_pid)"; do
+		[ "$(readlink "/proc/$pid/cwd")" = / ]
+		for fd in 0 1 2; do
+			[ "$(readlink "/proc/$pid/fd/$fd")" = /dev/null ]
+		done
+		[ -z "$(find "/proc/$pid/fd" -lname "$ROOT/Makefile")" ]
+		[ "$(awk '{print $6, $7}' "/proc/$pid/stat")" = "$holder 0" ]
 	done
-	[ "$(awk '{print $6, $7}' "/proc/$pid/stat")" = "$pid 0" ]
 	kview_umount
 }
 
@@ -293,7 +302,7 @@ link_ids() {
 	up
 	first=$(daemon_pid)
 	timeout 20 "$KVIEW" mount "$DIR/second" 3>&-
-	second=$(pgrep -f "^$KVIEW mount $DIR/second\$")
+	second=$(MNT=$DIR/second daemon_pid)
 	# One link per view is common, each has another for listing pid/.
 	[ "$(comm -12 <(link_ids "$first") <(link_ids "$second") | wc -l)" -eq 4 ]
 	kview_umount
@@ -349,6 +358,7 @@ link_ids() {
 			printf "f $mode %s\n" "$v" "json/$v.json" "csv/$v.csv"
 			echo "f 444 schema/$v"
 		done
+		echo "f 400 status"
 		echo "l 777 pid/self"
 	} | sort >"$DIR/want"
 	(cd "$MNT" && find . -regex '\./pid/[0-9]+' -prune -o -printf '%y %m %P\n') |

@@ -11,8 +11,8 @@ load crowd
 setup_file() {
 	kview_setup
 	kview_mount
-	DAEMON=$(daemon_pid)
-	export DAEMON
+	WORKER=$(worker_pid)
+	export WORKER
 	crowd_start few -n 40 -t 3 -f 20 -m 20
 }
 
@@ -27,6 +27,7 @@ other_mount() {
 	mkdir -p "$OTHER"
 	timeout 20 "$KVIEW" mount "$OTHER"
 	OTHER_DAEMON=$(MNT=$OTHER daemon_pid)
+	OTHER_WORKER=$(MNT=$OTHER worker_pid)
 }
 
 @test "while tasks come and go, all rows are well formed and those that stay are there once" {
@@ -53,7 +54,7 @@ other_mount() {
 	[ "$(wc -l <"$MNT/task_file")" -gt 50000 ]
 	[ "$(wc -l <"$MNT/task_vma")" -gt 50000 ]
 	# big reads must not stay in the daemon's memory
-	py stress memory "$MNT" "$DAEMON" "$DIR/files"
+	py stress memory "$MNT" "$WORKER" "$DIR/files"
 	crowd_stop files
 	crowd_stop maps
 }
@@ -66,7 +67,7 @@ other_mount() {
 
 @test "kill -9 amid a read takes effect within a second, and the work stops" {
 	crowd_start long -n 20 -m 50000
-	py stress kill "$MNT" "$DAEMON"
+	py stress kill "$MNT" "$WORKER"
 	crowd_stop long
 }
 
@@ -76,19 +77,19 @@ other_mount() {
 	crowd_stop big
 }
 
-@test "after all that the daemon is the same, small and without leaks" {
-	[ "$(daemon_pid)" = "$DAEMON" ]
-	py stress settled "$MNT" "$DAEMON"
+@test "after all that the worker is the same, small and without leaks" {
+	[ "$(worker_pid)" = "$WORKER" ]
+	py stress settled "$MNT" "$WORKER"
 }
 
 @test "SIGTERM of the daemon: readers get an error and never hang" {
 	other_mount term
-	py stress sigterm "$OTHER" "$OTHER_DAEMON"
+	py stress sigterm "$OTHER" "$OTHER_DAEMON" "$OTHER_WORKER"
 }
 
 @test "SIGKILL of the daemon: readers get an error, the next mount replaces the dead one" {
 	other_mount kill
-	py stress sigkill "$OTHER" "$OTHER_DAEMON"
+	py stress sigkill "$OTHER" "$OTHER_DAEMON" "$OTHER_WORKER"
 	other_mount kill
 	cmp "$OTHER/schema/task" "$MNT/schema/task"
 	timeout 20 "$KVIEW" umount "$OTHER"
@@ -96,12 +97,12 @@ other_mount() {
 
 @test "umount -f: readers get an error and never hang" {
 	other_mount force
-	py stress umount_force "$OTHER" "$OTHER_DAEMON"
+	py stress umount_force "$OTHER" "$OTHER_DAEMON" "$OTHER_WORKER"
 }
 
 @test "umount -l: open files can be read on, the daemon ends with the last" {
 	other_mount lazy
-	py stress umount_lazy "$OTHER" "$OTHER_DAEMON"
-	[ "$(daemon_pid)" = "$DAEMON" ]
+	py stress umount_lazy "$OTHER" "$OTHER_DAEMON" "$OTHER_WORKER"
+	[ "$(worker_pid)" = "$WORKER" ]
 	cat "$MNT/task" >/dev/null
 }

@@ -39,20 +39,20 @@ def status(pid, field):
         return next(int(x.split()[1]) for x in f if x.startswith(field + ":"))
 
 
-def other_fds(daemon):
+def other_fds(worker):
     """Descriptors but those of /dev/fuse, of which every thread has one."""
     links = []
-    for fd in os.listdir(f"/proc/{daemon}/fd"):
+    for fd in os.listdir(f"/proc/{worker}/fd"):
         try:
-            links.append(os.readlink(f"/proc/{daemon}/fd/{fd}"))
+            links.append(os.readlink(f"/proc/{worker}/fd/{fd}"))
         except FileNotFoundError:
             pass
     return sorted(x for x in links if x != "/dev/fuse")
 
 
-def settled(daemon, fds):
+def settled(worker, fds):
     """As before, and no more threads than may be idle (8), main and one to come."""
-    return other_fds(daemon) == fds and status(daemon, "Threads") <= 8 + 2
+    return other_fds(worker) == fds and status(worker, "Threads") <= 8 + 2
 
 
 def reset_peak(pid):
@@ -60,28 +60,28 @@ def reset_peak(pid):
         f.write("5")
 
 
-def case_memory(mnt, daemon, crowd):
+def case_memory(mnt, worker, crowd):
     """Big reads do not stay in memory; 64 at once take less than 16 MiB."""
     pids = crowd_pids(crowd)
     paths = [f"{mnt}/{FORMATS[k] % v}" for v in ("task_file", "task_vma") for k in FORMATS]
     for path in paths:
         slurp(path)
-    fds, before = other_fds(daemon), status(daemon, "VmRSS")
+    fds, before = other_fds(worker), status(worker, "VmRSS")
     for _ in range(3):
         for path in paths:
             assert len(slurp(path)) > 1 << 20
-    grown = status(daemon, "VmRSS") - before
+    grown = status(worker, "VmRSS") - before
     print("grown", grown, "KiB")
     assert grown < 1024, f"{grown} KiB more after big reads"
-    reset_peak(daemon)
+    reset_peak(worker)
     sixty_four(mnt, pids)
-    peak = status(daemon, "VmHWM")
+    peak = status(worker, "VmHWM")
     print("peak", peak, "KiB")
     assert peak < 16384, f"{peak} KiB with 64 files being read"
-    wait_for(lambda: settled(daemon, fds) or not slurp(f"{mnt}/schema/task"))
-    after = status(daemon, "VmRSS")
-    print("after", after, "before", before, "threads", status(daemon, "Threads"))
-    assert settled(daemon, fds), (other_fds(daemon), fds, status(daemon, "Threads"))
+    wait_for(lambda: settled(worker, fds) or not slurp(f"{mnt}/schema/task"))
+    after = status(worker, "VmRSS")
+    print("after", after, "before", before, "threads", status(worker, "Threads"))
+    assert settled(worker, fds), (other_fds(worker), fds, status(worker, "Threads"))
     assert after - before < 4096, "the memory of 64 files does not come back"
 
 
@@ -105,14 +105,14 @@ def sixty_four(mnt, pids):
     assert done == [True] * 64
 
 
-def case_settled(mnt, daemon):
-    """Descriptors and threads of a daemon that nobody asks anything."""
-    wait_for(lambda: settled(daemon, other_fds(daemon)) or not slurp(f"{mnt}/schema/task"))
-    kinds = collections.Counter(x.split(":")[0] for x in other_fds(daemon))
-    print(kinds, "threads", status(daemon, "Threads"), "RSS", status(daemon, "VmRSS"))
-    assert not [x for x in other_fds(daemon) if "bpf_iter" in x], "iterators are left open"
-    assert status(daemon, "Threads") <= 8 + 2
-    assert status(daemon, "VmRSS") < 16384
+def case_settled(mnt, worker):
+    """Descriptors and threads of a worker that nobody asks anything."""
+    wait_for(lambda: settled(worker, other_fds(worker)) or not slurp(f"{mnt}/schema/task"))
+    kinds = collections.Counter(x.split(":")[0] for x in other_fds(worker))
+    print(kinds, "threads", status(worker, "Threads"), "RSS", status(worker, "VmRSS"))
+    assert not [x for x in other_fds(worker) if "bpf_iter" in x], "iterators are left open"
+    assert status(worker, "Threads") <= 8 + 2
+    assert status(worker, "VmRSS") < 16384
 
 
 def fork(body, *args):
@@ -166,7 +166,7 @@ def read_far_twice_at_once(path):
     os.pread(fd, 4096, FAR)
 
 
-def case_kill(mnt, daemon):
+def case_kill(mnt, worker):
     """kill -9 amid a read ends reader and work at once, with other threads in it or not."""
     path = f"{mnt}/json/task_vma.json"
     start = time.monotonic()
@@ -175,17 +175,17 @@ def case_kill(mnt, daemon):
     print("one read takes", took, "s")
     assert took > 0.25, "too short a read to be killed in"
     for body in (read_far, read_far_twice_at_once) * 3:
-        before = ticks(daemon)
+        before = ticks(worker)
         child = fork(body, path)
-        assert wait_for(lambda: ticks(daemon) >= before + 5), "the read does not begin"
+        assert wait_for(lambda: ticks(worker) >= before + 5), "the read does not begin"
         os.kill(child, signal.SIGKILL)
         start = time.monotonic()
         assert ended_with(child, 1.0) == signal.SIGKILL, "it had ended before"
         print("killed within", time.monotonic() - start, "s")
         slurp(f"{mnt}/schema/task")
-        at = ticks(daemon)
+        at = ticks(worker)
         time.sleep(0.2)  # in which work that went on would show
-        assert ticks(daemon) - at < 5, "the daemon goes on for a dead reader"
+        assert ticks(worker) - at < 5, "the worker goes on for a dead reader"
     assert read_view(mnt, "task", "csv")
 
 
@@ -248,15 +248,15 @@ def mounted(mnt):
         return any(line.split()[1] == mnt for line in f)
 
 
-def readers_of(mnt, daemon):
+def readers_of(mnt, worker):
     """Six of each kind, all at work."""
     r, w = os.pipe()
     held = [fork(read_held, mnt, w) for _ in range(6)]
     for _ in held:
         os.read(r, 1)
     loops = [fork(read_on, mnt) for _ in range(6)]
-    before = ticks(daemon)
-    assert wait_for(lambda: ticks(daemon) > before + 5)
+    before = ticks(worker)
+    assert wait_for(lambda: ticks(worker) > before + 5)
     return held, loops
 
 
@@ -273,41 +273,42 @@ def gone(pid):
         return True
 
 
-def case_sigterm(mnt, daemon):
-    held, loops = readers_of(mnt, daemon)
+def case_sigterm(mnt, daemon, worker):
+    held, loops = readers_of(mnt, worker)
     os.kill(int(daemon), signal.SIGTERM)
     all_fail(held + loops, 5)
-    assert wait_for(lambda: gone(daemon)), "the daemon stays"
+    assert wait_for(lambda: gone(daemon) and gone(worker)), "the daemon stays"
     assert wait_for(lambda: not mounted(mnt)), "the mount stays"
 
 
-def case_sigkill(mnt, daemon):
-    held, loops = readers_of(mnt, daemon)
+def case_sigkill(mnt, daemon, worker):
+    held, loops = readers_of(mnt, worker)
     os.kill(int(daemon), signal.SIGKILL)
     all_fail(held + loops, 5)
+    assert wait_for(lambda: gone(worker)), "the worker stays"
 
 
-def case_umount_force(mnt, daemon):
-    held, loops = readers_of(mnt, daemon)
+def case_umount_force(mnt, daemon, worker):
+    held, loops = readers_of(mnt, worker)
     os.system(f"timeout 10 umount -f {mnt} 2>/dev/null")  # may well be "busy"
     all_fail(held + loops, 5)
-    assert wait_for(lambda: gone(daemon)), "the daemon stays"
+    assert wait_for(lambda: gone(daemon) and gone(worker)), "the daemon stays"
 
 
-def case_umount_lazy(mnt, daemon):
+def case_umount_lazy(mnt, daemon, worker):
     """New opens fail at once; who has a file open may read on and then all ends."""
-    held, loops = readers_of(mnt, daemon)
+    held, loops = readers_of(mnt, worker)
     assert os.system(f"timeout 10 umount -l {mnt}") == 0
     assert not mounted(mnt)
     all_fail(loops, 5)
-    before = ticks(daemon)
-    assert wait_for(lambda: ticks(daemon) > before + 5), "readers do not go on"
+    before = ticks(worker)
+    assert wait_for(lambda: ticks(worker) > before + 5), "readers do not go on"
     assert all(os.waitpid(c, os.WNOHANG) == (0, 0) for c in held)
     for child in held:
         os.kill(child, signal.SIGKILL)
     for child in held:
         ended_with(child, 2)
-    assert wait_for(lambda: gone(daemon)), "the daemon stays"
+    assert wait_for(lambda: gone(daemon) and gone(worker)), "the daemon stays"
 
 
 if __name__ == "__main__":

@@ -1,0 +1,282 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""Readers who take more than their part: limits.py CASE MOUNT ARG..."""
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+
+from hostile_world import ALICE, BOB, as_user, become, ends_well, error_of, fork, libc, slurp, until
+
+CAROL, DAVE = 21003, 21004
+EACH = 16  # reads of one user under way; 40 of all but root
+OTHERS = 40
+PR_SET_CHILD_SUBREAPER = 36
+
+
+def status(mnt):
+    return dict(line.split("\t") for line in slurp(f"{mnt}/status").decode().splitlines())
+
+
+def number(mnt, name):
+    return int(status(mnt)[name])
+
+
+def seconds(act, *args):
+    start = time.monotonic()
+    act(*args)
+    return time.monotonic() - start
+
+
+# --- open files ---
+
+
+class User:
+    """A process of a user's that opens files of one name until an error, and holds them."""
+
+    def __init__(self, uid, path):
+        self.told, w = os.pipe()
+        hold, self.stay = os.pipe()
+        os.set_inheritable(self.stay, False)
+        self.pid = fork(self.act, uid, path, w, hold)
+        os.close(w)
+        os.close(hold)
+        n, self.error = os.read(self.told, 100).decode().split()
+        self.n = int(n)
+
+    def act(self, uid, path, w, hold):
+        os.close(self.stay)
+        if uid:
+            become(uid)
+        held, error = [], None
+        while not error and len(held) < 900:
+            error = error_of(lambda: held.append(os.open(path, os.O_RDONLY)))
+        os.write(w, f"{len(held)} {error}".encode())
+        os.read(hold, 1)
+
+    def end(self):
+        os.kill(self.pid, signal.SIGKILL)
+        os.waitpid(self.pid, 0)
+        os.close(self.stay)
+        os.close(self.told)
+
+
+def case_files(mnt):
+    """max_files=64,max_user_files=16: three users fill their part, the fourth the rest, root its own."""
+    alice = User(ALICE, f"{mnt}/task")
+    assert (alice.n, alice.error) == (16, "EMFILE"), (alice.n, alice.error)
+    assert as_user(ALICE, error_of, slurp, f"{mnt}/schema/task") == "EMFILE"
+    # The others don't notice.
+    for uid in (BOB, CAROL):
+        assert as_user(uid, lambda: len(slurp(f"{mnt}/task"))) > 100
+    users = [alice] + [User(uid, f"{mnt}/task_file") for uid in (BOB, CAROL)]
+    assert [(u.n, u.error) for u in users] == [(16, "EMFILE")] * 3
+    assert number(mnt, "open_files") == 48 + 1  # with that of this reading
+    assert as_user(DAVE, error_of, slurp, f"{mnt}/task") == "ENFILE"
+    assert len(slurp(f"{mnt}/task")) > 100
+    root = User(0, f"{mnt}/task")
+    assert (root.n, root.error) == (16, "ENFILE"), (root.n, root.error)
+    for user in users + [root]:
+        user.end()
+    until(lambda: error_of(slurp, f"{mnt}/status") is None and number(mnt, "open_files") == 1)
+    again = User(ALICE, f"{mnt}/json/task.json")
+    assert (again.n, again.error) == (16, "EMFILE"), "what was closed is not free"
+    again.end()
+
+
+def case_listings(mnt):
+    """Open listings of pid/ have a limit of the same size, of their own."""
+    alice = User(ALICE, f"{mnt}/pid")
+    assert (alice.n, alice.error) == (16, "EMFILE"), (alice.n, alice.error)
+    assert number(mnt, "open_listings") == 16
+    assert as_user(ALICE, lambda: len(slurp(f"{mnt}/task"))) > 100
+    assert as_user(BOB, lambda: len(os.listdir(f"{mnt}/pid"))) > 1
+    assert os.listdir(f"{mnt}/pid")
+    alice.end()
+    until(lambda: number(mnt, "open_listings") == 0)
+
+
+# --- slow readers ---
+
+
+def read_one_byte(uid, path, w):
+    become(uid)
+    fd = os.open(path, os.O_RDONLY)
+    assert len(os.read(fd, 1)) == 1
+    os.write(w, b"x")
+    signal.pause()
+
+
+def case_slow(mnt):
+    """1,000 readers of 5 users open, read one byte and sleep: the others' `cat` takes its time."""
+    names = ("task", "task_file", "task_vma", "json/task.json", "csv/task_vma.csv")
+    r, w = os.pipe()
+    slow = [fork(read_one_byte, 21010 + i % 5, f"{mnt}/{names[i // 5 % 5]}", w)
+            for i in range(1000)]
+    try:
+        for _ in slow:
+            os.read(r, 1)
+        assert number(mnt, "open_files") >= 1000
+        for user in ([], ["setpriv", f"--reuid={BOB}", f"--regid={BOB}", "--clear-groups"]):
+            took = [seconds(cat, user, f"{mnt}/task") for _ in range(20)]
+            print(f"# cat of {'a user' if user else 'root'} among 1,000 slow readers: "
+                  f"worst of 20 {max(took) * 1e3:.0f} ms")
+            assert max(took) < 1.0, took
+        assert all(os.waitpid(p, os.WNOHANG) == (0, 0) for p in slow[:10])
+    finally:
+        for pid in slow:
+            os.kill(pid, signal.SIGKILL)
+        for pid in slow:
+            os.waitpid(pid, 0)
+    until(lambda: number(mnt, "open_files") == 1)
+
+
+def cat(prefix, path):
+    out = subprocess.run(prefix + ["cat", path], check=True, stdout=subprocess.PIPE, timeout=30)
+    assert out.stdout.endswith(b"\n")
+
+
+# --- stuck reads ---
+
+
+@contextlib.contextmanager
+def locked(program, file):
+    """A process whose mmap_lock is kept. Ended in any case, and by itself before 10 s."""
+    libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)  # of the victim, when its parent has ended
+    with open(file, "wb"):
+        pass
+    keeper = subprocess.Popen([program, file, "9"], stdout=subprocess.PIPE)
+    victim = int(keeper.stdout.readline())
+    try:
+        until(lambda: wants_lock(victim))
+        yield victim
+        assert wants_lock(victim), "the lock was let go too soon to test anything"
+    finally:
+        keeper.kill()
+        keeper.wait()
+        os.waitpid(victim, 0)
+
+
+def wants_lock(pid):
+    """Some thread of it waits where no signal helps."""
+    states = []
+    for tid in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{tid}/stat", encoding="latin-1") as file:
+            states.append(file.read().rpartition(")")[2].split()[0])
+    return "D" in states
+
+
+def read_as(uid, path):
+    if uid:
+        become(uid)
+    slurp(path)
+
+
+def killed_within(pid, sig, limit=1.0):
+    """Sends it; how long the process took to end, by that signal."""
+    os.kill(pid, sig)
+    start = time.monotonic()
+    code = reap(pid, limit)
+    assert code == sig, f"{pid} ended with {code:#x}"
+    return time.monotonic() - start
+
+
+def reap(pid, limit):
+    end = time.monotonic() + limit
+    while time.monotonic() < end:
+        done, code = os.waitpid(pid, os.WNOHANG)
+        if done:
+            return code
+        time.sleep(0.002)
+    os.kill(pid, signal.SIGKILL)
+    raise AssertionError(f"{pid} does not end within {limit} s")
+
+
+def all_free(mnt):
+    s = status(mnt)
+    return s["reads_waiting"] == "0" and int(s["reads_running"]) == 1
+
+
+def case_stuck(mnt, program, file):
+    """kill -9, and SIGINT, of a reader whose read is stuck in the kernel."""
+    errors = number(mnt, "task_vma.errors")
+    with locked(program, file) as victim:
+        paths = [f"{mnt}/task_vma", f"{mnt}/csv/task_vma.csv", f"{mnt}/pid/{victim}/task_vma"]
+        readers = [fork(read_as, uid, p) for p in paths for uid in (0, 0)]
+        until(lambda: number(mnt, "reads_running") == len(readers) + 1)
+        time.sleep(0.3)
+        assert number(mnt, "reads_running") == len(readers) + 1, "they are not stuck"
+        took = [killed_within(p, signal.SIGKILL) for p in readers]
+        print(f"# kill -9 of stuck readers: worst of {len(took)} {max(took) * 1e3:.0f} ms")
+        assert seconds(slurp, f"{mnt}/task") < 1.0
+        assert seconds(os.listdir, f"{mnt}/pid") < 1.0
+    until(lambda: all_free(mnt))
+    until(lambda: number(mnt, "open_files") == 1)
+    assert number(mnt, "task_vma.errors") == errors, "an interrupted read is no error"
+    assert slurp(f"{mnt}/task_vma").endswith(b"\n")
+
+
+def case_sixteen(mnt, program, file):
+    """More stuck reads of one user than may be under way; others are served, waiting ones end."""
+    with locked(program, file):
+        stuck = [fork(read_as, ALICE, f"{mnt}/task_vma") for _ in range(EACH)]
+        until(lambda: number(mnt, "reads_running") == EACH + 1)
+        waiting = [fork(read_as, ALICE, f"{mnt}/{n}") for n in ("task", "task_vma", "json/task.json")]
+        until(lambda: number(mnt, "reads_waiting") == len(waiting))
+        for uid in (0, BOB):
+            for name in ("task", "json/task_file.json", f"pid/{os.getpid()}/task"):
+                took = seconds(ends_well, fork(read_as, uid, f"{mnt}/{name}"))
+                assert took < 1.0, f"{uid}: {name} took {took} s"
+        # Those that wait may be interrupted: at once, and no turn is lost.
+        took = [killed_within(p, s) for p, s in zip(
+            waiting, (signal.SIGTERM, signal.SIGKILL, signal.SIGUSR1))]
+        print(f"# signals to waiting reads: worst {max(took) * 1e3:.0f} ms")
+        until(lambda: number(mnt, "reads_waiting") == 0)
+        late = fork(read_as, ALICE, f"{mnt}/task")
+        until(lambda: number(mnt, "reads_waiting") == 1)
+    # And whoever waited on is served: nothing has failed.
+    for pid in stuck + [late]:
+        assert reap(pid, 20.0) == 0
+    until(lambda: all_free(mnt))
+
+
+def case_forty(mnt, program, file):
+    """Stuck reads of many users: those of all leave root its turns and threads."""
+    users = (ALICE, BOB, CAROL, DAVE)
+    with locked(program, file):
+        readers = [fork(read_as, users[i % 4], f"{mnt}/task_vma") for i in range(60)]
+        until(lambda: number(mnt, "reads_running") == OTHERS + 1)
+        until(lambda: number(mnt, "reads_waiting") == 60 - OTHERS)
+        for _ in range(5):
+            assert seconds(slurp, f"{mnt}/json/task.json") < 1.0
+        # What needs no turn is there for all.
+        assert as_user(21005, seconds, os.listdir, f"{mnt}/pid") < 1.0
+        took = [killed_within(p, signal.SIGKILL) for p in readers]
+        print(f"# kill -9 of 60 stuck or waiting readers: worst {max(took) * 1e3:.0f} ms")
+    until(lambda: all_free(mnt))
+    assert as_user(ALICE, lambda: len(slurp(f"{mnt}/task_vma"))) > 100
+
+
+def case_worker(mnt, program, file):
+    """kill -9 of the worker while its reads are stuck: they fail, the next serves."""
+    with locked(program, file):
+        readers = [fork(lambda: expect_abort(mnt)) for _ in range(4)]
+        until(lambda: number(mnt, "reads_running") == 5)
+        old = number(mnt, "worker")
+        os.kill(old, signal.SIGKILL)
+        for pid in readers:
+            assert reap(pid, 1.0) == 0
+        until(lambda: error_of(slurp, f"{mnt}/status") is None)
+        s = status(mnt)
+        assert int(s["worker"]) != old and s["restarts"] == "1", s
+        assert s["reads_running"] == "1", s
+
+
+def expect_abort(mnt):
+    assert error_of(slurp, f"{mnt}/task_vma") == "ECONNABORTED"
+
+
+if __name__ == "__main__":
+    globals()["case_" + sys.argv[1]](*sys.argv[2:])
