@@ -8,6 +8,7 @@
 #   SAN=address,undefined   build with sanitizers (SAN=thread as well)
 #   PREFIX=/usr DESTDIR=    where `make install` puts things
 #   BUILD=build             where products go
+#   SECONDS=60              for how long `make fuzz` runs each target
 
 VERSION := 0.1.0
 PREFIX ?= /usr
@@ -70,8 +71,8 @@ EMBED_OBJ := $(BUILD)/embed.o
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all deps demo check check-unit check-cases check-vm check-san check-compilers case-tools \
-	bench lint format install uninstall clean help FORCE
+.PHONY: all deps demo check check-unit check-cases check-vm check-san check-compilers check-fuzz \
+	fuzz fuzz-tools case-tools bench lint format install uninstall clean help FORCE
 
 ##all: build build/kview
 all: $(BUILD)/kview
@@ -165,6 +166,30 @@ check-san: case-tools
 ##check-compilers: build with clang too, and its unit tests
 check-compilers:
 	$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)/clang CC=clang all check-unit
+
+# Programs that libFuzzer feeds, with the program's own objects built for it.
+FUZZ_SRC := $(wildcard tests/fuzz/*_fuzz.c)
+FUZZ_BIN := $(FUZZ_SRC:%.c=$(BUILD)/%)
+FUZZ_MAKE = $(MAKE) --no-print-directory BUILD=$(BUILD)/fuzz CC=$(CLANG) \
+	SAN=fuzzer-no-link,address,undefined fuzz-tools
+SECONDS ?= 60
+FUZZ_SECONDS ?= 20
+
+$(BUILD)/tests/fuzz/%: $(BUILD)/tests/fuzz/%.o $(FUSE_OBJ) $(LIB_OBJ) $(BUILD)/src/cli/args.o $(EMBED_OBJ)
+	$(say) LD $@
+	$(Q)$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer $^ $(PKG_LIBS) $(shell $(PKG_CONFIG) --libs cmocka) -o $@
+
+fuzz-tools: $(FUZZ_BIN)
+
+##fuzz: feed it made-up requests, records, BTF and options, SECONDS=60 each
+fuzz:
+	$(Q)$(FUZZ_MAKE)
+	$(Q)BUILD=$(BUILD)/fuzz tests/fuzz/run $(SECONDS)
+
+##check-fuzz: the same as a test, FUZZ_SECONDS=20 each
+check-fuzz:
+	$(Q)$(FUZZ_MAKE)
+	$(Q)BUILD=$(BUILD)/fuzz tests/suite fuzz tests/fuzz/run $(FUZZ_SECONDS)
 
 ##bench: measure against ps, lsof, /proc and slabtop (root)
 bench: $(BUILD)/kview $(TOOL_BIN)
