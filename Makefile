@@ -179,6 +179,7 @@ $(BUILD)/tests/fuzz/%: $(BUILD)/tests/fuzz/%.o $(FUSE_OBJ) $(LIB_OBJ) $(BUILD)/s
 	$(say) LD $@
 	$(Q)$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer $^ $(PKG_LIBS) $(shell $(PKG_CONFIG) --libs cmocka) -o $@
 
+##fuzz-tools: the programs of fuzz and check-fuzz
 fuzz-tools: $(FUZZ_BIN)
 
 ##fuzz: feed it made-up requests, records, BTF and options, SECONDS=60 each

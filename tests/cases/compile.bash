@@ -59,7 +59,7 @@ mount_all() {
 # What a mount of the good views alone shows, and not a file more.
 only() {
 	# shellcheck disable=SC2086 # words
-	[ "$(cd "$MNT" && echo *)" = "$(printf '%s\n' csv json pid schema $VIEWS "$@" | LC_ALL=C sort | paste -sd ' ')" ]
+	[ "$(cd "$MNT" && echo *)" = "$(printf '%s\n' csv json pid schema status $VIEWS "$@" | LC_ALL=C sort | paste -sd ' ')" ]
 	# shellcheck disable=SC2086
 	[ "$(cd "$KVIEW_PIN_DIR" && echo *)" = "$(printf '%s\n' $VIEWS "$@" | LC_ALL=C sort | paste -sd ' ')" ]
 }
