@@ -55,7 +55,7 @@ names() {
 }
 
 tree_has_three_views() {
-	equal "csv json pid schema task task_file task_vma" "$(names "$M")" &&
+	equal "csv json pid schema status task task_file task_vma" "$(names "$M")" &&
 		equal "task.csv task_file.csv task_vma.csv" "$(names "$M"/csv)" &&
 		equal "task.json task_file.json task_vma.json" "$(names "$M"/json)" &&
 		equal "$VIEWS" "$(names "$M"/schema)" &&
