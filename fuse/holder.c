@@ -124,6 +124,8 @@ static int wait_worker(struct kv_mounted *m, struct events *e, pid_t worker, boo
 			kill(worker, SIGTERM);
 		}
 	}
+	if (e->ready >= 0) /* it served, and ended before we looked; or never did */
+		take_ready(m, e);
 	return status;
 }
 
@@ -162,6 +164,8 @@ int kv_hold(struct kv_mounted *m, struct kv_err *err)
 	int rc = open_events(&events);
 
 	m->server.holder = getpid();
+	/* Who started us, or reads our log, may be gone: the mount is not. */
+	signal(SIGPIPE, SIG_IGN);
 	if (!rc)
 		rc = kv_privilege_hold();
 	if (rc)

@@ -222,3 +222,21 @@ sees_own() {
 	no_process
 	nothing_left
 }
+
+@test "a holder whose log nobody reads any more goes on, and restarts workers" {
+	local reader
+	mkfifo "$DIR/log"
+	cat "$DIR/log" >/dev/null 3>&- &
+	reader=$!
+	"$KVIEW" mount -f "$MNT" 2>"$DIR/log" 3>&- &
+	HOLDER=$!
+	mine "$HOLDER"
+	until_true test -e "$MNT/task"
+	kill "$reader"
+	wait "$reader" || true
+	kill -KILL "$(pgrep -P "$HOLDER")"
+	until_true head -n 1 "$MNT/task"
+	[ "$(timeout 5 awk '$1 == "restarts" {print $2}' "$MNT/status")" = 1 ]
+	kill -TERM "$HOLDER"
+	wait "$HOLDER"
+}
