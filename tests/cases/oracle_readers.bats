@@ -107,10 +107,20 @@ setup_file() {
 	rmdir "$CGROUP/gone"
 }
 
+# Who changed its ids does not die with its parent: the kernel lets the dying
+# one signal only whom it could have signalled itself.
+end_people() {
+	local exe
+	for exe in /proc/[0-9]*/exe; do
+		[ "$(readlink "$exe")" != "$PEOPLE" ] || kill -KILL "$(basename "$(dirname "$exe")")"
+	done
+}
+
 teardown_file() {
 	timeout 20 runc --root "$DIR/runc" delete -f "$CONTAINER" || true
 	kill -KILL "$KEEPER" 2>/dev/null || true
 	timeout 20 tail --pid="$KEEPER" -f /dev/null || true
+	end_people || true
 	until_true find "$CGROUP" -depth -type d -delete || true
 	kview_teardown
 }
