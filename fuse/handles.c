@@ -19,40 +19,17 @@ void kv_handles_free(struct kv_handles *handles, void (*release)(void *object))
 		if (handles->slots[i].object)
 			release(handles->slots[i].object);
 	free(handles->slots);
-	free(handles->owners);
+	kv_users_free(&handles->owners);
 	pthread_mutex_destroy(&handles->lock);
 }
 
-/* Index of the user's entry, or -errno. There are few users with open files. */
-static int64_t find_owner(struct kv_handles *handles, uid_t uid)
-{
-	struct kv_handle_owner *more;
-	uint32_t unused = handles->n_owners;
-
-	for (uint32_t i = 0; i < handles->n_owners; i++) {
-		if (handles->owners[i].used && handles->owners[i].uid == uid)
-			return i;
-		if (!handles->owners[i].used)
-			unused = i;
-	}
-	if (unused == handles->n_owners) {
-		more = reallocarray(handles->owners, unused + 1, sizeof(*more));
-		if (!more)
-			return -ENOMEM;
-		handles->owners = more;
-		handles->n_owners++;
-	}
-	handles->owners[unused] = (struct kv_handle_owner){.uid = uid};
-	return unused;
-}
-
-static int check_limits(const struct kv_handles *handles, const struct kv_handle_owner *owner)
+static int check_limits(const struct kv_handles *handles, const struct kv_user *owner)
 {
 	const struct kv_handle_limits *limits = &handles->limits;
 	bool is_host = owner->uid == limits->host;
 	uint32_t kept = is_host ? 0 : limits->each;
 
-	if (!is_host && owner->used >= limits->each)
+	if (!is_host && owner->count >= limits->each)
 		return -EMFILE;
 	return limits->all <= kept || handles->used >= limits->all - kept ? -ENFILE : 0;
 }
@@ -74,9 +51,9 @@ static int grow(struct kv_handles *handles)
 
 static int add(struct kv_handles *handles, void *object, uid_t uid, uint64_t *handle)
 {
-	int64_t owner = find_owner(handles, uid);
+	int64_t owner = kv_users_find(&handles->owners, uid);
 	uint32_t i = handles->free;
-	int rc = owner < 0 ? (int)owner : check_limits(handles, &handles->owners[owner]);
+	int rc = owner < 0 ? (int)owner : check_limits(handles, &handles->owners.list[owner]);
 
 	if (!rc && i == handles->cap)
 		rc = grow(handles);
@@ -84,7 +61,7 @@ static int add(struct kv_handles *handles, void *object, uid_t uid, uint64_t *ha
 		return rc;
 	handles->free = handles->slots[i].owner;
 	handles->slots[i] = (struct kv_handle_slot){object, 1, (uint32_t)owner};
-	handles->owners[owner].used++;
+	handles->owners.list[owner].count++;
 	handles->used++;
 	*handle = (uint64_t)handles->epoch << 32 | i;
 	return 0;
@@ -124,7 +101,7 @@ static void *empty(struct kv_handles *handles, struct kv_handle_slot *slot)
 {
 	void *object = slot->object;
 
-	handles->owners[slot->owner].used--;
+	handles->owners.list[slot->owner].count--;
 	handles->used--;
 	*slot = (struct kv_handle_slot){.owner = handles->free};
 	handles->free = (uint32_t)(slot - handles->slots);

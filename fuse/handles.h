@@ -11,15 +11,12 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "users.h"
+
 struct kv_handle_slot {
 	void *object; /* NULL: free */
 	uint32_t refs;
-	uint32_t owner; /* index of kv_handles.owners; of a free slot: the next free one */
-};
-
-struct kv_handle_owner {
-	uid_t uid;
-	uint32_t used;
+	uint32_t owner; /* index in kv_handles.owners; of a free slot: the next free one */
 };
 
 /* How many there may be: a user who takes all that one may have leaves the others theirs. */
@@ -33,9 +30,8 @@ struct kv_handles {
 	pthread_mutex_t lock;
 	struct kv_handle_limits limits;
 	struct kv_handle_slot *slots;
-	struct kv_handle_owner *owners; /* those without handles may be reused */
-	uint32_t used, cap, free;	/* @free: index of the first free slot, or @cap */
-	uint32_t n_owners;
+	struct kv_users owners;
+	uint32_t used, cap, free; /* @free: index of the first free slot, or @cap */
 	uint32_t epoch;
 };
 

@@ -2,12 +2,6 @@
 #include "turns.h"
 
 #include <errno.h>
-#include <stdlib.h>
-
-struct kv_turn_user {
-	uid_t uid;
-	unsigned int taken; /* 0: the entry is free */
-};
 
 void kv_turns_init(struct kv_turns *turns, unsigned int each, unsigned int all, uid_t host)
 {
@@ -24,50 +18,35 @@ void kv_turns_free(struct kv_turns *turns, void (*forget)(struct kv_turn *turn))
 		turns->first = turn->next;
 		forget(turn);
 	}
-	free(turns->users);
+	kv_users_free(&turns->users);
 	pthread_mutex_destroy(&turns->lock);
 }
 
-/* The user's entry, made if there is none; NULL: out of memory. */
-static struct kv_turn_user *find_user(struct kv_turns *turns, uid_t uid)
+/* The user's entry; NULL: out of memory. */
+static struct kv_user *find_user(struct kv_turns *turns, uid_t uid)
 {
-	struct kv_turn_user *more;
-	size_t unused = turns->n_users;
+	int64_t i = kv_users_find(&turns->users, uid);
 
-	for (size_t i = 0; i < turns->n_users; i++) {
-		if (turns->users[i].taken && turns->users[i].uid == uid)
-			return &turns->users[i];
-		if (!turns->users[i].taken)
-			unused = i;
-	}
-	if (unused == turns->n_users) {
-		more = reallocarray(turns->users, unused + 1, sizeof(*more));
-		if (!more)
-			return NULL;
-		turns->users = more;
-		turns->n_users++;
-	}
-	turns->users[unused] = (struct kv_turn_user){.uid = uid};
-	return &turns->users[unused];
+	return i < 0 ? NULL : &turns->users.list[i];
 }
 
-static bool may_have(const struct kv_turns *turns, const struct kv_turn_user *user)
+static bool may_have(const struct kv_turns *turns, const struct kv_user *user)
 {
-	if (user->taken >= turns->each)
+	if (user->count >= turns->each)
 		return false;
 	return user->uid == turns->host || turns->taken < turns->all;
 }
 
-static void have(struct kv_turns *turns, struct kv_turn_user *user)
+static void have(struct kv_turns *turns, struct kv_user *user)
 {
-	user->taken++;
+	user->count++;
 	if (user->uid != turns->host)
 		turns->taken++;
 }
 
 int kv_turns_take(struct kv_turns *turns, struct kv_turn *turn)
 {
-	struct kv_turn_user *user;
+	struct kv_user *user;
 	int rc = -ENOMEM;
 
 	pthread_mutex_lock(&turns->lock);
@@ -114,7 +93,7 @@ static struct kv_turn *take_next(struct kv_turns *turns)
 {
 	for (struct kv_turn **at = &turns->first; *at; at = &(*at)->next) {
 		struct kv_turn *turn = *at;
-		struct kv_turn_user *user = find_user(turns, turn->uid);
+		struct kv_user *user = find_user(turns, turn->uid);
 
 		if (!user || !may_have(turns, user))
 			continue;
@@ -127,12 +106,12 @@ static struct kv_turn *take_next(struct kv_turns *turns)
 
 struct kv_turn *kv_turns_pass(struct kv_turns *turns, uid_t uid)
 {
-	struct kv_turn_user *user;
+	struct kv_user *user;
 	struct kv_turn *next;
 
 	pthread_mutex_lock(&turns->lock);
 	user = find_user(turns, uid);
-	user->taken--; /* it is there: it has a turn */
+	user->count--; /* it is there: it has a turn */
 	if (uid != turns->host)
 		turns->taken--;
 	next = take_next(turns);
@@ -144,8 +123,8 @@ void kv_turns_count(struct kv_turns *turns, unsigned int *running, unsigned int 
 {
 	*running = *waiting = 0;
 	pthread_mutex_lock(&turns->lock);
-	for (size_t i = 0; i < turns->n_users; i++)
-		*running += turns->users[i].taken;
+	for (size_t i = 0; i < turns->users.n; i++)
+		*running += turns->users.list[i].count;
 	for (const struct kv_turn *turn = turns->first; turn; turn = turn->next)
 		++*waiting;
 	pthread_mutex_unlock(&turns->lock);

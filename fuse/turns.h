@@ -14,6 +14,8 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+#include "users.h"
+
 /* First member of what takes turns. */
 struct kv_turn {
 	struct kv_turn *next;
@@ -25,9 +27,8 @@ struct kv_turns {
 	unsigned int each; /* turns of one user at a time */
 	unsigned int all;  /* and of all that are not @host's */
 	uid_t host;
-	unsigned int taken; /* by others than @host */
-	struct kv_turn_user *users;
-	size_t n_users;
+	unsigned int taken;	       /* by others than @host */
+	struct kv_users users;	       /* turns that each has */
 	struct kv_turn *first, **last; /* who waits, in the order of coming */
 };
 

@@ -179,10 +179,10 @@ static void ten_thousand_users_wait(void **state)
 	for (int i = 1; i < MANY; i++)
 		waits(i, 10 + (uid_t)i);
 	expect_counts(1, MANY - 1);
-	assert_true(turns.n_users <= 2); /* who has no turn has no entry */
+	assert_true(turns.users.n <= 2); /* who has no turn has no entry */
 	for (int i = 1; i < MANY; i++)
 		passes_to(9 + (uid_t)i, i);
-	assert_true(turns.n_users <= 2);
+	assert_true(turns.users.n <= 2);
 	end(0);
 }
 
