@@ -89,10 +89,17 @@ static int take_dead_away(const char *path, const char *type, struct kv_err *err
 
 static int make_dir(const char *path, struct kv_err *err)
 {
+	struct stat st;
 	int rc;
 
-	if (mkdir(path, 0755) == 0 || errno == EEXIST)
+	/* EEXIST: somebody else has made it just now. */
+	if (mkdir(path, 0755) == 0 || (errno == EEXIST && stat(path, &st) == 0))
 		return 0;
+	if (lstat(path, &st) == 0 && S_ISLNK(st.st_mode)) {
+		kv_err_set(err, -ENOENT, "the mount point '%s' is a link to nothing", path);
+		kv_err_hint(err, "name a directory, or one that is to be created");
+		return -ENOENT;
+	}
 	rc = kv_err_errno(err, -errno, "can't create the mount point '%s'", path);
 	kv_err_hint(err, "create it beforehand: mkdir -p %s", path);
 	return rc;
@@ -115,15 +122,15 @@ static int prepare(const char *path, struct kv_err *err)
 	struct stat st;
 	int rc;
 
-	for (int dead = 0; dead < 64; dead++) {
+	for (int tries = 0;; tries++) {
 		rc = mounted_type(path, type, sizeof(type), err);
 		if (rc)
 			return rc;
 		if (ask(path, &st) == 0)
 			break;
-		if (errno == ENOENT)
+		if (tries < 64 && errno == ENOENT)
 			rc = make_dir(path, err);
-		else if (errno == ENOTCONN || errno == ECONNABORTED)
+		else if (tries < 64 && (errno == ENOTCONN || errno == ECONNABORTED))
 			rc = take_dead_away(path, type, err);
 		else
 			rc = kv_err_errno(err, -errno, "can't use '%s' as a mount point", path);
