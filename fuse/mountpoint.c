@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <libgen.h>
 #include <limits.h>
-#include <mntent.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/file.h>
@@ -14,27 +13,16 @@
 #include <sys/vfs.h>
 
 #include "base/cleanup.h"
+#include "mountinfo.h"
 
 #define HINT_FIND "`grep " KV_FSTYPE " /proc/mounts` lists kview's mounts"
 
-/*
- * Type of what is mounted on @path, on top; "" for nothing. From the table,
- * since a dead FUSE mount can't be asked itself.
- */
-static int mounted_type(const char *path, char *type, size_t size, struct kv_err *err)
+/* From the table, since a dead FUSE mount can't be asked itself. */
+static int mounted(const char *path, struct kv_mount_at *at, struct kv_err *err)
 {
-	char buf[2 * PATH_MAX];
-	FILE *f = setmntent("/proc/self/mounts", "r");
-	struct mntent m;
+	int rc = kv_mountinfo_find(path, at);
 
-	if (!f)
-		return kv_err_errno(err, -errno, "can't read /proc/self/mounts");
-	*type = '\0';
-	while (getmntent_r(f, &m, buf, sizeof(buf)))
-		if (strcmp(m.mnt_dir, path) == 0)
-			snprintf(type, size, "%s", m.mnt_type);
-	endmntent(f);
-	return 0;
+	return rc ? kv_err_errno(err, rc, "can't read /proc/self/mountinfo") : 0;
 }
 
 /* As realpath(), but the last component need not answer or exist. */
@@ -118,12 +106,12 @@ static int ask(const char *path, struct stat *st)
 
 static int prepare(const char *path, struct kv_err *err)
 {
-	char type[64];
+	struct kv_mount_at at;
 	struct stat st;
 	int rc;
 
 	for (int tries = 0;; tries++) {
-		rc = mounted_type(path, type, sizeof(type), err);
+		rc = mounted(path, &at, err);
 		if (rc)
 			return rc;
 		if (ask(path, &st) == 0)
@@ -131,7 +119,7 @@ static int prepare(const char *path, struct kv_err *err)
 		if (tries < 64 && errno == ENOENT)
 			rc = make_dir(path, err);
 		else if (tries < 64 && (errno == ENOTCONN || errno == ECONNABORTED))
-			rc = take_dead_away(path, type, err);
+			rc = take_dead_away(path, at.type, err);
 		else
 			rc = kv_err_errno(err, -errno, "can't use '%s' as a mount point", path);
 		if (rc)
@@ -142,7 +130,7 @@ static int prepare(const char *path, struct kv_err *err)
 		kv_err_hint(err, "name a directory, or one that is to be created");
 		return -ENOTDIR;
 	}
-	return *type ? refuse(path, type, err) : 0;
+	return *at.type ? refuse(path, at.type, err) : 0;
 }
 
 /* The directory below the mount-to-be, under a lock that other kviews respect. */
@@ -161,12 +149,12 @@ static int lock_dir(const char *path, struct kv_err *err)
 
 int kv_mountpoint_check(const char *path, struct kv_err *err)
 {
-	char type[64];
-	int rc = mounted_type(path, type, sizeof(type), err);
+	struct kv_mount_at at;
+	int rc = mounted(path, &at, err);
 
 	if (rc)
 		return rc;
-	return *type ? refuse(path, type, err) : 0;
+	return *at.type ? refuse(path, at.type, err) : 0;
 }
 
 int kv_mountpoint_prepare(const char *path, char **resolved, int *lock, struct kv_err *err)
@@ -193,7 +181,7 @@ int kv_mountpoint_prepare(const char *path, char **resolved, int *lock, struct k
 int kv_mountpoint_find(const char *path, char **resolved, struct kv_err *err)
 {
 	_cleanup_free_ char *absolute = resolve(path);
-	char type[64];
+	struct kv_mount_at at;
 	int rc;
 
 	if (!absolute) {
@@ -201,10 +189,10 @@ int kv_mountpoint_find(const char *path, char **resolved, struct kv_err *err)
 		kv_err_hint(err, HINT_FIND);
 		return rc;
 	}
-	rc = mounted_type(absolute, type, sizeof(type), err);
+	rc = mounted(absolute, &at, err);
 	if (rc)
 		return rc;
-	if (strcmp(type, KV_FSTYPE) != 0) {
+	if (strcmp(at.type, KV_FSTYPE) != 0) {
 		kv_err_set(err, -EINVAL, "no kview is mounted on '%s'", path);
 		kv_err_hint(err, HINT_FIND);
 		return -EINVAL;
