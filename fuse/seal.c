@@ -5,13 +5,12 @@
 #include <stddef.h>
 #include <sys/random.h>
 
-#include "tree.h"
-
 #define HALF 24 /* bits: a Feistel network over the 48 of kv_ino_who() */
 #define HALF_MASK ((1u << HALF) - 1)
 
-int kv_seal_init(struct kv_seal *seal)
+int kv_seal_init(struct kv_seal *seal, const struct kv_tree *tree)
 {
+	seal->tree = tree;
 	return getrandom(seal->keys, sizeof(seal->keys), 0) == sizeof(seal->keys) ? 0 : -errno;
 }
 
@@ -57,7 +56,7 @@ uint64_t kv_seal_ino(const struct kv_seal *seal, uint64_t ino)
 	uint64_t who = kv_ino_who(ino);
 
 	if (!who)
-		return ino;
+		return kv_tree_told(seal->tree, ino);
 	do
 		who = permute(seal, who);
 	while (!who);
@@ -68,8 +67,10 @@ uint64_t kv_unseal_ino(const struct kv_seal *seal, uint64_t told)
 {
 	uint64_t who = kv_ino_who(told);
 
+	if (kv_ino_index(told) == KV_TOLD_INDEX || told == KV_ROOT)
+		return kv_tree_find(seal->tree, told);
 	if (!who)
-		return told;
+		return 0;
 	do
 		who = permute_back(seal, who);
 	while (!who);

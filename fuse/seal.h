@@ -3,26 +3,30 @@
  * Numbers of nodes as they are told outside. Ours hold the number that a
  * process has in kview's pid namespace; a reader in another one must not learn
  * it from st_ino or a file handle. So those below pid/PID are permuted under
- * keys of this mount; the index of the node stays as it is.
+ * keys of this daemon; the index of the node stays as it is. Others have the
+ * number of kv_tree_told().
  */
 #ifndef KVIEW_FUSE_SEAL_H
 #define KVIEW_FUSE_SEAL_H
 
 #include <stdint.h>
 
+#include "tree.h"
+
 #define KV_SEAL_ROUNDS 6
 
 struct kv_seal {
 	uint64_t keys[KV_SEAL_ROUNDS];
+	const struct kv_tree *tree;
 };
 
-/* kv_seal_init() - random keys; 0 or -errno */
-int kv_seal_init(struct kv_seal *seal);
+/* kv_seal_init() - random keys for the nodes of a tree; 0 or -errno */
+int kv_seal_init(struct kv_seal *seal, const struct kv_tree *tree);
 
 /* kv_seal_ino() - a node's number as it is told outside */
 uint64_t kv_seal_ino(const struct kv_seal *seal, uint64_t ino);
 
-/* kv_unseal_ino() - back, whatever was told */
+/* kv_unseal_ino() - back, whatever was told; for what was never told, a number of no node */
 uint64_t kv_unseal_ino(const struct kv_seal *seal, uint64_t told);
 
 #endif

@@ -9,11 +9,50 @@
 
 #define BLOCK 131072 /* what cat asks for */
 
+/* Is the node at @index pid/PID or below? */
+static bool is_of_pid(const struct kv_tree *tree, uint32_t index)
+{
+	return tree->pid && index >= tree->pid;
+}
+
+/* FNV-1a over the names on the way, with a slash before each. */
+static uint64_t hash_name(uint64_t hash, const char *name)
+{
+	hash = (hash ^ '/') * 0x100000001b3;
+	for (; *name; name++)
+		hash = (hash ^ (unsigned char)*name) * 0x100000001b3;
+	return hash;
+}
+
+/* Of a path from the root, whose own number is fixed. */
+static uint64_t hash_path(const struct kv_tree *tree, uint32_t parent, const char *name)
+{
+	uint64_t hash = 0xcbf29ce484222325;
+
+	if (parent > KV_ROOT)
+		hash = hash_path(tree, tree->nodes[parent].parent, tree->nodes[parent].name);
+	return hash_name(hash, name);
+}
+
+static uint64_t make_told(const struct kv_tree *tree, const struct kv_node *node)
+{
+	uint64_t told;
+
+	if (tree->n == KV_ROOT)
+		return KV_ROOT;
+	if (!node->name || is_of_pid(tree, tree->n))
+		return 0;
+	told = hash_path(tree, node->parent, node->name) | KV_TOLD_INDEX;
+	while (kv_tree_find(tree, told))
+		told += KV_TOLD_INDEX + 1;
+	return told;
+}
+
 static uint32_t add(struct kv_tree *tree, struct kv_node node, const char *name, const char *suffix)
 {
 	struct kv_node *more;
 
-	if (tree->n > UINT16_MAX) /* a node's number has 16 bits for its index */
+	if (tree->n >= KV_TOLD_INDEX) /* a node's number has 16 bits for its index */
 		return 0;
 	more = realloc(tree->nodes, (tree->n + 1) * sizeof(*more));
 	if (!more)
@@ -21,6 +60,7 @@ static uint32_t add(struct kv_tree *tree, struct kv_node node, const char *name,
 	tree->nodes = more;
 	if (name && asprintf(&node.name, "%s%s", name, suffix) < 0)
 		return 0;
+	node.told = make_told(tree, &node);
 	tree->nodes[tree->n] = node;
 	return tree->n++;
 }
@@ -146,10 +186,17 @@ void kv_tree_free(struct kv_tree *tree)
 	*tree = (struct kv_tree){0};
 }
 
-/* Is the node at @index pid/PID or below? */
-static bool is_of_pid(const struct kv_tree *tree, uint32_t index)
+uint64_t kv_tree_told(const struct kv_tree *tree, uint64_t ino)
 {
-	return tree->pid && index >= tree->pid;
+	return tree->nodes[kv_ino_index(ino)].told;
+}
+
+uint64_t kv_tree_find(const struct kv_tree *tree, uint64_t told)
+{
+	for (uint32_t i = KV_ROOT; i < tree->n; i++)
+		if (tree->nodes[i].told == told)
+			return i;
+	return 0;
 }
 
 const struct kv_node *kv_tree_node(const struct kv_tree *tree, uint64_t ino)

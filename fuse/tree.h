@@ -3,9 +3,10 @@
  * The names under the mount: one table of nodes drives lookup, readdir,
  * getattr and open. Knows no kernel object and serves no byte.
  *
- * A node's number is also its inode number. Below pid/PID it carries the
- * process: who << 16 | index. So nothing is allocated by a lookup, nothing is
- * to be forgotten, and a number means the same in the next worker.
+ * A node's number is its index; below pid/PID it carries the process as well:
+ * who << 16 | index. So nothing is allocated by a lookup, nothing is to be
+ * forgotten, and a number means the same in the next worker. What the kernel
+ * gets to see of it: kv_tree_told() and seal.h.
  *
  * pid/N is another process for another reader, so @who is not N: it is made of
  * the process's number in kview's own pid namespace and of its start, by which
@@ -41,6 +42,7 @@ struct kv_node {
 	bool is_wide;	 /* of a kernel-wide view: not for everyone */
 	struct kv_view *view;
 	const struct kv_format *format;
+	uint64_t told; /* its number outside, unless it is of a process: see kv_tree_told() */
 };
 
 struct kv_tree {
@@ -90,6 +92,21 @@ static inline uint64_t kv_ino(uint64_t who, uint32_t index)
 {
 	return who << 16 | index;
 }
+
+/**
+ * kv_tree_told() - the number of a node that is not of a process, as the kernel has it
+ *
+ * It is made of the node's path, so that it means the same to a daemon that
+ * takes the mount over and has other views: kernel and containers go on with
+ * what they have looked up, and bound, before.
+ */
+uint64_t kv_tree_told(const struct kv_tree *tree, uint64_t ino);
+
+/* KV_TOLD_INDEX - in the place of the index, in such a number; no node has it */
+#define KV_TOLD_INDEX 0xffff
+
+/* kv_tree_find() - the node of such a number, 0 for none */
+uint64_t kv_tree_find(const struct kv_tree *tree, uint64_t told);
 
 /* kv_tree_node() - a node by its number, NULL if there can be none */
 const struct kv_node *kv_tree_node(const struct kv_tree *tree, uint64_t ino);

@@ -4,12 +4,25 @@
 #include "fuse/tree.h"
 #include "unit.h"
 
+static struct kv_view list[] = {
+	{.name = "kmem_cache", .is_loaded = true},
+	{.name = "task", .is_loaded = true, .per_task = true},
+};
+static const struct kv_views views = {.list = list, .n = ARRAY_SIZE(list)};
+static struct kv_tree tree;
 static struct kv_seal seal;
 
 static int setup(void **state)
 {
 	(void)state;
-	return kv_seal_init(&seal);
+	return kv_tree_new(&tree, &views, 0400) ?: kv_seal_init(&seal, &tree);
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	kv_tree_free(&tree);
+	return 0;
 }
 
 static void a_sealed_number_comes_back(void **state)
@@ -42,18 +55,50 @@ static void any_number_can_be_unsealed(void **state)
 	(void)state;
 	for (uint64_t i = 0; i < 100000; i++) {
 		uint64_t told = i * UINT64_C(0x9e3779b97f4a7c15);
+		uint64_t ino = kv_unseal_ino(&seal, told);
 
-		assert_true(kv_seal_ino(&seal, kv_unseal_ino(&seal, told)) == told);
+		assert_true(ino ? kv_seal_ino(&seal, ino) == told
+				: told >> 16 == 0 || (told & 0xffff) == KV_TOLD_INDEX);
 	}
 }
 
-static void nodes_of_no_process_keep_their_numbers(void **state)
+static void nodes_of_no_process_have_the_tree_s_numbers(void **state)
 {
 	(void)state;
-	for (uint32_t i = 0; i <= 0xffff; i++) {
-		assert_true(kv_seal_ino(&seal, i) == i);
-		assert_true(kv_unseal_ino(&seal, i) == i);
+	for (uint32_t i = KV_ROOT; i < tree.pid; i++) {
+		uint64_t told = kv_seal_ino(&seal, i);
+
+		assert_true(told == kv_tree_told(&tree, i));
+		assert_true(kv_unseal_ino(&seal, told) == i);
+		/* Its number inside is none outside. */
+		assert_true(i == KV_ROOT || kv_unseal_ino(&seal, i) == 0);
 	}
+	assert_true(kv_seal_ino(&seal, KV_ROOT) == KV_ROOT);
+}
+
+/* Another version, or --iter-dir: the views are others, or in another order. */
+static void numbers_go_by_names_in_every_tree(void **state)
+{
+	struct kv_view others[] = {
+		{.name = "aaa", .is_loaded = true},
+		{.name = "bbb", .is_loaded = true},
+		{.name = "task", .is_loaded = true, .per_task = true},
+	};
+	const struct kv_views v = {.list = others, .n = ARRAY_SIZE(others)};
+	struct kv_tree other;
+	uint64_t csv = kv_tree_lookup(&tree, KV_ROOT, "csv"), theirs;
+
+	(void)state;
+	assert_int_equal(kv_tree_new(&other, &v, 0400), 0);
+	theirs = kv_tree_lookup(&other, KV_ROOT, "csv");
+	assert_true(kv_tree_told(&tree, csv) == kv_tree_told(&other, theirs));
+	csv = kv_tree_lookup(&tree, csv, "task.csv");
+	theirs = kv_tree_lookup(&other, theirs, "task.csv");
+	assert_true(csv && csv != theirs &&
+		    kv_tree_told(&tree, csv) == kv_tree_told(&other, theirs));
+	theirs = kv_tree_lookup(&other, KV_ROOT, "aaa");
+	assert_int_equal(kv_tree_find(&tree, kv_tree_told(&other, theirs)), 0);
+	kv_tree_free(&other);
 }
 
 static void the_index_stays(void **state)
@@ -69,7 +114,7 @@ static void other_keys_give_other_numbers(void **state)
 	unsigned int same = 0;
 
 	(void)state;
-	assert_int_equal(kv_seal_init(&other), 0);
+	assert_int_equal(kv_seal_init(&other, &tree), 0);
 	for (pid_t pid = 1; pid < 10000; pid++) {
 		uint64_t ino = kv_ino(kv_who(pid, 0), 1);
 
@@ -97,11 +142,12 @@ int main(void)
 		cmocka_unit_test(a_sealed_number_comes_back),
 		cmocka_unit_test(numbers_at_the_edges_come_back),
 		cmocka_unit_test(any_number_can_be_unsealed),
-		cmocka_unit_test(nodes_of_no_process_keep_their_numbers),
+		cmocka_unit_test(nodes_of_no_process_have_the_tree_s_numbers),
+		cmocka_unit_test(numbers_go_by_names_in_every_tree),
 		cmocka_unit_test(the_index_stays),
 		cmocka_unit_test(other_keys_give_other_numbers),
 		cmocka_unit_test(neighbours_are_told_apart),
 	};
 
-	return cmocka_run_group_tests(tests, setup, NULL);
+	return cmocka_run_group_tests(tests, setup, teardown);
 }
