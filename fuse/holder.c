@@ -16,20 +16,49 @@
 #define MAX_CRASHES 5
 #define CRASHES_WITHIN 10 /* seconds */
 
+/*
+ * What a worker had begun when it crashed is for the next. If two in a row
+ * crash as soon as they have started, that may come of just that: then it fails.
+ */
+#define EARLY_MS 20
+#define MAX_EARLY 2
+
+/* A worker that was told to end, and is stuck in the kernel's iterator, is killed. */
+#define END_TIMEOUT_MS 2000
+
 struct crashes {
-	time_t times[MAX_CRASHES]; /* CLOCK_MONOTONIC */
+	long times[MAX_CRASHES]; /* as now_ms() */
 	unsigned int n;
+	unsigned int early; /* the last ones, in a row */
 };
 
-/* Note one more; true: that many within so short a time that no more are tried. */
-static bool are_too_many(struct crashes *c)
+static long now_ms(void)
 {
 	struct timespec now;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	c->times[c->n++ % MAX_CRASHES] = now.tv_sec;
-	return c->n >= MAX_CRASHES && now.tv_sec - c->times[c->n % MAX_CRASHES] < CRASHES_WITHIN;
+	return now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
+
+/* Note one more. How many there were so shortly, MAX_CRASHES at most. */
+static unsigned int count_crashes(struct crashes *c)
+{
+	long now = now_ms();
+	unsigned int n = 0;
+
+	c->times[c->n++ % MAX_CRASHES] = now;
+	for (unsigned int i = 0; i < MAX_CRASHES && i < c->n; i++)
+		n += now - c->times[i] < CRASHES_WITHIN * 1000;
+	return n;
+}
+
+/* What a signal asks of the holder. */
+enum order {
+	SERVE,
+	END,	   /* take the mount away */
+	HAND_OVER, /* leave it to another daemon */
+	LATE,	   /* nothing came in time */
+};
 
 /* What the holder waits for. */
 struct events {
@@ -47,6 +76,7 @@ static int open_events(struct events *e)
 	sigaddset(&awaited, SIGTERM);
 	sigaddset(&awaited, SIGINT);
 	sigaddset(&awaited, SIGHUP);
+	sigaddset(&awaited, KV_SIG_HAND_OVER);
 	sigprocmask(SIG_BLOCK, &awaited, &e->before);
 	e->signals = signalfd(-1, &awaited, SFD_CLOEXEC);
 	return e->signals < 0 ? -errno : 0;
@@ -60,12 +90,12 @@ static void close_events(struct events *e)
 }
 
 /* The first worker has a pipe to say that it serves; later ones do so at once. */
-static pid_t start_worker(struct kv_mounted *m, struct events *e)
+static pid_t start_worker(struct kv_mounted *m, struct events *e, bool is_first)
 {
 	int pipefd[2] = {-1, -1};
 	pid_t pid;
 
-	if (!m->server.shared->is_ready && pipe2(pipefd, O_CLOEXEC) < 0)
+	if (is_first && pipe2(pipefd, O_CLOEXEC) < 0)
 		return -errno;
 	fflush(NULL);
 	pid = fork();
@@ -98,29 +128,47 @@ static void take_ready(struct kv_mounted *m, struct events *e)
 	e->ready = -1;
 }
 
-/* True: we are to end. */
-static bool take_signal(const struct events *e)
+static enum order take_signal(const struct events *e)
 {
 	struct signalfd_siginfo info;
 
-	return read(e->signals, &info, sizeof(info)) == sizeof(info) && info.ssi_signo != SIGCHLD;
+	if (read(e->signals, &info, sizeof(info)) != sizeof(info) || info.ssi_signo == SIGCHLD)
+		return SERVE;
+	return info.ssi_signo == KV_SIG_HAND_OVER ? HAND_OVER : END;
 }
 
-/* Until the worker ends; it is told to when we are. Its status as of waitpid(). */
-static int wait_worker(struct kv_mounted *m, struct events *e, pid_t worker, bool *is_told)
+/* Until something happens to the worker, or to us; at most @ms, unless negative. */
+static enum order wait_event(struct kv_mounted *m, struct events *e, int ms)
 {
-	int status = 0;
+	struct pollfd p[] = {{.fd = e->signals, .events = POLLIN},
+			     {.fd = e->ready, .events = POLLIN}};
+
+	int n = poll(p, 2, ms);
+
+	if (n <= 0)
+		return n ? SERVE : LATE;
+	if (p[1].revents)
+		take_ready(m, e);
+	return p[0].revents ? take_signal(e) : SERVE;
+}
+
+/*
+ * Until the worker ends; it is told to when we are, and killed when it does
+ * not. Its status as of waitpid().
+ */
+static int wait_worker(struct kv_mounted *m, struct events *e, pid_t worker, enum order *order)
+{
+	int status = 0, ms = -1;
 
 	while (waitpid(worker, &status, WNOHANG) == 0) {
-		struct pollfd p[] = {{.fd = e->signals, .events = POLLIN},
-				     {.fd = e->ready, .events = POLLIN}};
+		enum order new = wait_event(m, e, ms);
 
-		if (poll(p, 2, -1) < 0)
-			continue;
-		if (p[1].revents)
-			take_ready(m, e);
-		if (p[0].revents && take_signal(e)) {
-			*is_told = true;
+		if (new == LATE) {
+			kill(worker, SIGKILL);
+			ms = -1;
+		} else if (new != SERVE) {
+			*order = new;
+			ms = new == HAND_OVER ? KV_HAND_OVER_MS : END_TIMEOUT_MS;
 			kill(worker, SIGTERM);
 		}
 	}
@@ -129,38 +177,56 @@ static int wait_worker(struct kv_mounted *m, struct events *e, pid_t worker, boo
 	return status;
 }
 
-static int keep_serving(struct kv_mounted *m, struct events *e, struct kv_err *err)
+/* After a crash: 0: another worker is to be started. */
+static int consider_crash(struct kv_mounted *m, struct crashes *crashes, int status, long lived_ms,
+			  struct kv_err *err)
+{
+	unsigned int n = count_crashes(crashes);
+	char what[128];
+	int rc;
+
+	describe(status, what, sizeof(what));
+	if (!m->server.shared->is_ready)
+		return kv_err_set(err, -EIO, "the worker %s before the mount answered", what);
+	if (n == MAX_CRASHES)
+		return kv_err_set(err, -EIO,
+				  "the mount on '%s' is given up: its worker %s, %d times "
+				  "within %d seconds",
+				  m->mountpoint, what, MAX_CRASHES, CRASHES_WITHIN);
+	crashes->early = lived_ms < EARLY_MS ? crashes->early + 1 : 0;
+	rc = kv_connection_pass_on(&m->connection, crashes->early < MAX_EARLY);
+	if (rc)
+		return kv_err_errno(err, rc, "can't go on after the worker %s", what);
+	m->server.log("the worker %s; the mount goes on with another", what);
+	m->server.shared->restarts++;
+	return 0;
+}
+
+static int keep_serving(struct kv_mounted *m, struct events *e, enum order *order,
+			struct kv_err *err)
 {
 	struct crashes crashes = {.n = 0};
-	bool is_told = false;
-	char what[128];
+	int rc = 0;
 
-	for (;;) {
-		pid_t worker = start_worker(m, e);
+	for (bool is_first = true; !rc; is_first = false) {
+		long began = now_ms();
+		pid_t worker = start_worker(m, e, is_first);
 		int status;
 
 		if (worker < 0)
 			return kv_err_errno(err, worker, "can't start a worker");
-		status = wait_worker(m, e, worker, &is_told);
-		if (is_told || (WIFEXITED(status) && WEXITSTATUS(status) == 0))
+		status = wait_worker(m, e, worker, order);
+		if (*order != SERVE || (WIFEXITED(status) && WEXITSTATUS(status) == 0))
 			return 0;
-		describe(status, what, sizeof(what));
-		if (!m->server.shared->is_ready)
-			return kv_err_set(err, -EIO, "the worker %s before the mount answered",
-					  what);
-		if (are_too_many(&crashes))
-			return kv_err_set(err, -EIO,
-					  "the mount on '%s' is given up: its worker %s, %d times "
-					  "within %d seconds",
-					  m->mountpoint, what, MAX_CRASHES, CRASHES_WITHIN);
-		m->server.log("the worker %s; the mount goes on with another", what);
-		m->server.shared->restarts++;
+		rc = consider_crash(m, &crashes, status, now_ms() - began, err);
 	}
+	return rc;
 }
 
 int kv_hold(struct kv_mounted *m, struct kv_err *err)
 {
 	struct events events = {.signals = -1, .ready = -1};
+	enum order order = SERVE;
 	int rc = open_events(&events);
 
 	m->server.holder = getpid();
@@ -171,9 +237,9 @@ int kv_hold(struct kv_mounted *m, struct kv_err *err)
 	if (rc)
 		kv_err_errno(err, rc, "can't hold the mount on '%s'", m->mountpoint);
 	else
-		rc = keep_serving(m, &events, err);
-	/* Lazily, and closing the connection behind it: readers get errors and do not hang. */
-	fuse_session_unmount(m->session);
+		rc = keep_serving(m, &events, &order, err);
+	if (order != HAND_OVER)
+		kv_connection_unmount(&m->connection);
 	close_events(&events);
 	return rc;
 }

@@ -8,14 +8,18 @@
 #ifndef KVIEW_FUSE_MOUNTED_H
 #define KVIEW_FUSE_MOUNTED_H
 
+#include "connection.h"
 #include "iter/pinset.h"
 #include "ops.h"
+#include "takeover.h"
 
 struct kv_mounted {
 	struct kv_views views;
 	struct kv_pins pins;
 	struct kv_server server;
-	struct fuse_session *session; /* mounted; no request was read from it */
+	struct kv_connection connection;
+	struct kv_predecessor before; /* whose mount it was until now, or nobody */
+	struct fuse_session *session; /* of the connection; no request was read from it */
 	char *mountpoint;
 	bool allow_other;
 	bool is_handed_on; /* a daemon has it now, pins included */
@@ -28,7 +32,8 @@ struct kv_mounted {
  * kv_hold() - keep the mount served until it goes or a signal ends it
  *
  * For the holder, a process of one thread that has no file of the mount open
- * and never touches it: it would wait for itself. On return the mount is gone.
+ * and never touches it: it would wait for itself. On return the mount is gone,
+ * or another daemon has it.
  *
  * Return: 0, or -errno with @err set.
  */

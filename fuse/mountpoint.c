@@ -178,6 +178,26 @@ int kv_mountpoint_prepare(const char *path, char **resolved, int *lock, struct k
 	return 0;
 }
 
+int kv_mountpoint_find_live(const char *path, char **resolved, bool *allow_other,
+			    struct kv_err *err)
+{
+	_cleanup_free_ char *absolute = resolve(path);
+	struct kv_mount_at at;
+	struct stat st;
+	int rc;
+
+	if (!absolute)
+		return -ENOENT;
+	rc = mounted(absolute, &at, err);
+	if (rc)
+		return rc;
+	if (strcmp(at.type, KV_FSTYPE) != 0 || ask(absolute, &st) < 0)
+		return -ENOENT;
+	*allow_other = at.allow_other;
+	*resolved = TAKE_PTR(absolute);
+	return 0;
+}
+
 int kv_mountpoint_find(const char *path, char **resolved, struct kv_err *err)
 {
 	_cleanup_free_ char *absolute = resolve(path);

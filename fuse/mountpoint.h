@@ -3,6 +3,8 @@
 #ifndef KVIEW_FUSE_MOUNTPOINT_H
 #define KVIEW_FUSE_MOUNTPOINT_H
 
+#include <stdbool.h>
+
 #include "base/err.h"
 
 #define KV_FSTYPE "fuse.kview"
@@ -25,6 +27,16 @@ int kv_mountpoint_prepare(const char *path, char **resolved, int *lock, struct k
  * Return: 0 or -errno with @err set.
  */
 int kv_mountpoint_check(const char *path, struct kv_err *err);
+
+/**
+ * kv_mountpoint_find_live() - a kview mount that answers
+ * @resolved: on success the absolute path, to be freed
+ * @allow_other: on success whether it is mounted so
+ *
+ * Return: 0, -ENOENT if there is none, or another -errno with @err set.
+ */
+int kv_mountpoint_find_live(const char *path, char **resolved, bool *allow_other,
+			    struct kv_err *err);
 
 /**
  * kv_mountpoint_find() - the absolute path of a kview mount, dead or alive

@@ -83,15 +83,18 @@ static int identify(fuse_req_t req, struct kv_reader *reader)
 /*
  * A node that is there for this reader now: known to the tree, and its process
  * is the same as when it was looked up, and may be known of.
+ *
+ * After a takeover the number may be one that the daemon before us told, with
+ * keys of its own: ESTALE has the kernel look the name up again.
  */
 static int look(const struct kv_server *s, const struct kv_reader *reader, uint64_t ino,
 		struct kv_process *process)
 {
 	int rc = kv_process_look(&s->host, reader, kv_ino_pid(ino), process);
 
-	if (rc)
-		return rc;
-	return kv_who(process->pid, process->start) == kv_ino_who(ino) ? 0 : -ENOENT;
+	if (!rc && kv_who(process->pid, process->start) != kv_ino_who(ino))
+		rc = -ENOENT;
+	return rc == -ENOENT && s->is_successor ? -ESTALE : rc;
 }
 
 /* May the caller go into the directory of a process, or look at what is in it? */
@@ -153,7 +156,7 @@ static int lookup(fuse_req_t req, uint64_t parent, const char *name, uint64_t *i
 	int rc;
 
 	if (!dir)
-		return -ENOENT;
+		return -ESTALE;
 	rc = enter(req, parent);
 	if (rc)
 		return rc;
@@ -205,16 +208,16 @@ static void op_getattr(fuse_req_t req, fuse_ino_t told, struct fuse_file_info *f
 
 	(void)fi;
 	if (!kv_tree_node(&s->tree, ino)) {
-		fuse_reply_err(req, ENOENT);
+		fuse_reply_err(req, ESTALE);
 		return;
 	}
 	fill_attr(s, ino, &st);
 	fuse_reply_attr(req, &st, STATIC_TIMEOUT);
 }
 
-static void op_readlink(fuse_req_t req, fuse_ino_t ino)
+static void op_readlink(fuse_req_t req, fuse_ino_t told)
 {
-	const struct kv_node *node = kv_tree_node(&server(req)->tree, ino);
+	const struct kv_node *node = kv_tree_node(&server(req)->tree, unseal(req, told));
 	struct kv_reader reader;
 	char name[16];
 	int rc;
@@ -261,7 +264,7 @@ static void op_opendir(fuse_req_t req, fuse_ino_t told, struct fuse_file_info *f
 	struct kv_server *s = server(req);
 	uint64_t ino = unseal(req, told);
 	const struct kv_node *node = kv_tree_node(&s->tree, ino);
-	int rc = node ? enter(req, ino) : -ENOENT;
+	int rc = node ? enter(req, ino) : -ESTALE;
 
 	if (!rc && node->type == KV_NODE_PIDS)
 		rc = open_pids(req, &fi->fh);
@@ -271,10 +274,10 @@ static void op_opendir(fuse_req_t req, fuse_ino_t told, struct fuse_file_info *f
 		drop_dir(s, fi->fh); /* interrupted: no release comes */
 }
 
-static void op_releasedir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+static void op_releasedir(fuse_req_t req, fuse_ino_t told, struct fuse_file_info *fi)
 {
 	struct kv_server *s = server(req);
-	const struct kv_node *node = kv_tree_node(&s->tree, ino);
+	const struct kv_node *node = kv_tree_node(&s->tree, unseal(req, told));
 
 	if (node && node->type == KV_NODE_PIDS)
 		drop_dir(s, fi->fh);
@@ -365,7 +368,7 @@ static void op_open(fuse_req_t req, fuse_ino_t told, struct fuse_file_info *fi)
 	int rc = 0;
 
 	if (!node)
-		rc = -ENOENT;
+		rc = -ESTALE;
 	else if (!S_ISREG(node->mode))
 		rc = -EISDIR;
 	else if ((fi->flags & O_ACCMODE) != O_RDONLY)

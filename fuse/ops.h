@@ -31,6 +31,8 @@ struct kv_server {
 	struct kv_shared *shared;
 	const struct kv_views *views;
 	pid_t holder;
+	bool is_successor;   /* another daemon served the mount before */
+	bool resends;	     /* what a worker has not answered is for the next */
 	struct kv_host host; /* identifies who opens */
 	struct kv_tree tree;
 	struct kv_seal seal; /* between the tree's numbers and the kernel's */

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <syslog.h>
 #include <time.h>
 
@@ -49,39 +50,46 @@ __attribute__((format(printf, 2, 0))) static void keep_fuse_log(enum fuse_log_le
 	fuse_says[strcspn(fuse_says, "\n")] = '\0';
 }
 
-static int fail_mount(const char *mountpoint, struct kv_err *err)
-{
-	kv_err_set(err, -EIO, "can't mount on '%s': %s", mountpoint,
-		   *fuse_says ? fuse_says : strerror(errno));
-	if (access("/dev/fuse", R_OK | W_OK) < 0)
-		kv_err_hint(err, "/dev/fuse is needed: modprobe fuse, and root (CAP_SYS_ADMIN)");
-	else
-		kv_err_hint(err, "mounting needs root (CAP_SYS_ADMIN)");
-	return -EIO;
-}
-
 /* --- up --- */
 
 /* Two mounts on one directory at the same time: the later one is refused. */
-static int open_session(struct kv_mounted *m, struct kv_err *err)
+static int open_mount(struct kv_mounted *m, struct kv_err *err)
 {
-	/* default_permissions: the kernel checks modes, and only then are others let in. */
-	char *argv[] = {"kview", "-o",
-			"fsname=kview,subtype=kview,ro,nosuid,nodev,noexec,default_permissions",
-			"-oallow_other", NULL};
-	struct fuse_args args = FUSE_ARGS_INIT(m->allow_other ? 4 : 3, argv);
 	int rc = kv_mountpoint_check(m->mountpoint, err);
 
-	if (rc)
-		return rc;
+	if (!rc)
+		rc = kv_connection_mount(m->mountpoint, m->allow_other, &m->connection, err);
+	kv_closep(&m->mount_lock);
+	m->mount_lock = -1;
+	return rc;
+}
+
+static int open_connection(struct kv_mounted *m, struct kv_err *err)
+{
+	char state[32];
+
+	if (!m->before.pid)
+		return open_mount(m, err);
+	/* The end of its main process is not the end of the service. */
+	snprintf(state, sizeof(state), "MAINPID=%d", (int)getpid());
+	kv_notify(state);
+	return kv_predecessor_replace(&m->before, m->mountpoint, &m->connection, err);
+}
+
+static int open_session(struct kv_mounted *m, struct kv_err *err)
+{
+	char *argv[] = {"kview", NULL}, path[32];
+	struct fuse_args args = FUSE_ARGS_INIT(1, argv);
+
 	fuse_set_log_func(keep_fuse_log);
 	m->session = fuse_session_new(&args, &kv_ops, sizeof(kv_ops), &m->server);
 	fuse_opt_free_args(&args);
-	if (!m->session || fuse_session_mount(m->session, m->mountpoint) != 0)
-		return fail_mount(m->mountpoint, err);
-	kv_closep(&m->mount_lock);
-	m->mount_lock = -1;
-	return 0;
+	/* libfuse takes a descriptor of ours in the place of a mount point. */
+	snprintf(path, sizeof(path), "/dev/fd/%d", m->connection.fd);
+	if (m->session && fuse_session_mount(m->session, path) == 0)
+		return 0;
+	return kv_err_set(err, -EIO, "can't serve '%s': %s", m->mountpoint,
+			  *fuse_says ? fuse_says : strerror(errno));
 }
 
 static size_t shared_size(const struct kv_mounted *m)
@@ -110,9 +118,12 @@ static int open_server(struct kv_mounted *m, const struct kv_mount_opts *opts, s
 		return kv_err_errno(err, -errno, "can't serve");
 	}
 	s->views = &m->views;
-	s->shared->generation = (uint32_t)s->started.tv_sec;
+	/* The kernel has said INIT to who was before us. */
+	s->shared->is_ready = s->is_successor = m->before.pid != 0;
 	if (!rc)
-		rc = kv_seal_init(&s->seal);
+		rc = kv_seal_init(&s->seal, &s->tree);
+	if (!rc && getrandom(&s->shared->generation, sizeof(s->shared->generation), 0) < 0)
+		rc = -errno;
 	if (rc)
 		return kv_err_errno(err, rc, "can't serve");
 	s->limits = (struct kv_handle_limits){
@@ -125,16 +136,40 @@ static int open_server(struct kv_mounted *m, const struct kv_mount_opts *opts, s
 	return kv_host_open(&s->host, &opts->policy, s->tree.pids, err);
 }
 
+static int refuse_other(const char *mountpoint, bool allow_other, struct kv_err *err)
+{
+	kv_err_set(err, -EINVAL, "the mount on '%s' %s allow_other, which can't be changed",
+		   mountpoint, allow_other ? "has" : "does not have");
+	kv_err_hint(err, allow_other ? "say it again: -o allow_other"
+				     : "unmount, and mount again with -o allow_other");
+	return -EINVAL;
+}
+
+/* The mount to take over, or the place to mount on. */
+static int open_place(struct kv_mounted *m, const struct kv_mount_opts *opts, struct kv_err *err)
+{
+	bool allow_other;
+	int rc = -ENOENT;
+
+	if (opts->takeover)
+		rc = kv_mountpoint_find_live(opts->mountpoint, &m->mountpoint, &allow_other, err);
+	if (rc == -ENOENT)
+		return kv_mountpoint_prepare(opts->mountpoint, &m->mountpoint, &m->mount_lock, err);
+	if (!rc && allow_other != opts->allow_other)
+		rc = refuse_other(m->mountpoint, allow_other, err);
+	return rc ? rc : kv_predecessor_find(m->mountpoint, &m->before, err);
+}
+
 static int open_all(struct kv_mounted *m, const struct kv_mount_opts *opts, struct kv_err *err)
 {
-	int rc = kv_mountpoint_prepare(opts->mountpoint, &m->mountpoint, &m->mount_lock, err);
+	int rc = open_place(m, opts, err);
 
 	if (!rc)
 		rc = kv_views_open(opts->iter_dir, &m->views, err);
 	if (!rc)
 		rc = kv_pins_open(opts->pin_dir, true, &m->pins, err);
 	if (!rc)
-		rc = kv_pinset_make(&m->pins, &m->views, false, opts->warn, err);
+		rc = kv_pinset_make(&m->pins, &m->views, opts->takeover, opts->warn, err);
 	if (!rc)
 		rc = open_server(m, opts, err);
 	return rc;
@@ -145,7 +180,12 @@ static int open_all(struct kv_mounted *m, const struct kv_mount_opts *opts, stru
 static void close_all(struct kv_mounted *m)
 {
 	if (m->session)
-		fuse_session_destroy(m->session);
+		fuse_session_destroy(m->session); /* closes connection.fd */
+	else
+		kv_closep(&m->connection.fd);
+	m->connection.fd = -1;
+	kv_connection_close(&m->connection);
+	kv_predecessor_close(&m->before);
 	kv_tree_free(&m->server.tree);
 	kv_host_close(&m->server.host);
 	if (m->server.shared)
@@ -165,8 +205,11 @@ static void close_all(struct kv_mounted *m)
 /* Mount, and hold the mount until it goes or a signal ends it. */
 static int serve(struct kv_mounted *m, struct kv_err *err)
 {
-	int rc = open_session(m, err);
+	int rc = open_connection(m, err);
 
+	if (!rc)
+		rc = open_session(m, err);
+	m->server.resends = m->connection.resends;
 	return rc ? rc : kv_hold(m, err);
 }
 
@@ -261,6 +304,8 @@ int kv_mount(const struct kv_mount_opts *opts, struct kv_err *err)
 {
 	struct kv_mounted m = {
 		.pins = KV_PINS_INIT,
+		.connection = KV_CONNECTION_INIT,
+		.before = KV_PREDECESSOR_INIT,
 		.mount_lock = -1,
 		.starter_fd = -1,
 		.on_ready = tell_service_manager,

@@ -18,6 +18,7 @@ struct kv_mount_opts {
 	const char *pin_dir;
 	const char *iter_dir; /* NULL: built-in views only */
 	bool foreground;
+	bool takeover;	  /* of a live mount, if there is one */
 	bool allow_other; /* than the user who mounts */
 	struct kv_policy policy;
 	uid_t uid; /* owner, group and mode of the files of kernel-wide views */

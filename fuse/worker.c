@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
-#include <fcntl.h>
 #include <linux/fuse.h>
 #include <malloc.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -45,25 +43,7 @@ static void raise_limits(void)
 }
 
 /*
- * A descriptor of our own for the connection, in the place of the holder's:
- * requests that were read from it end with us, while those read from one that
- * the holder has as well would wait for ever.
- */
-static int renew_connection(struct fuse_session *session)
-{
-	int fd = fuse_session_fd(session), own = open("/dev/fuse", O_RDWR | O_CLOEXEC), rc = 0;
-	uint32_t master = (uint32_t)fd;
-
-	if (own < 0)
-		return -errno;
-	if (ioctl(own, FUSE_DEV_IOC_CLONE, &master) < 0 || dup3(own, fd, O_CLOEXEC) < 0)
-		rc = -errno;
-	close(own);
-	return rc;
-}
-
-/*
- * The kernel says INIT once, to the first worker. A later one's libfuse is told
+ * The kernel says INIT once, to the first worker of a mount. A later one's libfuse is told
  * the same by hand; its reply has a number that no request has, and the kernel
  * refuses it (ENOENT), which libfuse takes for an interrupted request.
  */
@@ -85,6 +65,15 @@ static void repeat_init(struct fuse_session *session)
 	fuse_session_process_buf(session, &buf);
 }
 
+/* What a daemon before us told of the same names may have another owner or mode now. */
+static void forget_attributes(const struct kv_mounted *m)
+{
+	const struct kv_server *s = &m->server;
+
+	for (uint64_t ino = KV_ROOT; s->is_successor && kv_tree_node(&s->tree, ino); ino++)
+		fuse_lowlevel_notify_inval_inode(m->session, kv_seal_ino(&s->seal, ino), -1, 0);
+}
+
 static int loop(struct fuse_session *session)
 {
 	struct fuse_loop_config *config = fuse_loop_cfg_create();
@@ -92,7 +81,8 @@ static int loop(struct fuse_session *session)
 
 	if (!config)
 		return -ENOMEM;
-	fuse_loop_cfg_set_clone_fd(config, 1);
+	/* All read from the one that the holder has too: see connection.h. */
+	fuse_loop_cfg_set_clone_fd(config, 0);
 	fuse_loop_cfg_set_max_threads(config, MAX_THREADS);
 	fuse_loop_cfg_set_idle_threads(config, IDLE_THREADS);
 	rc = fuse_session_loop_mt(session, config);
@@ -104,17 +94,17 @@ static int serve(struct kv_mounted *m)
 {
 	struct kv_server *s = &m->server;
 	struct kv_rest rest;
-	int rc = renew_connection(m->session);
+	int rc;
 
-	if (rc)
-		return rc;
 	/* No handle of an earlier worker's is taken for one of ours. */
 	s->shared->generation++;
 	kv_handles_init(&s->files, s->shared->generation, &s->limits);
 	kv_handles_init(&s->dirs, s->shared->generation, &s->limits);
 	kv_turns_init(&s->turns, MAX_USER_READS, MAX_OTHERS_READS, s->uid);
-	if (s->shared->is_ready)
+	if (s->shared->is_ready) {
 		repeat_init(m->session);
+		forget_attributes(m);
+	}
 	if (fuse_set_signal_handlers(m->session) < 0)
 		return -EIO;
 	rc = kv_rest_start(&rest, &s->files);

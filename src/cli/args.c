@@ -17,10 +17,11 @@ struct option_def {
 	const char *does;
 };
 
-enum { LONG_PIN_DIR = 256, LONG_ITER_DIR, LONG_PID };
+enum { LONG_PIN_DIR = 256, LONG_ITER_DIR, LONG_PID, LONG_TAKEOVER };
 
 static const struct option_def defs[] = {
 	{KV_OPT_FOREGROUND, "foreground", 'f', NULL, "stay in front, log to stderr"},
+	{KV_OPT_TAKEOVER, "takeover", LONG_TAKEOVER, NULL, "replace the daemon of a live mount"},
 	{KV_OPT_MOUNT, "options", 'o', "OPT[,OPT...]",
 	 "allow_other, view=reader|host, hidepid=0|1|2, uid=, gid=, mode=, ..."},
 	{KV_OPT_FORMAT, "format", 'F', "FORMAT", "text (default), json or csv"},
@@ -89,6 +90,9 @@ static int set_option(struct kv_args *args, int letter, char *value, struct kv_e
 		return 0;
 	case 'h':
 		args->help = true;
+		return 0;
+	case LONG_TAKEOVER:
+		args->takeover = true;
 		return 0;
 	case LONG_PID:
 		return parse_pid(value, &args->pid, err);

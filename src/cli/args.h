@@ -19,6 +19,7 @@
 #define KV_OPT_FORMAT (1u << 4)
 #define KV_OPT_COLUMNS (1u << 5)
 #define KV_OPT_PID (1u << 6)
+#define KV_OPT_TAKEOVER (1u << 7)
 
 #define KV_MAX_OPERANDS 2
 #define KV_MAX_MOUNT_WORDS 16
@@ -27,6 +28,7 @@ struct kv_args {
 	const char *pin_dir;
 	const char *iter_dir;
 	bool foreground;
+	bool takeover;
 	char *mount_words[KV_MAX_MOUNT_WORDS]; /* each -o's argument */
 	unsigned int n_mount_words;
 	const char *format;

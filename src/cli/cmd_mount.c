@@ -9,6 +9,7 @@ int kv_cmd_mount(const struct kv_args *args, struct kv_err *err)
 	opts.pin_dir = args->pin_dir;
 	opts.iter_dir = args->iter_dir;
 	opts.foreground = args->foreground;
+	opts.takeover = args->takeover;
 	opts.warn = kv_warn_view;
 	/* SOURCE says nothing: it is there for mount(8) and fstab. */
 	if (args->n_operands)

@@ -16,7 +16,8 @@
 
 const struct kv_command kv_commands[] = {
 	{"mount", "[SOURCE] [MOUNTPOINT]", "load, pin and mount; returns once the mount answers",
-	 KV_OPT_FOREGROUND | KV_OPT_MOUNT | KV_OPT_ITER_DIR | KV_OPT_PIN_DIR, 0, 2, kv_cmd_mount},
+	 KV_OPT_FOREGROUND | KV_OPT_TAKEOVER | KV_OPT_MOUNT | KV_OPT_ITER_DIR | KV_OPT_PIN_DIR, 0,
+	 2, kv_cmd_mount},
 	{"umount", "[MOUNTPOINT]", "unmount and end the daemon", 0, 0, 1, kv_cmd_umount},
 	{"load", "", "load and pin the views, without a mount", KV_OPT_ITER_DIR | KV_OPT_PIN_DIR, 0,
 	 0, kv_cmd_load},

@@ -109,7 +109,7 @@ restarts() {
 	done
 }
 
-@test "reads under way as the worker is killed fail with ECONNABORTED" {
+@test "reads under way as the worker is killed fail within a second" {
 	up
 	takeover blocked "$MNT" "$HOLDER"
 	down

@@ -106,7 +106,7 @@ static void every_line_is_a_name_a_tab_and_a_value(void **state)
 static void the_names_come_in_one_order(void **state)
 {
 	static const char want[] =
-		"version uptime holder worker restarts view hidepid perfmon_reads_maps "
+		"version uptime holder worker restarts view hidepid resend perfmon_reads_maps "
 		"open_files max_files max_user_files open_listings reads_running reads_waiting "
 		"task.iterator task.reads task.rows task.bytes task.errors "
 		"kmem_cache.iterator kmem_cache.reads kmem_cache.rows kmem_cache.bytes "

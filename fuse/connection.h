@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A mount as the kernel has it: a connection, which lives as long as somebody
+ * has a descriptor of it, and the requests in it. It outlives the processes
+ * that serve it: what a worker had read and not answered when it ended is
+ * given to the next, or fails.
+ */
+#ifndef KVIEW_FUSE_CONNECTION_H
+#define KVIEW_FUSE_CONNECTION_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+
+struct kv_connection {
+	int kept;     /* what keeps it open: nobody reads from it */
+	int fd;	      /* what workers read from; the same number for all of them */
+	dev_t dev;    /* of the file system */
+	bool resends; /* the kernel can: FUSE_NOTIFY_RESEND, Linux 6.9 */
+};
+
+#define KV_CONNECTION_INIT ((struct kv_connection){.kept = -1, .fd = -1})
+
+/**
+ * kv_connection_mount() - a new one, mounted
+ * @mountpoint: absolute, without links
+ *
+ * Return: 0 or -errno with @err set; @c is to be closed in any case.
+ */
+int kv_connection_mount(const char *mountpoint, bool allow_other, struct kv_connection *c,
+			struct kv_err *err);
+
+/**
+ * kv_connection_share() - that of another holder
+ * @pidfd: of the process; it goes on unharmed
+ * @pid: the same
+ *
+ * Return: 0 or -errno with @err set; @c is to be closed in any case.
+ */
+int kv_connection_share(int pidfd, pid_t pid, const char *mountpoint, struct kv_connection *c,
+			struct kv_err *err);
+
+/**
+ * kv_connection_inherit() - after the end of the one it was shared with, as
+ * kv_connection_pass_on()
+ */
+int kv_connection_inherit(struct kv_connection *c);
+
+/**
+ * kv_connection_pass_on() - after the end of the process that read from @c->fd
+ * @again: what it has not answered is for the next one, where the kernel can;
+ *	   otherwise it fails with ECONNABORTED
+ *
+ * Return: 0 or -errno.
+ */
+int kv_connection_pass_on(struct kv_connection *c, bool again);
+
+/**
+ * kv_connection_unmount() - take the mount away, from wherever it is now
+ *
+ * Lazily where it is in use. Nothing happens if it has gone.
+ */
+void kv_connection_unmount(const struct kv_connection *c);
+
+/* kv_connection_close() - without other owners: who still asks gets ENOTCONN */
+void kv_connection_close(struct kv_connection *c);
+
+#endif

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A live mount changes hands: a daemon that has all it needs to serve shares
+ * the connection of the one that serves, tells it to go, and goes on. The
+ * mount, its binds and what waits in the connection stay.
+ */
+#ifndef KVIEW_FUSE_TAKEOVER_H
+#define KVIEW_FUSE_TAKEOVER_H
+
+#include <signal.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+
+struct kv_connection;
+
+/* Tells a holder to end its worker and itself, and to leave the mount alone. */
+#define KV_SIG_HAND_OVER SIGUSR2
+
+/* How long a worker may take for what it has begun before others wait too long. */
+#define KV_HAND_OVER_MS 100
+
+struct kv_predecessor {
+	pid_t pid; /* its holder, 0: nobody */
+	int pidfd;
+	int root; /* directory of the mount, locked against other successors */
+};
+
+#define KV_PREDECESSOR_INIT ((struct kv_predecessor){.pidfd = -1, .root = -1})
+
+/**
+ * kv_predecessor_find() - who serves a mount
+ * @mountpoint: absolute, without links, with a kview mount that answers
+ *
+ * Return: 0 or -errno with @err set.
+ */
+int kv_predecessor_find(const char *mountpoint, struct kv_predecessor *before, struct kv_err *err);
+
+/**
+ * kv_predecessor_replace() - take its mount; it has ended on return
+ * @c: on success its connection; what it has not answered will be read from it
+ *
+ * Return: 0 or -errno with @err set: then it still serves.
+ */
+int kv_predecessor_replace(struct kv_predecessor *before, const char *mountpoint,
+			   struct kv_connection *c, struct kv_err *err);
+
+void kv_predecessor_close(struct kv_predecessor *before);
+
+#endif
