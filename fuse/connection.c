@@ -21,8 +21,19 @@
 
 #define DEVICE "/dev/fuse"
 
-/* enum fuse_notify_code of Linux 6.9; older headers lack it. */
-#define NOTIFY_RESEND 7
+/* enum fuse_notify_code of Linux 6.9 and 6.16; older headers lack them. */
+enum notice {
+	NOTIFY_RESEND = 7,
+	NOTIFY_INC_EPOCH = 8,
+};
+
+/* To the kernel; -EINVAL: it is too old for that. */
+static int notify(int fd, enum notice notice)
+{
+	struct fuse_out_header header = {.len = sizeof(header), .error = (int)notice};
+
+	return write(fd, &header, sizeof(header)) < 0 ? -errno : 0;
+}
 
 /*
  * All requests that were read and not answered are to be read again. From the
@@ -30,9 +41,7 @@
  */
 static int resend(int fd)
 {
-	struct fuse_out_header notify = {.len = sizeof(notify), .error = NOTIFY_RESEND};
-
-	return write(fd, &notify, sizeof(notify)) < 0 ? -errno : 0;
+	return notify(fd, NOTIFY_RESEND);
 }
 
 /* A descriptor of the same connection with requests of its own. */
@@ -166,6 +175,8 @@ int kv_connection_pass_on(struct kv_connection *c, bool again)
 
 int kv_connection_inherit(struct kv_connection *c)
 {
+	/* The names are others now. Kernels that can't be told believe the old for a minute. */
+	notify(c->kept, NOTIFY_INC_EPOCH);
 	c->resends = resend(c->kept) == 0;
 	return c->resends ? 0 : renew(c);
 }

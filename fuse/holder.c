@@ -26,6 +26,9 @@
 /* A worker that was told to end, and is stuck in the kernel's iterator, is killed. */
 #define END_TIMEOUT_MS 2000
 
+/* So is one that is stopped for longer: all who use the mount would wait as long. */
+#define STOPPED_TIMEOUT_MS 1000
+
 struct crashes {
 	long times[MAX_CRASHES]; /* as now_ms() */
 	unsigned int n;
@@ -52,7 +55,7 @@ static unsigned int count_crashes(struct crashes *c)
 	return n;
 }
 
-/* What a signal asks of the holder. */
+/* What happened, or a signal asks of the holder. */
 enum order {
 	SERVE,
 	END,	   /* take the mount away */
@@ -152,6 +155,20 @@ static enum order wait_event(struct kv_mounted *m, struct events *e, int ms)
 	return p[0].revents ? take_signal(e) : SERVE;
 }
 
+/* @patience: ms until we lose it, for one that is stopped; NULL: that is so already */
+static bool has_worker_ended(pid_t worker, int *status, int *patience)
+{
+	pid_t pid;
+
+	while ((pid = waitpid(worker, status, WNOHANG | WUNTRACED | WCONTINUED)) == worker) {
+		if (!WIFSTOPPED(*status) && !WIFCONTINUED(*status))
+			return true;
+		if (patience)
+			*patience = WIFSTOPPED(*status) ? STOPPED_TIMEOUT_MS : -1;
+	}
+	return pid < 0;
+}
+
 /*
  * Until the worker ends; it is told to when we are, and killed when it does
  * not. Its status as of waitpid().
@@ -160,7 +177,7 @@ static int wait_worker(struct kv_mounted *m, struct events *e, pid_t worker, enu
 {
 	int status = 0, ms = -1;
 
-	while (waitpid(worker, &status, WNOHANG) == 0) {
+	while (!has_worker_ended(worker, &status, *order == SERVE ? &ms : NULL)) {
 		enum order new = wait_event(m, e, ms);
 
 		if (new == LATE) {

@@ -75,3 +75,8 @@ until_true() {
 	echo "never true: $*"
 	return 1
 }
+
+# Gone, or dead and waiting for whoever adopted it to notice.
+has_ended() {
+	[ ! -e "/proc/$1/stat" ] || [[ $(<"/proc/$1/stat") == *") Z "* ]]
+}

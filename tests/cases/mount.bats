@@ -24,11 +24,6 @@ is_mounted() {
 	grep -qF " $MNT fuse.kview " /proc/self/mounts
 }
 
-# Gone, or dead and waiting for whoever adopted it to notice.
-has_ended() {
-	[ ! -e "/proc/$1/stat" ] || [[ $(<"/proc/$1/stat") == *") Z "* ]]
-}
-
 # Nothing is left: no mount, no daemon, no worker, no pins.
 all_gone() {
 	local pid
