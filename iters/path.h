@@ -107,7 +107,7 @@ static __always_inline void kv_put_path_racy(struct kv_call *c, struct kv_str *s
 					     const struct vfsmount *mnt,
 					     const struct dentry *dentry)
 {
-	struct fs_struct *fs = bpf_get_current_task_btf()->fs;
+	const struct task_struct *self = bpf_get_current_task_btf();
 	struct kv_walk *w = &c->scratch->walk;
 
 	w->dentry = dentry;
@@ -116,8 +116,8 @@ static __always_inline void kv_put_path_racy(struct kv_call *c, struct kv_str *s
 		w->root_dentry = (void *)c->scope->root_dentry;
 		w->root_mnt = (void *)c->scope->root_mnt;
 	} else {
-		w->root_dentry = fs->root.dentry;
-		w->root_mnt = fs->root.mnt;
+		w->root_dentry = BPF_CORE_READ(self, fs, root.dentry);
+		w->root_mnt = BPF_CORE_READ(self, fs, root.mnt);
 	}
 	w->first = true;
 	w->deleted =

@@ -46,6 +46,32 @@ struct task {
 KV_VIEW(task, "a row per thread: ids, state, times, memory, names", "5.8");
 
 /*
+ * What the row is read from. For each pointer that is loaded from the task, and
+ * on every path to the load, the verifier searches the types of the whole kernel
+ * (btf_nested_type_is_trusted()): all are loaded before the paths part.
+ */
+struct parts {
+	struct signal_struct *signal;
+	const struct cred *cred;
+	struct task_struct *parent;
+	struct pid *pid;
+	struct mm_struct *mm;
+	struct cgroup *cgroup;
+	struct kernfs_node *cgroup_kn;
+};
+
+static __always_inline void find_parts(struct parts *parts, struct task_struct *task)
+{
+	parts->signal = task->signal;
+	parts->cred = task->real_cred;
+	parts->parent = task->real_parent;
+	parts->pid = task->thread_pid;
+	parts->mm = task->mm;
+	parts->cgroup = task->cgroups->dfl_cgrp;
+	parts->cgroup_kn = parts->cgroup->kn;
+}
+
+/*
  * A path walked once serves all rows that repeat it: the threads of a process,
  * the processes of a cgroup. Per reading thread, one run at a time; the keys
  * hold all that the walk began with, so a reused address is not mistaken.
@@ -203,10 +229,10 @@ static long up_step(__u64 i, struct cgroup_walk *walk)
 }
 
 static __always_inline void put_cgroup(struct kv_call *c, struct kv_str *s, struct cache *cache,
-				       __u64 session, struct task_struct *task)
+				       __u64 session, const struct parts *parts)
 {
-	struct cgroup *cgroup = task->cgroups->dfl_cgrp;
-	struct kernfs_node *kn = cgroup->kn;
+	struct cgroup *cgroup = parts->cgroup;
+	struct kernfs_node *kn = parts->cgroup_kn;
 	__u64 flags = cgroup->self.flags;
 	struct cgroup_walk walk = {.scratch = c->scratch, .up = &cache->up};
 	__u64 id;
@@ -236,9 +262,10 @@ static __always_inline void put_cgroup(struct kv_call *c, struct kv_str *s, stru
 }
 
 /* The terminal's name as ps has it: pts/0, tty1. */
-static __always_inline void put_tty(struct kv_call *c, struct kv_str *s, struct task_struct *task)
+static __always_inline void put_tty(struct kv_call *c, struct kv_str *s,
+				    struct signal_struct *signal)
 {
-	struct tty_struct *tty = task->signal->tty;
+	struct tty_struct *tty = signal->tty;
 	__u32 major;
 
 	if (!tty)
@@ -329,15 +356,14 @@ static __always_inline void put_memory(struct task *r, struct mm_struct *mm)
 }
 
 static __always_inline void put_ids(const struct kv_call *c, struct task *r,
-				    struct task_struct *task)
+				    struct task_struct *task, const struct parts *parts)
 {
-	struct signal_struct *signal = task->signal;
-	const struct cred *cred = task->real_cred;
-	struct pid *pid = task->thread_pid;
+	struct signal_struct *signal = parts->signal;
+	const struct cred *cred = parts->cred;
 
 	r->pid = kv_tgid(c, task);
 	r->tid = kv_tid(c, task);
-	r->ppid = pid ? kv_tgid(c, task->real_parent) : 0;
+	r->ppid = parts->pid ? kv_tgid(c, parts->parent) : 0;
 	r->pgid = kv_pid_nr(c, signal->pids[PIDTYPE_PGID]);
 	r->sid = kv_pid_nr(c, signal->pids[PIDTYPE_SID]);
 	r->threads = signal->nr_threads;
@@ -360,12 +386,16 @@ SEC("iter/task")
 int task(struct bpf_iter__task *ctx)
 {
 	struct task_struct *task = ctx->task;
+	struct parts parts = {};
 	struct cache *cache;
 	struct kv_call c;
 	struct task *r;
 	bool may_ptrace;
-	int verdict = kv_begin_task(&c, ctx->meta, task, KV_PUBLIC);
+	int verdict;
 
+	if (task)
+		find_parts(&parts, task);
+	verdict = kv_begin_task(&c, ctx->meta, task, KV_PUBLIC);
 	if (verdict != KV_SHOW || !task)
 		return verdict & 1;
 	cache = bpf_task_storage_get(&kv_paths, bpf_get_current_task_btf(), 0,
@@ -373,7 +403,7 @@ int task(struct bpf_iter__task *ctx)
 	if (!cache)
 		return 1;
 	r = kv_record(&c, struct task);
-	put_ids(&c, r, task);
+	put_ids(&c, r, task, &parts);
 	r->state[0] = state_letter(task);
 	r->cpu = kv_task_cpu(task);
 	r->prio = task->prio - 100;
@@ -387,14 +417,14 @@ int task(struct bpf_iter__task *ctx)
 	r->nivcsw = task->nivcsw;
 	may_ptrace = kv_may(&c, task, KV_PTRACE);
 	if (may_ptrace)
-		r->pidns = pid_ns(task->thread_pid);
-	put_tty(&c, &r->tty, task);
+		r->pidns = pid_ns(parts.pid);
+	put_tty(&c, &r->tty, parts.signal);
 	kv_put_comm(&c, &r->comm, task);
-	if (!(task->flags & PF_KTHREAD) && task->mm) {
-		put_memory(r, task->mm);
+	if (!(task->flags & PF_KTHREAD) && parts.mm) {
+		put_memory(r, parts.mm);
 		if (may_ptrace)
-			put_exe(&c, &r->exe, cache, ctx->meta->session_id, task->mm);
+			put_exe(&c, &r->exe, cache, ctx->meta->session_id, parts.mm);
 	}
-	put_cgroup(&c, &r->cgroup, cache, ctx->meta->session_id, task);
+	put_cgroup(&c, &r->cgroup, cache, ctx->meta->session_id, &parts);
 	return kv_emit(&c);
 }
