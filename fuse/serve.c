@@ -13,6 +13,7 @@
 #include <time.h>
 
 #include "base/cleanup.h"
+#include "iter/types.h"
 #include "mounted.h"
 #include "mountpoint.h"
 #include "notify.h"
@@ -133,7 +134,7 @@ static int open_server(struct kv_mounted *m, const struct kv_mount_opts *opts, s
 	};
 	s->wide_uid = opts->uid;
 	s->wide_gid = opts->gid;
-	return kv_host_open(&s->host, &opts->policy, s->tree.pids, err);
+	return kv_host_open(&s->host, &opts->policy, s->tree.pids, m->views.types, err);
 }
 
 static int refuse_other(const char *mountpoint, bool allow_other, struct kv_err *err)
@@ -172,6 +173,7 @@ static int open_all(struct kv_mounted *m, const struct kv_mount_opts *opts, stru
 		rc = kv_pinset_make(&m->pins, &m->views, opts->takeover, opts->warn, err);
 	if (!rc)
 		rc = open_server(m, opts, err);
+	kv_types_drop(m->views.types);
 	return rc;
 }
 

@@ -106,7 +106,8 @@ static int cat_as(const struct kv_reader *reader, const struct kv_args *args,
 	return rc;
 }
 
-static int cat_view(const struct kv_args *args, struct kv_view *view, struct kv_err *err)
+static int cat_view(const struct kv_args *args, struct kv_view *view, struct kv_types *types,
+		    struct kv_err *err)
 {
 	const struct kv_policy policy = {0};
 	struct kv_reader reader = KV_READER_INIT;
@@ -118,7 +119,7 @@ static int cat_view(const struct kv_args *args, struct kv_view *view, struct kv_
 	if (!rc)
 		rc = kv_pinset_get(args->pin_dir, view, err);
 	if (!rc)
-		rc = kv_host_open(&host, &policy, false, err);
+		rc = kv_host_open(&host, &policy, false, types, err);
 	if (!rc)
 		rc = kv_reader_self(&host, &reader, err);
 	if (!rc)
@@ -136,7 +137,7 @@ int kv_cmd_cat(const struct kv_args *args, struct kv_err *err)
 
 	if (rc)
 		return rc;
-	rc = cat_view(args, view, err);
+	rc = cat_view(args, view, views.types, err);
 	kv_views_close(&views);
 	return rc;
 }

@@ -59,13 +59,13 @@ static void check_capability(struct checklist *list, const char *item, int cap, 
 }
 
 /* Without it nobody can be shown what is theirs, and nothing is served. */
-static void check_readers(struct checklist *list)
+static void check_readers(struct checklist *list, struct kv_types *types)
 {
 	const struct kv_policy policy = {0};
 	struct kv_host host = KV_HOST_INIT;
 	struct kv_err why = {0};
 	char note[2048];
-	int rc = kv_host_open(&host, &policy, true, &why);
+	int rc = kv_host_open(&host, &policy, true, types, &why);
 
 	snprintf(note, sizeof(note), "%s%s%s", why.msg, why.hint[0] ? "; " : "", why.hint);
 	need(list, "identifying readers", rc == 0, "", note);
@@ -119,7 +119,7 @@ int kv_cmd_check(const struct kv_args *args, struct kv_err *err)
 	check_capability(&list, "CAP_PERFMON", CAP_PERFMON, "loading programs needs it (or root)");
 	check_capability(&list, "CAP_SYS_ADMIN", CAP_SYS_ADMIN, "mounting needs it (or root)");
 	check_fuse(&list);
-	check_readers(&list);
+	check_readers(&list, views.types);
 	any = check_views(&views);
 	put_memlock(&list, any);
 	kv_views_close(&views);

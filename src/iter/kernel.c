@@ -173,7 +173,7 @@ static int ask_kernel(pid_t tid, uint64_t *id, struct kv_err *err)
 {
 	struct kv_loaded own = KV_LOADED_INIT;
 	struct kv_identity identity;
-	int rc = self_tool ? 0 : kv_tool_open("tools/reader", &own, err);
+	int rc = self_tool ? 0 : kv_tool_open("tools/reader", NULL, &own, err);
 
 	if (rc)
 		return rc;

@@ -10,6 +10,7 @@
 
 #include "base/cleanup.h"
 #include "iter/kernel.h"
+#include "iter/types.h"
 
 /* --- libbpf's log --- */
 
@@ -71,12 +72,21 @@ static int read_kind(const char *section, char *kind)
 	return 0;
 }
 
-int kv_object_open(const char *name, const void *data, size_t size, char *kind,
-		   struct bpf_object **object, struct kv_err *err)
+static int offer_types(const struct bpf_object *object, struct kv_types *types, struct kv_err *err)
+{
+	const struct btf *btf = bpf_object__btf(object);
+	int rc = btf ? kv_types_offer(types, btf) : 0;
+
+	return rc ? kv_err_errno(err, rc, "can't look up the kernel's types") : 0;
+}
+
+/* The object, for now without regard to what is in it. */
+static int open_bytes(const char *name, const void *data, size_t size, struct kv_types *types,
+		      struct bpf_object **object, struct kv_err *err)
 {
 	LIBBPF_OPTS(bpf_object_open_opts, opts, .object_name = name,
-		    .kernel_log_level = is_debugging() ? LOG_STATS : 0);
-	struct bpf_program *prog;
+		    .kernel_log_level = is_debugging() ? LOG_STATS : 0,
+		    .btf_custom_path = types ? kv_types_path(types) : NULL);
 	int rc;
 
 	first_warning[0] = '\0';
@@ -86,6 +96,22 @@ int kv_object_open(const char *name, const void *data, size_t size, char *kind,
 		kv_err_set(err, rc, "not a BPF object (%s)",
 			   first_warning[0] ? first_warning : strerror(-rc));
 		kv_err_hint(err, "it is built with clang -g -O2 -target bpf, see kview-iters(7)");
+		return rc;
+	}
+	rc = opts.btf_custom_path ? offer_types(*object, types, err) : 0;
+	if (rc)
+		bpf_object__close(*object);
+	return rc;
+}
+
+int kv_object_open(const char *name, const void *data, size_t size, struct kv_types *types,
+		   char *kind, struct bpf_object **object, struct kv_err *err)
+{
+	struct bpf_program *prog;
+	int rc = open_bytes(name, data, size, types, object, err);
+
+	if (rc) {
+		*object = NULL;
 		return rc;
 	}
 	prog = only_program(*object);

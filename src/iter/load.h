@@ -14,6 +14,7 @@
 #include "schema/schema.h"
 
 struct bpf_object;
+struct kv_types;
 
 #define KV_KIND_MAX 64
 
@@ -29,13 +30,14 @@ struct kv_loaded {
 /**
  * kv_object_open() - parse an object, without touching the kernel
  * @name: for messages
+ * @types: to load it with, or NULL, see iter/types.h; one object at a time
  * @kind: KV_KIND_MAX bytes, receives the iterator's kind ("task_file")
  * @object: on success to be closed with bpf_object__close()
  *
  * Return: 0 or -errno with @err set: no ELF, no BPF, no iterator.
  */
-int kv_object_open(const char *name, const void *data, size_t size, char *kind,
-		   struct bpf_object **object, struct kv_err *err);
+int kv_object_open(const char *name, const void *data, size_t size, struct kv_types *types,
+		   char *kind, struct bpf_object **object, struct kv_err *err);
 
 /**
  * kv_object_schema() - the columns that the object's BTF declares

@@ -33,15 +33,15 @@ static int ask_self(struct kv_host *host, struct kv_err *err)
 }
 
 int kv_host_open(struct kv_host *host, const struct kv_policy *policy, bool with_processes,
-		 struct kv_err *err)
+		 struct kv_types *types, struct kv_err *err)
 {
-	int rc = kv_tool_open("tools/reader", &host->reader_tool, err);
+	int rc = kv_tool_open("tools/reader", types, &host->reader_tool, err);
 
 	host->policy = *policy;
 	if (!rc)
 		rc = ask_self(host, err);
 	if (!rc && with_processes)
-		rc = kv_tool_open("tools/processes", &host->processes_tool, err);
+		rc = kv_tool_open("tools/processes", types, &host->processes_tool, err);
 	host->overflow_uid = kv_kernel_overflow_id("uid");
 	host->overflow_gid = kv_kernel_overflow_id("gid");
 	if (!rc)

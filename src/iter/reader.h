@@ -37,13 +37,14 @@ struct kv_host {
  * kv_host_open() - learn who we are and get ready to identify others
  * @host: KV_HOST_INIT; in any case to be closed with kv_host_close()
  * @with_processes: iter/process.h will be used
+ * @types: to load what that takes with, or NULL
  *
  * Forks a child for a moment: no thread may be running yet.
  *
  * Return: 0 or -errno with @err set.
  */
 int kv_host_open(struct kv_host *host, const struct kv_policy *policy, bool with_processes,
-		 struct kv_err *err);
+		 struct kv_types *types, struct kv_err *err);
 
 void kv_host_close(struct kv_host *host);
 

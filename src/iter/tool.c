@@ -8,7 +8,8 @@
 #include "base/cleanup.h"
 #include "iter/image.h"
 
-int kv_tool_open(const char *name, struct kv_loaded *tool, struct kv_err *err)
+int kv_tool_open(const char *name, struct kv_types *types, struct kv_loaded *tool,
+		 struct kv_err *err)
 {
 	const struct kv_embedded *e = kv_embedded_find(name);
 	struct bpf_object *object;
@@ -17,7 +18,7 @@ int kv_tool_open(const char *name, struct kv_loaded *tool, struct kv_err *err)
 
 	if (!e)
 		return kv_err_set(err, -ENOENT, "no object '%s' is built in", name);
-	rc = kv_object_open(name, e->data, (size_t)(e->end - e->data), kind, &object, err);
+	rc = kv_object_open(name, e->data, (size_t)(e->end - e->data), types, kind, &object, err);
 	if (rc)
 		return rc;
 	rc = kv_object_load(object, kind, NULL, 0, tool, err);

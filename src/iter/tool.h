@@ -9,11 +9,13 @@
 /**
  * kv_tool_open() - load a tool
  * @name: "tools/NAME"
+ * @types: to load it with, or NULL
  * @tool: on success to be closed with kv_loaded_close()
  *
  * Return: 0 or -errno with @err set.
  */
-int kv_tool_open(const char *name, struct kv_loaded *tool, struct kv_err *err);
+int kv_tool_open(const char *name, struct kv_types *types, struct kv_loaded *tool,
+		 struct kv_err *err);
 
 /**
  * kv_tool_identify() - who a thread is, by the tool `reader`

@@ -10,6 +10,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "iter/types.h"
+
 #define TRIAL_SECONDS 20
 
 /* Iterators that take link_info.task: f0d74c4da1f0, Linux 6.1. */
@@ -43,7 +45,7 @@ static _Noreturn void try_in_child(const struct kv_view *view, bool load)
 
 	setrlimit(RLIMIT_CORE, &no_core);
 	alarm(TRIAL_SECONDS);
-	rc = kv_object_open(view->name, image->data, image->size, kind, &object, NULL);
+	rc = kv_object_open(view->name, image->data, image->size, NULL, kind, &object, NULL);
 	if (!rc)
 		rc = kv_object_schema(object, &schema, NULL);
 	if (!rc && load)
@@ -78,7 +80,7 @@ static int try_user_object(const struct kv_view *view, bool load, struct kv_err 
 	return -EINVAL;
 }
 
-static void open_one(struct kv_view *view, const struct kv_image *image)
+static void open_one(struct kv_view *view, const struct kv_image *image, struct kv_types *types)
 {
 	struct bpf_object *object = NULL;
 	struct kv_err why = {0};
@@ -88,6 +90,7 @@ static void open_one(struct kv_view *view, const struct kv_image *image)
 		.name = image->name,
 		.path = image->path,
 		.image = image,
+		.types = image->path ? NULL : types,
 		.loaded = KV_LOADED_INIT,
 	};
 	if (!image->data) {
@@ -98,7 +101,7 @@ static void open_one(struct kv_view *view, const struct kv_image *image)
 	view->fingerprint = kv_image_fingerprint(image);
 	rc = try_user_object(view, false, &why);
 	if (!rc)
-		rc = kv_object_open(view->name, image->data, image->size, view->kind, &object,
+		rc = kv_object_open(view->name, image->data, image->size, NULL, view->kind, &object,
 				    &why);
 	if (!rc)
 		rc = kv_object_schema(object, &view->schema, &why);
@@ -118,12 +121,14 @@ int kv_views_open(const char *iter_dir, struct kv_views *views, struct kv_err *e
 	if (rc)
 		return rc;
 	views->list = calloc(views->images.n, sizeof(*views->list));
-	if (!views->list) {
-		kv_images_free(&views->images);
+	views->types = kv_types_new();
+	if (!views->list || !views->types) {
+		views->n = 0; /* none is open yet */
+		kv_views_close(views);
 		return kv_err_errno(err, -ENOMEM, "can't list the views");
 	}
 	for (; views->n < views->images.n; views->n++)
-		open_one(&views->list[views->n], &views->images.list[views->n]);
+		open_one(&views->list[views->n], &views->images.list[views->n], views->types);
 	return 0;
 }
 
@@ -134,6 +139,7 @@ void kv_views_close(struct kv_views *views)
 		kv_schema_free(views->list[i].schema);
 	}
 	free(views->list);
+	kv_types_free(views->types);
 	kv_images_free(&views->images);
 	*views = (struct kv_views){0};
 }
@@ -160,8 +166,8 @@ int kv_view_load(struct kv_view *view)
 		return view->rc;
 	rc = try_user_object(view, true, &why);
 	if (!rc)
-		rc = kv_object_open(view->name, view->image->data, view->image->size, view->kind,
-				    &object, &why);
+		rc = kv_object_open(view->name, view->image->data, view->image->size, view->types,
+				    view->kind, &object, &why);
 	if (!rc)
 		rc = kv_object_load(object, view->kind, view->schema, view->fingerprint,
 				    &view->loaded, &why);

@@ -14,6 +14,8 @@
 #include "iter/load.h"
 #include "schema/schema.h"
 
+struct kv_types;
+
 struct kv_view {
 	const char *name;
 	const char *path;	  /* of a user's object, NULL for a built-in one */
@@ -26,12 +28,14 @@ struct kv_view {
 	int rc;		   /* of the last failure, 0 for none */
 	struct kv_err err; /* why it is broken or not loaded */
 	const struct kv_image *image;
+	struct kv_types *types; /* to load it with; NULL for a user's, which may ask for any */
 };
 
 struct kv_views {
 	struct kv_view *list;
 	size_t n;
 	struct kv_images images;
+	struct kv_types *types; /* read when the first view is loaded */
 };
 
 /**

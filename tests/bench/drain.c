@@ -76,7 +76,7 @@ static int make_scope(struct kv_scope *scope, struct kv_err *err)
 	const struct kv_policy policy = {0};
 	struct kv_reader reader = KV_READER_INIT;
 	struct kv_host host = KV_HOST_INIT;
-	int rc = kv_host_open(&host, &policy, false, err);
+	int rc = kv_host_open(&host, &policy, false, NULL, err);
 
 	if (!rc)
 		rc = kv_reader_self(&host, &reader, err);

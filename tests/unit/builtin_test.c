@@ -203,8 +203,8 @@ static struct bpf_object *open_object(const struct kv_view *view)
 	char kind[KV_KIND_MAX];
 	struct kv_err err = {0};
 
-	assert_int_equal(kv_object_open(view->name, view->image->data, view->image->size, kind,
-					&object, &err),
+	assert_int_equal(kv_object_open(view->name, view->image->data, view->image->size, NULL,
+					kind, &object, &err),
 			 0);
 	return object;
 }
@@ -296,7 +296,7 @@ static void refuse_object(const void *data, size_t size, const char *words)
 	char kind[KV_KIND_MAX];
 	struct kv_err err = {0};
 
-	assert_true(kv_object_open("x", data, size, kind, &object, &err) < 0);
+	assert_true(kv_object_open("x", data, size, NULL, kind, &object, &err) < 0);
 	assert_null(object);
 	assert_says(&err, words);
 	assert_true(err.hint[0]);
@@ -324,7 +324,7 @@ static void every_cut_of_an_object_is_refused_or_whole(void **state)
 		struct kv_err err = {0};
 
 		memcpy(data, e->data, cut);
-		assert_true(kv_object_open("x", data, cut, kind, &object, &err) < 0);
+		assert_true(kv_object_open("x", data, cut, NULL, kind, &object, &err) < 0);
 		assert_true(err.msg[0]);
 		free(data);
 	}

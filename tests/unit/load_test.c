@@ -54,7 +54,7 @@ static struct bpf_object *open_bytes(const char *data, size_t size)
 	char kind[KV_KIND_MAX];
 	struct kv_err err = {0};
 
-	if (kv_object_open("x", data, size, kind, &object, &err))
+	if (kv_object_open("x", data, size, NULL, kind, &object, &err))
 		fail_msg("%s", err.msg);
 	return object;
 }
