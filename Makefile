@@ -111,8 +111,8 @@ $(BUILD)/kview: $(CLI_OBJ) $(FUSE_OBJ) $(LIB_OBJ) $(EMBED_OBJ)
 
 UNIT_SRC := $(wildcard tests/unit/*_test.c)
 UNIT_BIN := $(UNIT_SRC:%.c=$(BUILD)/%)
-# Helper programs of the cases and benchmarks: one source each.
-TOOL_SRC := $(wildcard tests/cases/*.c tests/bench/*.c)
+# Helper programs of the cases, benchmarks and the soak: one source each.
+TOOL_SRC := $(wildcard tests/cases/*.c tests/bench/*.c tests/soak/*.c)
 TOOL_BIN := $(TOOL_SRC:%.c=$(BUILD)/%)
 TEST_ITERS := $(wildcard tests/cases/iters/*.bpf.c)
 TEST_ITER_OBJ := $(TEST_ITERS:%.c=$(BUILD)/%.o)
