@@ -9,6 +9,7 @@
 #   PREFIX=/usr DESTDIR=    where `make install` puts things
 #   BUILD=build             where products go
 #   SECONDS=60              for how long `make fuzz` runs each target
+#   MINUTES=10              for how long `make soak` runs
 
 VERSION := 0.1.0
 PREFIX ?= /usr
@@ -72,7 +73,7 @@ EMBED_OBJ := $(BUILD)/embed.o
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: all deps demo check check-unit check-cases check-vm check-san check-compilers check-fuzz \
-	fuzz fuzz-tools case-tools bench lint format install uninstall clean help FORCE
+	fuzz fuzz-tools soak check-soak case-tools bench lint format install uninstall clean help FORCE
 
 ##all: build build/kview
 all: $(BUILD)/kview
@@ -191,6 +192,18 @@ fuzz:
 check-fuzz:
 	$(Q)$(FUZZ_MAKE)
 	$(Q)BUILD=$(BUILD)/fuzz tests/suite fuzz tests/fuzz/run $(FUZZ_SECONDS)
+
+MINUTES ?= 10
+CHECK_MINUTES := 2
+SOAK = BUILD=$(BUILD) SUITE_TIMEOUT=$$(($(1) * 60 + 300)) tests/suite soak tests/soak/run $(1)
+
+##soak: mounts that many readers read in all ways while workers are killed, MINUTES=10 (root)
+soak: $(BUILD)/kview $(TOOL_BIN)
+	$(Q)$(call SOAK,$(MINUTES))
+
+##check-soak: the same as a test, two minutes (root)
+check-soak: $(BUILD)/kview $(TOOL_BIN)
+	$(Q)$(call SOAK,$(CHECK_MINUTES))
 
 ##bench: measure against ps, lsof, /proc and slabtop (root)
 bench: $(BUILD)/kview $(TOOL_BIN)
