@@ -188,7 +188,8 @@ class Soak:
         for path, pins, _ in self.kview.mounts.values():
             while os.system(f"umount -l {path} 2>/dev/null") == 0:
                 pass
-            self.kview.run("unload", "--pin-dir", pins)
+            for directory in (pins, pins + "-others"):  # the commander's
+                self.kview.run("unload", "--pin-dir", directory)
         shutil.rmtree(self.directory, ignore_errors=True)
 
     # --- processes of a phase ---
