@@ -33,6 +33,7 @@ struct kv_server {
 	pid_t holder;
 	bool is_successor;   /* another daemon served the mount before */
 	bool resends;	     /* what a worker has not answered is for the next */
+	bool is_filtered;    /* the worker, by seccomp */
 	struct kv_host host; /* identifies who opens */
 	struct kv_tree tree;
 	struct kv_seal seal; /* between the tree's numbers and the kernel's */

@@ -25,6 +25,7 @@ static void put_mount(FILE *out, const struct kv_server *s)
 	fprintf(out, "holder\t%d\n", (int)s->holder);
 	fprintf(out, "worker\t%d\n", (int)getpid());
 	fprintf(out, "restarts\t%u\n", s->shared->restarts);
+	fprintf(out, "seccomp\t%s\n", s->is_filtered ? "filter" : "none");
 	fprintf(out, "view\t%s\n", s->host.policy.host_view ? "host" : "reader");
 	fprintf(out, "hidepid\t%s\n", hidepid[s->host.policy.hidepid]);
 	fprintf(out, "resend\t%s\n", s->resends ? "yes" : "no");

@@ -15,6 +15,7 @@
 #include "privilege.h"
 #include "read.h"
 #include "rest.h"
+#include "seccomp.h"
 
 /*
  * libfuse's default of 10 threads lets a dozen slow reads hang everybody; idle
@@ -130,12 +131,19 @@ int kv_work(struct kv_mounted *m)
 {
 	int rc;
 
+	raise_limits();
+	rc = renew_connection(m->session);
+	if (!rc)
+		rc = kv_privilege_work(!m->server.host.policy.host_view);
 	/* Without a holder nobody can unmount: the mount must not hang. */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != m->server.holder)
 		return EXIT_FAILURE;
-	raise_limits();
-	rc = kv_privilege_work(!m->server.host.policy.host_view);
+	if (!rc) {
+		rc = kv_seccomp_worker(&m->server.is_filtered);
+		if (rc)
+			m->server.log("can't filter the worker's system calls");
+	}
 	if (!rc)
 		rc = serve(m);
 	if (rc)

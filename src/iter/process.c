@@ -5,15 +5,9 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
-
-/* linux/nsfs.h has it since 6.11. */
-#ifndef NS_GET_TGID_FROM_PIDNS
-#define NS_GET_TGID_FROM_PIDNS _IOR(0xb7, 0x7, int)
-#endif
 
 /* An iteration of many tasks without a byte of output says EAGAIN. */
 #define MAX_IDLE_READS 10000

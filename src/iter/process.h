@@ -6,7 +6,14 @@
 #ifndef KVIEW_ITER_PROCESS_H
 #define KVIEW_ITER_PROCESS_H
 
+#include <sys/ioctl.h>
+
 #include "iter/reader.h"
+
+/* linux/nsfs.h has it since 6.11. */
+#ifndef NS_GET_TGID_FROM_PIDNS
+#define NS_GET_TGID_FROM_PIDNS _IOR(0xb7, 0x7, int)
+#endif
 
 /**
  * kv_process_find() - a process by the number that the reader knows

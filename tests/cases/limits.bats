@@ -126,7 +126,7 @@ refused() {
 	up -o allow_other,hidepid=1
 	cat "$MNT/status" >"$DIR/status"
 	cat >"$DIR/names" <<-END
-		version uptime holder worker restarts view hidepid resend perfmon_reads_maps open_files
+		version uptime holder worker restarts seccomp view hidepid resend perfmon_reads_maps open_files
 		max_files max_user_files open_listings reads_running reads_waiting
 	END
 	xargs -n 1 <"$DIR/names" >"$DIR/want"

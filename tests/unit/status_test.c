@@ -106,7 +106,7 @@ static void every_line_is_a_name_a_tab_and_a_value(void **state)
 static void the_names_come_in_one_order(void **state)
 {
 	static const char want[] =
-		"version uptime holder worker restarts view hidepid resend perfmon_reads_maps "
+		"version uptime holder worker restarts seccomp view hidepid resend perfmon_reads_maps "
 		"open_files max_files max_user_files open_listings reads_running reads_waiting "
 		"task.iterator task.reads task.rows task.bytes task.errors "
 		"kmem_cache.iterator kmem_cache.reads kmem_cache.rows kmem_cache.bytes "
@@ -185,6 +185,15 @@ static void restarts_are_counted(void **state)
 	expect_number("restarts", 3);
 	server.shared->restarts = UINT32_MAX;
 	expect_number("restarts", UINT32_MAX);
+}
+
+static void the_filter_is_told(void **state)
+{
+	(void)state;
+	expect("seccomp", "none");
+	server.is_filtered = true;
+	expect("seccomp", "filter");
+	server.is_filtered = false;
 }
 
 static void the_policy_is_told(void **state)
@@ -327,6 +336,7 @@ int main(void)
 		OF_SERVER(the_uptime_is_of_the_mount),
 		OF_SERVER(the_uptime_borrows_from_the_seconds),
 		OF_SERVER(restarts_are_counted),
+		OF_SERVER(the_filter_is_told),
 		OF_SERVER(the_policy_is_told),
 		OF_SERVER(open_files_and_listings_are_counted_apart),
 		OF_SERVER(limits_are_told),
