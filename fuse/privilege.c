@@ -2,12 +2,15 @@
 #include "privilege.h"
 
 #include <errno.h>
+#include <grp.h>
 #include <linux/capability.h>
 #include <stdint.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include "iter/kernel.h"
 
 #define BIT(cap) (UINT64_C(1) << (cap))
 
@@ -33,11 +36,28 @@ static int keep_capabilities(uint64_t kept)
 	return syscall(SYS_capset, &header, data) < 0 ? -errno : 0;
 }
 
-static int gain_nothing(void)
+static int forbid(int resource)
 {
 	static const struct rlimit none = {0, 0};
 
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || setrlimit(RLIMIT_CORE, &none) < 0)
+	return setrlimit(resource, &none) < 0 ? -errno : 0;
+}
+
+static int gain_nothing(void)
+{
+	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? -errno : forbid(RLIMIT_CORE);
+}
+
+/* Where we may not change it, or the holder could not end us then, it stays as it is. */
+static int change_user(void)
+{
+	if (!kv_kernel_capable(CAP_SETUID) || !kv_kernel_capable(CAP_SETGID) ||
+	    !kv_kernel_capable(CAP_KILL))
+		return 0;
+	if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0 || setgroups(0, NULL) < 0 ||
+	    setresgid(KV_WORKER_ID, KV_WORKER_ID, KV_WORKER_ID) < 0 ||
+	    setresuid(KV_WORKER_ID, KV_WORKER_ID, KV_WORKER_ID) < 0 ||
+	    prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0) < 0)
 		return -errno;
 	return 0;
 }
@@ -48,13 +68,26 @@ int kv_privilege_hold(void)
 
 	return rc ? rc
 		  : keep_capabilities(BIT(CAP_SYS_ADMIN) | BIT(CAP_DAC_READ_SEARCH) |
-				      BIT(CAP_SYS_PTRACE));
+				      BIT(CAP_SYS_PTRACE) | BIT(CAP_SETUID) | BIT(CAP_SETGID) |
+				      BIT(CAP_KILL));
 }
 
 int kv_privilege_work(bool identifies)
 {
 	int rc = gain_nothing();
 
+	/*
+	 * MAP_LOCKED is a flag that the filter lets pass. Other limits are left as
+	 * they are: RLIMIT_AS, since a listing of pid/ grows with the machine's
+	 * processes, and stacks of 8 MiB for each thread are reserved and hardly used,
+	 * so memory is bounded by max_files, and a cgroup; RLIMIT_NPROC, which counts
+	 * the workers of all mounts together, and the filter allows no process;
+	 * RLIMIT_FSIZE, since the log may be a file.
+	 */
+	if (!rc)
+		rc = forbid(RLIMIT_MEMLOCK);
+	if (!rc)
+		rc = change_user();
 	if (!rc)
 		rc = keep_capabilities(identifies ? BIT(CAP_SYS_PTRACE) : 0);
 	if (!rc && prctl(PR_SET_DUMPABLE, 0) < 0)

@@ -5,11 +5,19 @@
 
 #include <stdbool.h>
 
+/*
+ * User and group of workers, an id that nobody has: above those that users
+ * (60000), services, and the user namespaces of containers (below 2^31) are
+ * given. A shared one such as nobody's would let others of that id end them.
+ */
+#define KV_WORKER_ID 4000000000u
+
 /**
- * kv_privilege_hold() - the holder's: to unmount, and to start workers
+ * kv_privilege_hold() - the holder's: to unmount, and to start and end workers
  *
  * Keeps CAP_SYS_ADMIN (umount), CAP_DAC_READ_SEARCH (the way to the mount
- * point) and CAP_SYS_PTRACE, which it hands to workers. No way back.
+ * point), CAP_KILL (workers have another user id), and what it hands to
+ * workers: CAP_SETUID, CAP_SETGID, CAP_SYS_PTRACE. No way back.
  *
  * Return: 0 or -errno.
  */
@@ -21,8 +29,11 @@ int kv_privilege_hold(void);
  *
  * Keeps CAP_SYS_PTRACE, without which namespaces and root directories of
  * readers in /proc/TID can't be opened, and nothing else: programs are loaded,
- * links, iterators and maps need no right but their descriptors. It gains none
- * by executing anything, leaves no core and can't be looked into.
+ * links, iterators and maps need no right but their descriptors. Files are not
+ * root's to it: it could read root's, and the memory of root's processes. It
+ * gains nothing by executing anything, leaves no core and can't be looked into.
+ *
+ * It forgets PR_SET_PDEATHSIG, as every change of ids does.
  *
  * Return: 0 or -errno.
  */
