@@ -94,3 +94,33 @@ int kv_privilege_work(bool identifies)
 		rc = -errno;
 	return rc;
 }
+
+/* --- before anything is done --- */
+
+static int lack(const char *cap, const char *what_for, const char *hint, struct kv_err *err)
+{
+	kv_err_set(err, -EPERM, "can't mount without %s: %s", cap, what_for);
+	kv_err_hint(err, "%s", hint);
+	return -EPERM;
+}
+
+int kv_privilege_check(bool identifies, struct kv_err *err)
+{
+	if (!kv_kernel_in_initial_user_ns()) {
+		kv_err_set(err, -EPERM, "can't mount in a user namespace");
+		kv_err_hint(err, "its capabilities do not count for BPF: mount on the host, "
+				 "and bind the mount into the container");
+		return -EPERM;
+	}
+	/* CAP_SYS_ADMIN includes CAP_BPF and CAP_PERFMON, as in the kernel. */
+	if (!kv_kernel_capable(CAP_SYS_ADMIN))
+		return lack("CAP_SYS_ADMIN", "it takes that to mount and to pin",
+			    "be root; in a container: --cap-add SYS_ADMIN", err);
+	if (identifies && !kv_kernel_capable(CAP_SYS_PTRACE))
+		return lack("CAP_SYS_PTRACE",
+			    "it takes that to identify readers in namespaces of their own",
+			    "be root; in a container: --cap-add SYS_PTRACE; for monitoring alone, "
+			    "-o view=host does without",
+			    err);
+	return 0;
+}

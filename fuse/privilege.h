@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What the two processes of a mount may still do once it is there. */
+/* What it takes to mount, and what the two processes may still do once it is there. */
 #ifndef KVIEW_FUSE_PRIVILEGE_H
 #define KVIEW_FUSE_PRIVILEGE_H
 
 #include <stdbool.h>
+
+#include "base/err.h"
 
 /*
  * User and group of workers, an id that nobody has: above those that users
@@ -11,6 +13,14 @@
  * given. A shared one such as nobody's would let others of that id end them.
  */
 #define KV_WORKER_ID 4000000000u
+
+/**
+ * kv_privilege_check() - have we what mounting takes?
+ * @identifies: false where the operator vouches for all readers (view=host)
+ *
+ * Return: 0 or -EPERM with @err set.
+ */
+int kv_privilege_check(bool identifies, struct kv_err *err);
 
 /**
  * kv_privilege_hold() - the holder's: to unmount, and to start and end workers
@@ -25,7 +35,7 @@ int kv_privilege_hold(void);
 
 /**
  * kv_privilege_work() - the worker's: to identify readers
- * @identifies: false where the operator vouches for all readers (view=host)
+ * @identifies: as of kv_privilege_check()
  *
  * Keeps CAP_SYS_PTRACE, without which namespaces and root directories of
  * readers in /proc/TID can't be opened, and nothing else: programs are loaded,

@@ -17,6 +17,7 @@
 #include "mounted.h"
 #include "mountpoint.h"
 #include "notify.h"
+#include "privilege.h"
 
 /* --- logs --- */
 
@@ -163,8 +164,10 @@ static int open_place(struct kv_mounted *m, const struct kv_mount_opts *opts, st
 
 static int open_all(struct kv_mounted *m, const struct kv_mount_opts *opts, struct kv_err *err)
 {
-	int rc = open_place(m, opts, err);
+	int rc = kv_privilege_check(!opts->policy.host_view, err);
 
+	if (!rc)
+		rc = open_place(m, opts, err);
 	if (!rc)
 		rc = kv_views_open(opts->iter_dir, &m->views, err);
 	if (!rc)

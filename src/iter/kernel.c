@@ -17,8 +17,9 @@
 #include "base/file.h"
 #include "iter/tool.h"
 
-/* PROC_PID_INIT_INO in include/linux/proc_ns.h: not a number that can change. */
+/* PROC_PID_INIT_INO and PROC_USER_INIT_INO in include/linux/proc_ns.h: they can't change. */
 #define INITIAL_PID_NS 0xEFFFFFFCu
+#define INITIAL_USER_NS 0xEFFFFFFDu
 
 int kv_kernel_has_iter(const char *kind, struct kv_err *err)
 {
@@ -153,11 +154,16 @@ pid_t kv_kernel_process_of(pid_t tid)
 	return line ? (pid_t)strtol(line + strlen("\nTgid:"), NULL, 10) : 0;
 }
 
-static bool in_initial_pid_ns(void)
+static bool in_initial(const char *ns, ino_t ino)
 {
 	struct stat st;
 
-	return stat("/proc/self/ns/pid", &st) < 0 || st.st_ino == INITIAL_PID_NS;
+	return stat(ns, &st) < 0 || st.st_ino == ino;
+}
+
+bool kv_kernel_in_initial_user_ns(void)
+{
+	return in_initial("/proc/self/ns/user", INITIAL_USER_NS);
 }
 
 /* Which thread asks it is all that it depends on, so one serves a process. */
@@ -196,7 +202,7 @@ int kv_kernel_self(uint64_t *id, struct kv_err *err)
 	int now = __atomic_load_n(&initial, __ATOMIC_RELAXED), rc;
 
 	if (now < 0) {
-		now = in_initial_pid_ns();
+		now = in_initial("/proc/self/ns/pid", INITIAL_PID_NS);
 		__atomic_store_n(&initial, now, __ATOMIC_RELAXED);
 	}
 	if (!now && (known.pid != pid || known.tid != tid)) {

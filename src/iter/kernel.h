@@ -39,6 +39,9 @@ bool kv_kernel_has_descriptors(void);
 /* kv_kernel_capable() - is capability number @cap effective? linux/capability.h */
 bool kv_kernel_capable(int cap);
 
+/* kv_kernel_in_initial_user_ns() - do our capabilities count outside of containers? */
+bool kv_kernel_in_initial_user_ns(void);
+
 /* kv_kernel_has_process() - is @pid a process (not merely a thread)? */
 bool kv_kernel_has_process(pid_t pid);
 
