@@ -4,8 +4,10 @@
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <linux/magic.h>
+#include <linux/seccomp.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
@@ -56,6 +58,20 @@ static void check_capability(struct checklist *list, const char *item, int cap, 
 {
 	/* CAP_SYS_ADMIN stands in for CAP_BPF and CAP_PERFMON, as in the kernel. */
 	need(list, item, kv_kernel_capable(cap) || kv_kernel_capable(CAP_SYS_ADMIN), "", hint);
+}
+
+/* What makes a mount safer where it is there; and none is refused for the lack of it. */
+static void put_confinement(void)
+{
+	bool can = kv_kernel_capable(CAP_SETUID) && kv_kernel_capable(CAP_SETGID) &&
+		   kv_kernel_capable(CAP_KILL);
+	/* EFAULT for the address where there are filters. */
+	bool filters = prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, NULL) < 0 && errno == EFAULT;
+
+	put_item("worker's own user id", can,
+		 can ? "" : "not needed: without CAP_SETUID, CAP_SETGID and CAP_KILL it is root's");
+	put_item("seccomp filters", filters,
+		 filters ? "" : "not needed: the kernel has no CONFIG_SECCOMP_FILTER");
 }
 
 /* Without it nobody can be shown what is theirs, and nothing is served. */
@@ -118,6 +134,11 @@ int kv_cmd_check(const struct kv_args *args, struct kv_err *err)
 	check_capability(&list, "CAP_BPF", CAP_BPF, "loading programs needs it (or root)");
 	check_capability(&list, "CAP_PERFMON", CAP_PERFMON, "loading programs needs it (or root)");
 	check_capability(&list, "CAP_SYS_ADMIN", CAP_SYS_ADMIN, "mounting needs it (or root)");
+	need(&list, "CAP_SYS_PTRACE", kv_kernel_capable(CAP_SYS_PTRACE), "",
+	     "mounting needs it to identify readers (or root), but with -o view=host");
+	need(&list, "initial user namespace", kv_kernel_in_initial_user_ns(), "",
+	     "capabilities of another one do not count for BPF: mount on the host");
+	put_confinement();
 	check_fuse(&list);
 	check_readers(&list, views.types);
 	any = check_views(&views);

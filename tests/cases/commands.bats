@@ -315,7 +315,8 @@ noes_have_hints() {
 	[ -z "$stderr" ]
 	[ "$(grep -cE '^.{28} no' <<<"$output")" -eq 0 ]
 	local item v
-	for item in "kernel BTF" "BPF file system" CAP_BPF CAP_PERFMON CAP_SYS_ADMIN /dev/fuse "locked memory"; do
+	for item in "kernel BTF" "BPF file system" CAP_BPF CAP_PERFMON CAP_SYS_ADMIN CAP_SYS_PTRACE \
+		"initial user namespace" "worker's own user id" "seccomp filters" /dev/fuse "locked memory"; do
 		grep -qE "^$item +yes" <<<"$output"
 	done
 	for v in $VIEWS; do
@@ -329,7 +330,7 @@ noes_have_hints() {
 	[[ ${stderr_lines[1]} == "hint: "* ]]
 	grep -qE "^kernel BTF +yes" <<<"$output"
 	local item
-	for item in CAP_BPF CAP_PERFMON CAP_SYS_ADMIN "view task"; do
+	for item in CAP_BPF CAP_PERFMON CAP_SYS_ADMIN CAP_SYS_PTRACE "worker's own user id" "view task"; do
 		grep -qE "^$item +no" <<<"$output"
 	done
 	noes_have_hints
