@@ -203,6 +203,9 @@ static int consider_crash(struct kv_mounted *m, struct crashes *crashes, int sta
 	int rc;
 
 	describe(status, what, sizeof(what));
+	if (!m->server.shared->is_ready && *m->server.shared->why)
+		return kv_err_set(err, -EIO, "can't serve '%s': %s", m->mountpoint,
+				  m->server.shared->why);
 	if (!m->server.shared->is_ready)
 		return kv_err_set(err, -EIO, "the worker %s before the mount answered", what);
 	if (n == MAX_CRASHES)

@@ -24,6 +24,7 @@ struct kv_shared {
 	bool is_ready;	     /* the kernel said INIT, and got its reply */
 	uint32_t generation; /* of workers; no two of one mount have the same */
 	uint32_t restarts;
+	char why[128];		       /* a worker has ended by itself, "" for no reason */
 	struct kv_counters counters[]; /* by view, as in kv_server.views */
 };
 

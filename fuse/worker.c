@@ -127,27 +127,44 @@ static void free_dir(void *processes)
 	kv_processes_free(processes);
 }
 
+/* To where the holder finds it, and to the log. */
+static int fail(struct kv_mounted *m, int rc, const char *what)
+{
+	char *why = m->server.shared->why;
+
+	snprintf(why, sizeof(m->server.shared->why), "%s: %s", what, strerror(-rc));
+	m->server.log("%s", why);
+	return rc;
+}
+
+static int give_up_rights(struct kv_mounted *m)
+{
+	int rc = kv_privilege_work(!m->server.host.policy.host_view);
+
+	if (rc)
+		return fail(m, rc, "can't give up the worker's privileges");
+	/*
+	 * Without a holder nobody can unmount: the mount must not hang. After
+	 * the change of ids, which forgets it.
+	 */
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != m->server.holder)
+		return fail(m, -ESRCH, "the worker's holder has ended");
+	rc = kv_seccomp_worker(&m->server.is_filtered);
+	return rc ? fail(m, rc, "can't filter the worker's system calls") : 0;
+}
+
 int kv_work(struct kv_mounted *m)
 {
 	int rc;
 
 	raise_limits();
-	rc = renew_connection(m->session);
-	if (!rc)
-		rc = kv_privilege_work(!m->server.host.policy.host_view);
-	/* Without a holder nobody can unmount: the mount must not hang. */
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (getppid() != m->server.holder)
-		return EXIT_FAILURE;
-	if (!rc) {
-		rc = kv_seccomp_worker(&m->server.is_filtered);
-		if (rc)
-			m->server.log("can't filter the worker's system calls");
-	}
-	if (!rc)
-		rc = serve(m);
+	rc = give_up_rights(m);
 	if (rc)
-		m->server.log("can't serve '%s': %s", m->mountpoint, strerror(-rc));
+		return EXIT_FAILURE;
+	rc = serve(m);
+	if (rc)
+		fail(m, rc, "the worker can't serve");
 	kv_turns_free(&m->server.turns, kv_read_forget);
 	kv_handles_free(&m->server.files, free_file);
 	kv_handles_free(&m->server.dirs, free_dir);
