@@ -28,9 +28,9 @@ class Kview:
         return subprocess.run([self.program, *args], stdin=subprocess.DEVNULL, capture_output=True,
                               timeout=seconds, check=False)
 
-    def mount(self, name):
+    def mount(self, name, *words):
         path, pins, options = self.mounts[name]
-        done = self.run("mount", "-o", options, "--pin-dir", pins, path)
+        done = self.run("mount", *words, "-o", options, "--pin-dir", pins, path)
         assert done.returncode == 0, done.stderr
 
     def umount(self, name):
@@ -49,14 +49,13 @@ class Kview:
 
 
 def fds(pid):
-    """Kinds and how many; /dev/fuse aside, of which each thread has one."""
+    """Kinds and how many."""
     kinds = collections.Counter()
     for fd in os.listdir(f"/proc/{pid}/fd"):
         try:
             kinds[re.sub(r"\d+", "N", os.readlink(f"/proc/{pid}/fd/{fd}"))] += 1
         except FileNotFoundError:
             continue
-    del kinds["/dev/fuse"]
     return kinds
 
 

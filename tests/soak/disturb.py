@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What befalls the mounts while they are read: workers that are killed, a mount
-that goes and comes back, commands, pins that come and go.
+that goes and comes back or changes hands, commands, pins that come and go.
 """
 import os
 import random
@@ -63,7 +63,16 @@ class Disturber:
         self.board.come_back(name)
         self.killed[name] = []
 
-    ACTIONS = ((8, kill_worker), (1, remount))
+    def take_over(self, name):
+        """The others' leaks are those of one daemon; this mount's daemon changes."""
+        if name != "strict" or not self.kview.status(name):
+            return
+        self.board.upset(name)
+        self.kview.mount(name, "--takeover")
+        self.wait_served(name)
+        self.killed[name] = []
+
+    ACTIONS = ((8, kill_worker), (1, remount), (6, take_over))
 
     def run(self):
         weights = [w for w, _ in self.ACTIONS]
