@@ -322,7 +322,7 @@ static void open_server(struct kv_server *s, uint8_t how)
 		.limits = {.all = 6, .each = 2},
 		.ready_fd = -1,
 		.log = say_nothing,
-		.seal = {{1, 2, 3, 4, 5, 6}},
+		.seal = {.keys = {1, 2, 3, 4, 5, 6}, .tree = &s->tree},
 	};
 	s->host.policy.host_view = how >= 0xf0;
 	s->host.policy.hidepid = (enum kv_hidepid)(how % 3);
