@@ -261,7 +261,8 @@ static inline void check_idle(void)
 		const struct handle *h = &conn.handles[i];
 
 		files += h->is_open && !h->is_dir;
-		dirs += h->is_open && h->is_dir && h->node == conn.server.tree.pids;
+		dirs += h->is_open && h->is_dir &&
+			h->node == kv_tree_told(&conn.server.tree, conn.server.tree.pids);
 	}
 	kv_turns_count(&conn.server.turns, &running, &waiting);
 	MUST(running == 0 && waiting == 0);
