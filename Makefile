@@ -149,7 +149,8 @@ check-vm: $(BUILD)/kview $(TOOL_BIN)
 
 # What the sanitizers' builds go through: all units, and cases that use every
 # part of the server. Reports go to files, since the daemon has no stderr.
-SAN_CASES := tests/cases/formats.bats tests/cases/reading.bats tests/cases/mount.bats
+SAN_CASES := tests/cases/formats.bats tests/cases/reading.bats tests/cases/mount.bats \
+	tests/cases/readers100.bats tests/cases/handover.bats
 SAN_MAKE = KVIEW_TEST_TOOLS=$(abspath $(BUILD))/tests/cases CASES="$(wildcard $(SAN_CASES))" \
 	$(MAKE) --no-print-directory
 export ASAN_OPTIONS := log_path=$(abspath $(BUILD))/san-report:detect_leaks=1

@@ -114,7 +114,7 @@ fails() {
 
 @test "views come and go with a takeover, and names mean the same views as before" {
 	mkdir "$DIR/iters"
-	cp "$BUILD/tests/cases/iters/map_list.bpf.o" "$DIR/iters/"
+	cp "$TOOLS/iters/map_list.bpf.o" "$DIR/iters/"
 	up
 	head -n 1 "$MNT/task" "$MNT/csv/task_vma.csv" >"$DIR/before"
 	run -1 cat "$MNT/map_list"

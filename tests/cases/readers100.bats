@@ -1,0 +1,22 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-only
+# As many readers at a time as there are files in the mount, and more, for every
+# thread of the worker; what the sanitizers' builds run as well.
+bats_require_minimum_version 1.5.0
+
+setup() {
+	load common
+	kview_setup
+	chmod 755 "$DIR"
+}
+
+teardown() {
+	kview_teardown
+}
+
+@test "100 readers of six users at once: all they read is whole, nothing stays open" {
+	kview_mount -o allow_other 3>&-
+	timeout 100 python3 -B "$BATS_TEST_DIRNAME/readers100.py" "$MNT" 100 3>&- >"$DIR/said"
+	cat "$DIR/said" >&3
+	kview_umount
+}
