@@ -317,13 +317,20 @@ static int replace_pin(const struct kv_view *view, const char *path, const char 
 	rc = bpf_obj_pin(view->loaded.link_fd, new);
 	if (rc < 0) {
 		kv_err_errno(err, rc, "can't pin view '%s' as '%s'", view->name, path);
-		kv_err_hint(err, "pinning needs root");
+		kv_err_hint(err,
+			    rc == -ENOMEM ? "the kernel is short of memory" : "pinning needs root");
 		return rc;
 	}
-	if (rename(new, path) == 0)
-		return 0;
-	rc = kv_err_errno(err, -errno, "can't pin view '%s' as '%s'", view->name, path);
-	unlink(new);
+	/* libbpf names no maps if its test for that failed, be it for lack of memory. */
+	if (!is_ours(new)) {
+		rc = kv_err_set(err, -EIO, "can't pin view '%s': the kernel lost its names",
+				view->name);
+		kv_err_hint(err, "it may be short of memory: try again");
+	} else if (rename(new, path) < 0) {
+		rc = kv_err_errno(err, -errno, "can't pin view '%s' as '%s'", view->name, path);
+	}
+	if (rc)
+		unlink(new);
 	return rc;
 }
 
