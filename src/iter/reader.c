@@ -29,6 +29,8 @@ static int ask_self(struct kv_host *host, struct kv_err *err)
 	/* Without link_info.task (f0d74c4da1f0) it is unknown, or all threads come. */
 	if (rc == -EINVAL || rc == -E2BIG || rc == -ESRCH)
 		kv_err_hint(err, "iterators for one thread need Linux 6.1");
+	else
+		kv_err_hint(err, "the kernel may be short of memory: try again");
 	return rc;
 }
 

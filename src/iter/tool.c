@@ -13,6 +13,7 @@ int kv_tool_open(const char *name, struct kv_types *types, struct kv_loaded *too
 {
 	const struct kv_embedded *e = kv_embedded_find(name);
 	struct bpf_object *object;
+	struct kv_err why = {0};
 	char kind[KV_KIND_MAX];
 	int rc;
 
@@ -21,8 +22,13 @@ int kv_tool_open(const char *name, struct kv_types *types, struct kv_loaded *too
 	rc = kv_object_open(name, e->data, (size_t)(e->end - e->data), types, kind, &object, err);
 	if (rc)
 		return rc;
-	rc = kv_object_load(object, kind, NULL, 0, tool, err);
+	rc = kv_object_load(object, kind, NULL, 0, tool, &why);
 	bpf_object__close(object);
+	if (rc) {
+		kv_err_set(err, rc, "can't load '%s': %s", name, why.msg);
+		if (why.hint[0])
+			kv_err_hint(err, "%s", why.hint);
+	}
 	return rc;
 }
 
