@@ -20,6 +20,7 @@ struct kv_file {
 	struct kv_window window;
 	bool at_end;
 	int failed;	  /* -errno of the iteration: sticks until offset 0 */
+	char *why;	  /* it failed, for the read that is told; may be NULL */
 	uint64_t rows;	  /* made by the read that is under way */
 	time_t last_read; /* CLOCK_MONOTONIC, s */
 	bool is_resting;
@@ -31,6 +32,8 @@ static void rewind_file(struct kv_file *f)
 	f->run = NULL;
 	f->at_end = f->is_resting = false;
 	f->failed = 0;
+	free(f->why);
+	f->why = NULL;
 	kv_window_reset(&f->window);
 }
 
@@ -121,8 +124,10 @@ static int produce(struct kv_file *f, uint64_t end, const struct kv_read *read, 
 	while (!rc && !f->at_end && f->window.end < end)
 		rc = f->run || f->window.end ? step(f, err) : start(f, read, err);
 	/* An interrupted read may be repeated, any other failure has lost rows. */
-	if (rc && rc != -EINTR)
+	if (rc && rc != -EINTR) {
 		f->failed = rc;
+		f->why = strdup(err->msg);
+	}
 	return rc;
 }
 
@@ -138,6 +143,8 @@ static int read_locked(struct kv_file *f, const struct kv_read *read, uint64_t *
 	if (read->off < f->window.start)
 		return f->is_resting ? -ESTALE : -ESPIPE;
 	rc = f->failed;
+	if (rc && f->why)
+		kv_err_set(err, rc, "%s", f->why);
 	if (!rc && read->off <= UINT64_MAX - size)
 		rc = produce(f, read->off + size, read, err);
 	if (read->off < f->window.start)
@@ -190,6 +197,7 @@ struct kv_file *kv_file_new(const struct kv_source *source, struct kv_reader *re
 void kv_file_free(struct kv_file *f)
 {
 	kv_run_free(f->run);
+	free(f->why);
 	kv_reader_close(&f->reader);
 	kv_window_free(&f->window);
 	pthread_mutex_destroy(&f->lock);
