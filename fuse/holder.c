@@ -29,6 +29,10 @@
 /* So is one that is stopped for longer: all who use the mount would wait as long. */
 #define STOPPED_TIMEOUT_MS 1000
 
+/* No process or memory for the next worker may be had soon; who uses the mount waits. */
+#define START_AGAIN_MS 100
+#define START_TRIES 50
+
 struct crashes {
 	long times[MAX_CRASHES]; /* as now_ms() */
 	unsigned int n;
@@ -222,6 +226,26 @@ static int consider_crash(struct kv_mounted *m, struct crashes *crashes, int sta
 	return 0;
 }
 
+/* The first one's starter is told at once, later ones' readers wait. */
+static pid_t insist_on_worker(struct kv_mounted *m, struct events *e, bool is_first,
+			      enum order *order)
+{
+	pid_t worker = start_worker(m, e, is_first);
+
+	if (worker < 0 && !is_first)
+		m->server.log("can't start a worker: %s; trying on", strerror(-worker));
+	for (int i = 1; worker < 0 && !is_first && i < START_TRIES; i++) {
+		enum order new = wait_event(m, e, START_AGAIN_MS);
+
+		if (new == END || new == HAND_OVER) {
+			*order = new;
+			break;
+		}
+		worker = start_worker(m, e, is_first);
+	}
+	return worker;
+}
+
 static int keep_serving(struct kv_mounted *m, struct events *e, enum order *order,
 			struct kv_err *err)
 {
@@ -230,9 +254,11 @@ static int keep_serving(struct kv_mounted *m, struct events *e, enum order *orde
 
 	for (bool is_first = true; !rc; is_first = false) {
 		long began = now_ms();
-		pid_t worker = start_worker(m, e, is_first);
+		pid_t worker = insist_on_worker(m, e, is_first, order);
 		int status;
 
+		if (*order != SERVE)
+			return 0;
 		if (worker < 0)
 			return kv_err_errno(err, worker, "can't start a worker");
 		status = wait_worker(m, e, worker, order);
