@@ -285,7 +285,7 @@ static int wait_ready(int fd, const char *mountpoint, struct kv_err *err)
 static int daemonize(struct kv_mounted *m, struct kv_err *err)
 {
 	_cleanup_close_ int ready = -1;
-	int pipefd[2];
+	int pipefd[2], rc;
 	pid_t pid;
 
 	if (pipe2(pipefd, O_CLOEXEC) < 0)
@@ -294,8 +294,11 @@ static int daemonize(struct kv_mounted *m, struct kv_err *err)
 	m->starter_fd = pipefd[1];
 	fflush(NULL);
 	pid = fork();
-	if (pid < 0)
-		return kv_err_errno(err, -errno, "can't start the daemon");
+	if (pid < 0) {
+		rc = kv_err_errno(err, -errno, "can't start the daemon");
+		kv_err_hint(err, "ulimit -u and pids.max of the control group limit processes");
+		return rc;
+	}
 	if (!pid) {
 		close(TAKE_FD(ready));
 		run_daemon(m);
