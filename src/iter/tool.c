@@ -8,6 +8,9 @@
 #include "base/cleanup.h"
 #include "iter/image.h"
 
+/* An iterator that says nothing but EAGAIN must not keep a thread for ever. */
+#define MAX_TRIES 1000
+
 int kv_tool_open(const char *name, struct kv_types *types, struct kv_loaded *tool,
 		 struct kv_err *err)
 {
@@ -35,13 +38,13 @@ int kv_tool_open(const char *name, struct kv_types *types, struct kv_loaded *too
 int kv_tool_identify(const struct kv_loaded *tool, pid_t tid, struct kv_identity *id)
 {
 	_cleanup_close_ int iter = kv_loaded_iter(tool, 0, tid);
-	ssize_t n;
+	ssize_t n = -1;
 
 	if (iter < 0)
 		return iter;
-	do
+	errno = EAGAIN;
+	for (int i = 0; i < MAX_TRIES && n < 0 && (errno == EAGAIN || errno == EINTR); i++)
 		n = read(iter, id, sizeof(*id));
-	while (n < 0 && (errno == EAGAIN || errno == EINTR));
 	if (n < 0)
 		return -errno;
 	return n == sizeof(*id) ? 0 : -ESRCH;

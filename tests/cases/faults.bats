@@ -97,6 +97,7 @@ passing() {
 	# The first is the reader's, the second the view's.
 	passing "ITER_CREATE $ENOMEM 2" "Cannot allocate memory" "can't run view 'task_file'"
 	passing "ITER_CREATE $EPERM 2" "Input/output error" "can't run view 'task_file'"
+	passing "iter $EAGAIN 1 1000" "Permission denied" "can't identify the reader.*temporarily"
 	passing "MAP_UPDATE_ELEM $ENOMEM" "Input/output error" "can't register as a reader"
 	[ "$(value restarts)" -eq 0 ]
 	down
