@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # The whole of kview once, in a guest whose kernel has no kmem_cache iterator:
 # guest.sh RELEASE. Prints TAP without numbers.
-# shellcheck disable=SC2317 # the functions are called through check
+# shellcheck disable=SC2016,SC2317 # awk's own; the functions are called through check
 set -u
 cd /mnt/tests || exit 1
 # shellcheck source=tests/vm/tap.bash
@@ -142,6 +142,78 @@ umount_leaves_nothing() {
 		equal "*" "$(names "$M")" && [ ! -e "$PINS" ] && wait_for no_programs
 }
 
+status_of() {
+	awk -v name="$1" '$1 == name {print $2}' "$M/status"
+}
+
+worker() {
+	pgrep -P "$(status_of holder)"
+}
+
+serves() {
+	[ "$(timeout 20 awk '{print $1; exit}' "$M/task")" = PID ]
+}
+
+is_asked() {
+	[ "$(cat /sys/fs/fuse/connections/*/waiting)" -gt 0 ]
+}
+
+# This kernel gives nothing that the last worker had begun to the next: it fails.
+killed_worker_is_replaced() {
+	local old
+	old=$(worker)
+	kill -KILL "$old"
+	wait_for serves && equal 1 "$(status_of restarts)" && [ "$(worker)" != "$old" ]
+}
+
+# What no worker has read yet is the next one's.
+stopped_worker_is_replaced() {
+	local old
+	old=$(worker)
+	kill -STOP "$old"
+	timeout 20 cat "$M/task" >/tmp/read 2>/tmp/error &
+	wait_for is_asked && kill -KILL "$old"
+	wait $! || { cat /tmp/error && return 1; }
+	[ -s /tmp/read ] && equal 2 "$(status_of restarts)"
+}
+
+# What was under way fails, at once.
+readers_are_told() {
+	local i pids=()
+	for i in {1..8}; do
+		timeout 20 cat "$M/task_vma" >/dev/null 2>"/tmp/error.$i" &
+		pids+=($!)
+	done
+	sleep 0.3
+	kill -KILL "$(worker)"
+	for i in "${pids[@]}"; do
+		wait "$i"
+		[ $? -le 1 ] || return 1
+	done
+	cat /tmp/error.*
+	! grep -hvE 'Software caused connection abort|Stale file handle' /tmp/error.* &&
+		wait_for serves
+}
+
+# Half a file is read, and its descriptor kept over both.
+open_files_are_stale() {
+	local out
+	exec 7<"$M/task"
+	read -r -u 7 && kill -KILL "$(worker)" && wait_for serves
+	out=$(cat <&7 2>&1)
+	exec 7<&-
+	grep -q 'Stale file handle' <<<"$out"
+}
+
+is_taken_over() {
+	local old
+	old=$(status_of holder)
+	kview mount --takeover "$M" && serves && [ ! -e "/proc/$old" ] &&
+		[ "$(status_of holder)" != "$old" ] && equal 0 "$(status_of restarts)" &&
+		equal 1 "$(grep -c " $M fuse.kview " /proc/mounts)" &&
+		killed_worker_is_replaced
+}
+
 load_pins() {
 	kview load && equal "$VIEWS" "$(names "$PINS")" &&
 		kview load && equal "$VIEWS" "$(names "$PINS")" &&
@@ -175,6 +247,12 @@ check "kview cat gives the bytes of the mount" cat_is_the_mount $!
 kill $!
 checks_of 100 values.py "$M" "$PINS"
 checks_of 160 readers.py "$KVIEW"
+check "this kernel can't have requests sent again" equal no "$(status_of resend)"
+check "a worker that is killed is replaced" killed_worker_is_replaced
+check "a worker that is stopped and killed is replaced, its reader served" stopped_worker_is_replaced
+check "readers as a worker is killed are told, and none waits" readers_are_told
+check "files that were open over that are stale" open_files_are_stale
+check "the mount is taken over, and its worker replaced as well" is_taken_over
 check "umount leaves nothing" umount_leaves_nothing
 check "load pins, again as well" load_pins
 check "umount leaves pins that load made" umount_keeps_loaded_pins
