@@ -214,7 +214,7 @@ bench: $(BUILD)/kview $(TOOL_BIN)
 lint: $(BUILD)/kview
 	$(Q)BUILD=$(BUILD) tests/suite lint tests/lint
 
-C_FILES := $(wildcard src/*/*.[ch] fuse/*.[ch] iters/*.[ch] iters/tools/*.c tests/*/*.[ch] tests/cases/iters/*.c)
+C_FILES := $(wildcard src/*/*.[ch] fuse/*.[ch] iters/*.[ch] iters/tools/*.[ch] tests/*/*.[ch] tests/cases/iters/*.c)
 ##format: bring the sources into shape
 format:
 	$(Q)clang-format -i $(C_FILES)

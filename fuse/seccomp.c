@@ -99,7 +99,8 @@ static const struct condition conditions[] = {
 	{SCMP_SYS(fcntl), 1, IS(F_SETFD)},
 	{SCMP_SYS(fcntl), 1, IS(F_GETFL)},
 	{SCMP_SYS(ioctl), 1, IS(NS_GET_TGID_FROM_PIDNS)},
-	/* Iterators of what is loaded, and the map of readers. */
+	/* Calls and iterators of what is loaded, and the map of readers. */
+	{SCMP_SYS(bpf), 0, IS(BPF_PROG_TEST_RUN)},
 	{SCMP_SYS(bpf), 0, IS(BPF_LINK_CREATE)},
 	{SCMP_SYS(bpf), 0, IS(BPF_ITER_CREATE)},
 	{SCMP_SYS(bpf), 0, IS(BPF_MAP_LOOKUP_ELEM)},

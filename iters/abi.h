@@ -160,6 +160,23 @@ struct kv_process {
 	__u32 _pad;
 };
 
+/* What the tool `ask` is called with: who is this thread? */
+struct kv_ask_identity {
+	__s32 tid; /* in kview's own pid namespace */
+	__u32 _pad;
+	struct kv_identity identity; /* the answer */
+};
+
+/* May this reader know of this process? */
+struct kv_ask_process {
+	struct kv_scope scope;
+	__s32 pid; /* in kview's own pid namespace */
+	__u32 _pad;
+	struct kv_process process; /* the answer */
+};
+
+#define KV_ASK_MAP ".rodata.ask"
+
 #define KV_USER_NS_DEPTH 34 /* one more than can be nested */
 
 #define KV_MAX_READERS 4096

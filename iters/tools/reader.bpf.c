@@ -1,89 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * No view, a tool of kview's own: who a thread is, as struct kv_identity. The
- * iterator is made for that one thread. While it waits for its open() to be
- * answered, it can change nothing of this.
+ * iterator is made for that one thread.
  */
-#include "../reader.h"
-
-struct climb {
-	const struct dentry *dentry;
-	const struct vfsmount *mnt;
-	__u64 is_top;
-};
-
-/* From mount to mount, as prepend_path() in fs/d_path.c, as long as no name is met. */
-static long climb_step(__u64 i, struct climb *c)
-{
-	const struct vfsmount *mnt = c->mnt;
-	const struct mount *m = (void *)mnt - bpf_core_field_offset(struct mount, mnt);
-	const struct mount *up;
-
-	if (c->dentry != BPF_CORE_READ(mnt, mnt_root))
-		return 1;
-	up = BPF_CORE_READ(m, mnt_parent);
-	if (up == m || !up) {
-		c->is_top = 1;
-		return 1;
-	}
-	c->dentry = BPF_CORE_READ(m, mnt_mountpoint);
-	c->mnt = (void *)up + bpf_core_field_offset(struct mount, mnt);
-	return 0;
-}
-
-static __always_inline void put_root(struct kv_identity *id, struct task_struct *task)
-{
-	struct climb climb = {
-		.mnt = BPF_CORE_READ(task, fs, root.mnt),
-		.dentry = BPF_CORE_READ(task, fs, root.dentry),
-	};
-
-	id->root_mnt = (__u64)climb.mnt;
-	id->root_dentry = (__u64)climb.dentry;
-	bpf_loop(1 << 10, climb_step, &climb, 0);
-	id->root_is_top = climb.is_top;
-}
-
-static __always_inline void put_pid(struct kv_identity *id, struct task_struct *task)
-{
-	const struct pid *pid = BPF_CORE_READ(task, group_leader, thread_pid);
-	struct upid upid = {};
-
-	id->id = (__u64)task->tgid << 32 | (__u32)task->pid;
-	id->start = BPF_CORE_READ(task, group_leader, start_boottime);
-	id->exec = task->self_exec_id;
-	id->pid_ns_level = BPF_CORE_READ(pid, level);
-	kv_pid_at(pid, id->pid_ns_level, &upid);
-	id->pid = upid.nr;
-	id->pid_ns = (__u64)upid.ns;
-	id->pid_ns_inum = BPF_CORE_READ(upid.ns, ns.inum);
-}
-
-/* Those it acts with, which are others than its own while a file system acts for it. */
-static __always_inline void put_cred(struct kv_identity *id, struct task_struct *task)
-{
-	const struct cred *cred = BPF_CORE_READ(task, cred);
-	const struct user_namespace *ns = BPF_CORE_READ(cred, user_ns);
-
-	id->fsuid = BPF_CORE_READ(cred, fsuid.val);
-	id->fsgid = BPF_CORE_READ(cred, fsgid.val);
-	id->euid = BPF_CORE_READ(cred, euid.val);
-	id->caps = kv_caps_effective(cred);
-	id->user_ns = (__u64)ns;
-	id->user_ns_level = BPF_CORE_READ(ns, level);
-	id->user_ns_inum = BPF_CORE_READ(ns, ns.inum);
-}
-
-static __always_inline void put_cgroup(struct kv_identity *id, struct task_struct *task)
-{
-	const struct cgroup_namespace *ns = BPF_CORE_READ(task, nsproxy, cgroup_ns);
-	const struct cgroup *root = BPF_CORE_READ(ns, root_cset, dfl_cgrp);
-
-	id->cgroup_ns = (__u64)ns;
-	id->cgroup_ns_inum = BPF_CORE_READ(ns, ns.inum);
-	id->cgroup = (__u64)BPF_CORE_READ(root, kn);
-	id->cgroup_level = BPF_CORE_READ(root, level);
-}
+#include "answer.h"
 
 SEC("iter/task")
 int reader(struct bpf_iter__task *ctx)
@@ -93,10 +13,7 @@ int reader(struct bpf_iter__task *ctx)
 
 	if (!task)
 		return 0;
-	put_pid(&id, task);
-	put_cred(&id, task);
-	put_cgroup(&id, task);
-	put_root(&id, task);
+	answer_identity(&id, task);
 	bpf_seq_write(ctx->meta->seq, &id, sizeof(id));
 	return 0;
 }

@@ -80,9 +80,8 @@ static int offer_types(const struct bpf_object *object, struct kv_types *types, 
 	return rc ? kv_err_errno(err, rc, "can't look up the kernel's types") : 0;
 }
 
-/* The object, for now without regard to what is in it. */
-static int open_bytes(const char *name, const void *data, size_t size, struct kv_types *types,
-		      struct bpf_object **object, struct kv_err *err)
+int kv_object_parse(const char *name, const void *data, size_t size, struct kv_types *types,
+		    struct bpf_object **object, struct kv_err *err)
 {
 	LIBBPF_OPTS(bpf_object_open_opts, opts, .object_name = name,
 		    .kernel_log_level = is_debugging() ? LOG_STATS : 0,
@@ -108,7 +107,7 @@ int kv_object_open(const char *name, const void *data, size_t size, struct kv_ty
 		   char *kind, struct bpf_object **object, struct kv_err *err)
 {
 	struct bpf_program *prog;
-	int rc = open_bytes(name, data, size, types, object, err);
+	int rc = kv_object_parse(name, data, size, types, object, err);
 
 	if (rc) {
 		*object = NULL;

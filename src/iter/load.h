@@ -28,13 +28,19 @@ struct kv_loaded {
 #define KV_LOADED_INIT ((struct kv_loaded){-1, -1, -1})
 
 /**
- * kv_object_open() - parse an object, without touching the kernel
+ * kv_object_parse() - parse an object, whatever is in it, without touching the kernel
  * @name: for messages
  * @types: to load it with, or NULL, see iter/types.h; one object at a time
- * @kind: KV_KIND_MAX bytes, receives the iterator's kind ("task_file")
  * @object: on success to be closed with bpf_object__close()
  *
- * Return: 0 or -errno with @err set: no ELF, no BPF, no iterator.
+ * Return: 0 or -errno with @err set: no ELF, no BPF.
+ */
+int kv_object_parse(const char *name, const void *data, size_t size, struct kv_types *types,
+		    struct bpf_object **object, struct kv_err *err);
+
+/**
+ * kv_object_open() - parse an object of one iterator; otherwise like kv_object_parse()
+ * @kind: KV_KIND_MAX bytes, receives the iterator's kind ("task_file")
  */
 int kv_object_open(const char *name, const void *data, size_t size, struct kv_types *types,
 		   char *kind, struct bpf_object **object, struct kv_err *err);

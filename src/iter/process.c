@@ -31,8 +31,8 @@ static ssize_t read_some(const struct kv_host *host, const struct kv_reader *rea
 
 /* --- one process --- */
 
-int kv_process_look(const struct kv_host *host, const struct kv_reader *reader, pid_t pid,
-		    struct kv_process *process)
+static int look(const struct kv_host *host, const struct kv_reader *reader, pid_t pid,
+		struct kv_process *process)
 {
 	_cleanup_close_ int iter = kv_loaded_iter(&host->processes_tool, 0, pid);
 	ssize_t n;
@@ -43,6 +43,14 @@ int kv_process_look(const struct kv_host *host, const struct kv_reader *reader, 
 	if (n < 0)
 		return (int)n;
 	return n == sizeof(*process) ? 0 : -ENOENT;
+}
+
+int kv_process_look(const struct kv_host *host, const struct kv_reader *reader, pid_t pid,
+		    struct kv_process *process)
+{
+	if (kv_asker_is_open(&host->asker))
+		return kv_ask_process(&host->asker, &reader->scope, pid, process);
+	return look(host, reader, pid, process);
 }
 
 /* Kernels that can't translate numbers: look through all. */

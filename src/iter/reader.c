@@ -42,6 +42,8 @@ int kv_host_open(struct kv_host *host, const struct kv_policy *policy, bool with
 	host->policy = *policy;
 	if (!rc)
 		rc = ask_self(host, err);
+	if (!rc)
+		kv_asker_open(&host->asker, &host->self, types);
 	if (!rc && with_processes)
 		rc = kv_tool_open("tools/processes", types, &host->processes_tool, err);
 	host->overflow_uid = kv_kernel_overflow_id("uid");
@@ -57,6 +59,7 @@ void kv_host_close(struct kv_host *host)
 	kv_kernel_self_by(NULL);
 	kv_loaded_close(&host->reader_tool);
 	kv_loaded_close(&host->processes_tool);
+	kv_asker_close(&host->asker);
 }
 
 /* --- rights --- */
@@ -222,7 +225,10 @@ static int identify(const struct kv_host *host, pid_t tid, struct kv_identity *i
 	int rc;
 
 	*reader = KV_READER_INIT;
-	rc = kv_tool_identify(&host->reader_tool, tid, id);
+	if (kv_asker_is_open(&host->asker))
+		rc = kv_ask_identity(&host->asker, tid, id);
+	else
+		rc = kv_tool_identify(&host->reader_tool, tid, id);
 	if (rc)
 		return rc;
 	fill_scope(host, tid, id, &reader->scope);

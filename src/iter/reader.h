@@ -10,6 +10,7 @@
 #include <sys/types.h>
 
 #include "base/err.h"
+#include "iter/ask.h"
 #include "iter/load.h"
 #include "iters/abi.h"
 
@@ -25,13 +26,16 @@ struct kv_host {
 	struct kv_policy policy;
 	struct kv_loaded reader_tool;
 	struct kv_loaded processes_tool; /* open only with_processes */
+	struct kv_asker asker;		 /* for one task the same as both, at less cost */
 	struct kv_identity self;	 /* namespaces and root; not a process that lasts */
 	uint32_t overflow_uid, overflow_gid;
 	bool perfmon_reads_maps;
 };
 
 #define KV_HOST_INIT \
-	((struct kv_host){.reader_tool = KV_LOADED_INIT, .processes_tool = KV_LOADED_INIT})
+	((struct kv_host){.reader_tool = KV_LOADED_INIT,    \
+			  .processes_tool = KV_LOADED_INIT, \
+			  .asker = KV_ASKER_INIT})
 
 /**
  * kv_host_open() - learn who we are and get ready to identify others
