@@ -45,8 +45,10 @@ void kv_complain(struct kv_server *s, const char *what)
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	if (atomic_exchange(&s->log_second, now.tv_sec) != now.tv_sec)
 		atomic_store(&s->log_count, 0);
-	if (atomic_fetch_add(&s->log_count, 1) < MAX_LOGS_PER_SECOND)
-		s->log("%s", what);
+	if (atomic_fetch_add(&s->log_count, 1) >= MAX_LOGS_PER_SECOND)
+		return;
+	kv_loop_hand_over(&s->loop); /* who takes the log may be slow */
+	s->log("%s", what);
 }
 
 static uint64_t unseal(fuse_req_t req, fuse_ino_t told)
@@ -117,7 +119,7 @@ static int enter(fuse_req_t req, uint64_t ino)
 /* pid/N: the reader's N. */
 static int find_process(fuse_req_t req, pid_t nr, uint64_t *ino)
 {
-	const struct kv_server *s = server(req);
+	struct kv_server *s = server(req);
 	struct kv_process process;
 	struct kv_reader reader;
 	int rc;
@@ -127,6 +129,8 @@ static int find_process(fuse_req_t req, pid_t nr, uint64_t *ino)
 	rc = identify(req, &reader);
 	if (rc)
 		return rc;
+	if (reader.scope.pid_ns != s->host.self.pid_ns)
+		kv_loop_hand_over(&s->loop); /* it may take a look at all processes */
 	rc = kv_process_find(&s->host, &reader, nr, &process);
 	kv_reader_close(&reader);
 	if (!rc)
@@ -301,6 +305,8 @@ static void op_readdir(fuse_req_t req, fuse_ino_t told, size_t size, off_t off,
 		fuse_reply_err(req, node && off >= 0 ? ESTALE : EINVAL);
 		return;
 	}
+	if (processes)
+		kv_loop_hand_over(&s->loop);
 	l.buf = malloc(l.size);
 	if (!l.buf)
 		rc = -ENOMEM;

@@ -15,6 +15,7 @@
 #include "file.h"
 #include "handles.h"
 #include "iter/reader.h"
+#include "loop.h"
 #include "seal.h"
 #include "tree.h"
 #include "turns.h"
@@ -41,6 +42,7 @@ struct kv_server {
 	struct kv_handle_limits limits;
 	struct kv_handles files; /* struct kv_file */
 	struct kv_turns turns;	 /* of reads */
+	struct kv_loop loop;	 /* threads that serve */
 	struct kv_handles dirs;	 /* struct kv_processes, of pid/ alone */
 	uid_t uid;		 /* owner of the files */
 	gid_t gid;

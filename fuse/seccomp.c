@@ -51,6 +51,8 @@ static const int allowed[] = {
 	SCMP_SYS(sched_getaffinity),
 	SCMP_SYS(exit),
 	SCMP_SYS(exit_group),
+	SCMP_SYS(timerfd_create),
+	SCMP_SYS(timerfd_settime),
 	/* signals */
 	SCMP_SYS(rt_sigaction),
 	SCMP_SYS(rt_sigprocmask),

@@ -17,14 +17,7 @@
 #include "rest.h"
 #include "seccomp.h"
 
-/*
- * libfuse's default of 10 threads lets a dozen slow reads hang everybody; idle
- * ones end. Each busy one takes some 30 KiB.
- */
-#define MAX_THREADS 64
-#define IDLE_THREADS 8
-
-/* Of these threads: what reads may take at a time, see turns.h. */
+/* Of KV_MAX_THREADS: what reads may take at a time, see turns.h. */
 #define MAX_USER_READS 16
 #define MAX_OTHERS_READS 40
 
@@ -75,22 +68,6 @@ static void forget_attributes(const struct kv_mounted *m)
 		fuse_lowlevel_notify_inval_inode(m->session, kv_seal_ino(&s->seal, ino), -1, 0);
 }
 
-static int loop(struct fuse_session *session)
-{
-	struct fuse_loop_config *config = fuse_loop_cfg_create();
-	int rc;
-
-	if (!config)
-		return -ENOMEM;
-	/* All read from the one that the holder has too: see connection.h. */
-	fuse_loop_cfg_set_clone_fd(config, 0);
-	fuse_loop_cfg_set_max_threads(config, MAX_THREADS);
-	fuse_loop_cfg_set_idle_threads(config, IDLE_THREADS);
-	rc = fuse_session_loop_mt(session, config);
-	fuse_loop_cfg_destroy(config);
-	return rc > 0 ? 0 : rc; /* above 0: ended by that signal */
-}
-
 static int serve(struct kv_mounted *m)
 {
 	struct kv_server *s = &m->server;
@@ -110,7 +87,7 @@ static int serve(struct kv_mounted *m)
 		return -EIO;
 	rc = kv_rest_start(&rest, &s->files);
 	if (!rc) {
-		rc = loop(m->session);
+		rc = kv_loop_run(&s->loop, m->session);
 		kv_rest_stop(&rest);
 	}
 	fuse_remove_signal_handlers(m->session);

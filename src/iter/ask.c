@@ -59,7 +59,8 @@ static int load(struct kv_asker *asker, uint32_t initial, struct kv_types *types
 	const struct kv_embedded *e = kv_embedded_find("tools/ask");
 	struct bpf_object *object;
 	struct bpf_map *map;
-	int rc = kv_object_parse(e->name, e->data, (size_t)(e->end - e->data), types, &object, NULL);
+	int rc =
+		kv_object_parse(e->name, e->data, (size_t)(e->end - e->data), types, &object, NULL);
 
 	if (rc)
 		return rc;

@@ -32,7 +32,7 @@ struct kv_host {
 	bool perfmon_reads_maps;
 };
 
-#define KV_HOST_INIT \
+#define KV_HOST_INIT                                        \
 	((struct kv_host){.reader_tool = KV_LOADED_INIT,    \
 			  .processes_tool = KV_LOADED_INIT, \
 			  .asker = KV_ASKER_INIT})

@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "loop.h"
+
+#define FUSE_USE_VERSION 314
+#include <fuse_lowlevel.h>
+
+#include <errno.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+/* More of them than this end. */
+#define IDLE_THREADS 8
+
+/* What others may wait for a request that is watched, up to twice. */
+#define PATIENCE_NS 2000000
+
+static void *serve(void *arg);
+
+/* Signals are for the thread that runs the loop. */
+static int start(pthread_t *thread, void *(*run)(void *), void *arg)
+{
+	sigset_t set, old;
+	int rc;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGQUIT);
+	pthread_sigmask(SIG_BLOCK, &set, &old);
+	rc = pthread_create(thread, NULL, run, arg);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	return -rc;
+}
+
+/* --- with the lock held --- */
+
+static int add_thread(struct kv_loop *l)
+{
+	int rc;
+
+	if (l->n == KV_MAX_THREADS || l->has_ended)
+		return -EAGAIN;
+	rc = start(&l->threads[l->n], serve, l);
+	if (!rc)
+		l->n++;
+	return rc;
+}
+
+/* The calling thread is not waited for in the end. */
+static void leave(struct kv_loop *l)
+{
+	unsigned int i = 0;
+
+	while (!pthread_equal(l->threads[i], pthread_self()))
+		i++;
+	l->threads[i] = l->threads[--l->n];
+	pthread_detach(pthread_self());
+}
+
+static bool leads(const struct kv_loop *l)
+{
+	return l->is_led && pthread_equal(l->leader, pthread_self());
+}
+
+static void vacate(struct kv_loop *l)
+{
+	l->is_led = false;
+	if (l->idle)
+		pthread_cond_signal(&l->vacant);
+	else
+		add_thread(l); /* if it can't be: who is done first leads */
+}
+
+/* Watch the leader's request from now on. */
+static void start_timer(struct kv_loop *l)
+{
+	const struct itimerspec patience = {.it_value = {.tv_nsec = PATIENCE_NS}};
+
+	l->watched = l->request;
+	if (timerfd_settime(l->timer_fd, 0, &patience, NULL) == 0)
+		return;
+	l->watched = 0;
+	vacate(l);
+}
+
+/* --- who leads --- */
+
+/* Be the one, as soon as nobody else is. False: the thread is to end. */
+static bool lead(struct kv_loop *l)
+{
+	bool goes_on, waits;
+
+	pthread_mutex_lock(&l->lock);
+	waits = l->is_led && !leads(l) && !l->has_ended;
+	if (waits && l->idle == IDLE_THREADS) {
+		leave(l);
+		pthread_mutex_unlock(&l->lock);
+		return false;
+	}
+	l->idle += waits;
+	while (l->is_led && !leads(l) && !l->has_ended)
+		pthread_cond_wait(&l->vacant, &l->lock);
+	l->idle -= waits;
+	goes_on = !l->has_ended;
+	if (goes_on) {
+		l->leader = pthread_self();
+		l->is_led = true;
+		l->may_last = false;
+		l->request++;
+	}
+	pthread_mutex_unlock(&l->lock);
+	return goes_on;
+}
+
+void kv_loop_hand_over(struct kv_loop *l)
+{
+	pthread_mutex_lock(&l->lock);
+	if (leads(l))
+		vacate(l);
+	pthread_mutex_unlock(&l->lock);
+}
+
+/* A timer that runs already is left alone: to set it takes longer than many a request. */
+void kv_loop_watch(struct kv_loop *l)
+{
+	pthread_mutex_lock(&l->lock);
+	if (leads(l)) {
+		l->may_last = true;
+		if (!l->watched)
+			start_timer(l);
+	}
+	pthread_mutex_unlock(&l->lock);
+}
+
+static void time_is_up(struct kv_loop *l)
+{
+	uint64_t watched = l->watched;
+
+	l->watched = 0;
+	if (!l->is_led || !l->may_last)
+		return;
+	if (l->request == watched)
+		vacate(l);
+	else
+		start_timer(l); /* a later one, for how long is not known */
+}
+
+static void *watch(void *arg)
+{
+	struct kv_loop *l = arg;
+	uint64_t times;
+
+	for (;;) {
+		pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, NULL);
+		(void)!read(l->timer_fd, &times, sizeof(times));
+		pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
+		pthread_mutex_lock(&l->lock);
+		time_is_up(l);
+		pthread_mutex_unlock(&l->lock);
+	}
+	return NULL;
+}
+
+/* --- requests --- */
+
+/* Cancelled nowhere else, so that what a request holds is given back. */
+static int receive(struct kv_loop *l, struct fuse_buf *buf)
+{
+	int n;
+
+	pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, NULL);
+	n = fuse_session_receive_buf(l->session, buf);
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
+	return n;
+}
+
+static void free_buf(void *buf)
+{
+	free(((struct fuse_buf *)buf)->mem);
+}
+
+/* The result of the last one that was received: 0: unmounted. */
+static int serve_requests(struct kv_loop *l, struct fuse_buf *buf)
+{
+	int n = -EINTR;
+
+	while ((n > 0 || n == -EINTR) && lead(l)) {
+		n = receive(l, buf);
+		if (n > 0)
+			fuse_session_process_buf(l->session, buf);
+	}
+	return n;
+}
+
+static void *serve(void *arg)
+{
+	struct kv_loop *l = arg;
+	struct fuse_buf buf = {0};
+	int n;
+
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
+	pthread_cleanup_push(free_buf, &buf);
+	n = serve_requests(l, &buf);
+	if (n <= 0 && n != -EINTR) {
+		l->error = n;
+		fuse_session_exit(l->session);
+		sem_post(&l->end);
+	}
+	pthread_cleanup_pop(true);
+	return NULL;
+}
+
+static void end(pthread_t thread)
+{
+	pthread_cancel(thread);
+	pthread_join(thread, NULL);
+}
+
+static void end_threads(struct kv_loop *l)
+{
+	pthread_mutex_lock(&l->lock);
+	l->has_ended = true;
+	pthread_cond_broadcast(&l->vacant);
+	pthread_mutex_unlock(&l->lock);
+	for (unsigned int i = 0; i < l->n; i++)
+		end(l->threads[i]);
+}
+
+static int run(struct kv_loop *l)
+{
+	int rc;
+
+	pthread_mutex_lock(&l->lock);
+	rc = add_thread(l);
+	pthread_mutex_unlock(&l->lock);
+	/* A signal's handler ends the session, and the wait. */
+	while (!rc && !fuse_session_exited(l->session))
+		sem_wait(&l->end);
+	end_threads(l);
+	return rc ? rc : l->error;
+}
+
+int kv_loop_run(struct kv_loop *l, struct fuse_session *session)
+{
+	int rc;
+
+	*l = (struct kv_loop){.session = session, .timer_fd = -1};
+	l->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
+	if (l->timer_fd < 0)
+		return -errno;
+	pthread_mutex_init(&l->lock, NULL);
+	pthread_cond_init(&l->vacant, NULL);
+	sem_init(&l->end, 0, 0);
+	rc = start(&l->watch, watch, l);
+	if (!rc) {
+		rc = run(l);
+		end(l->watch);
+	}
+	fuse_session_reset(session);
+	sem_destroy(&l->end);
+	pthread_cond_destroy(&l->vacant);
+	pthread_mutex_destroy(&l->lock);
+	close(l->timer_fd);
+	return rc;
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Threads that serve a session. One leads: it waits for a request, answers it
+ * and waits for the next. The others are at slow requests, or idle.
+ *
+ * libfuse's own loop has all idle threads wait for a request, and the kernel
+ * wakes the one that has waited the longest, mostly on another CPU: it takes twice
+ * the time of a request to the thread that has answered the one before.
+ */
+#ifndef KVIEW_LOOP_H
+#define KVIEW_LOOP_H
+
+#include <pthread.h>
+#include <semaphore.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct fuse_session;
+
+#define KV_MAX_THREADS 64
+
+struct kv_loop {
+	struct fuse_session *session;
+	pthread_mutex_t lock;
+	pthread_cond_t vacant; /* nobody leads, or it has ended */
+	sem_t end;
+	pthread_t threads[KV_MAX_THREADS], leader, watch;
+	unsigned int n, idle;
+	uint64_t request; /* counts those of leaders */
+	uint64_t watched; /* the one that the timer began to run for, 0: it does not run */
+	int timer_fd;
+	bool is_led, has_ended;
+	bool may_last; /* the leader's request: it is watched */
+	int error;     /* -errno that ended it */
+};
+
+/**
+ * kv_loop_run() - serve until the session ends
+ *
+ * Return: 0 or -errno.
+ */
+int kv_loop_run(struct kv_loop *loop, struct fuse_session *session);
+
+/**
+ * kv_loop_hand_over() - the calling thread will be long at its request
+ *
+ * Another one leads from now on. Does nothing in a thread that does not lead.
+ */
+void kv_loop_hand_over(struct kv_loop *loop);
+
+/**
+ * kv_loop_watch() - it may be long
+ *
+ * Another one leads if the request is not answered within some milliseconds.
+ */
+void kv_loop_watch(struct kv_loop *loop);
+
+#endif
