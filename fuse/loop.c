@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 /* More of them than this end. */
-#define IDLE_THREADS 8
+#define IDLE_THREADS 6
 
 /* What others may wait for a request that is watched, up to twice. */
 #define PATIENCE_NS 2000000
