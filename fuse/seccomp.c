@@ -37,7 +37,6 @@ static const int allowed[] = {
 	SCMP_SYS(fstat),
 	SCMP_SYS(newfstatat),
 	SCMP_SYS(statx),
-	SCMP_SYS(pidfd_open),
 	/* memory */
 	SCMP_SYS(brk),
 	SCMP_SYS(mremap),
@@ -117,6 +116,7 @@ static const struct condition conditions[] = {
 	{SCMP_SYS(prctl), 0, IS(PR_SET_NAME)},
 	{SCMP_SYS(prlimit64), 2, UINT64_MAX, 0}, /* asked, not set */
 	{SCMP_SYS(tkill), 1, IS(0)},		 /* is that thread there? */
+	{SCMP_SYS(tgkill), 2, IS(0)},		 /* is that process? */
 	{SCMP_SYS(socket), 0, IS(AF_UNIX)},
 };
 

@@ -131,11 +131,8 @@ bool kv_kernel_capable(int cap)
 
 bool kv_kernel_has_process(pid_t pid)
 {
-	/* Without PIDFD_THREAD only a thread group leader can be opened. */
-	_cleanup_close_ int fd = (int)syscall(SYS_pidfd_open, pid, 0);
-
-	/* Descriptors may be short: that says nothing of the process. */
-	return fd >= 0 || (errno != ESRCH && errno != EINVAL && errno != ENOENT);
+	/* No signal, and to that thread of this very thread group: its leader. */
+	return syscall(SYS_tgkill, pid, pid, 0) == 0 || (errno != ESRCH && errno != EINVAL);
 }
 
 pid_t kv_kernel_process_of(pid_t tid)

@@ -185,7 +185,7 @@ static int signal_parent(void)
 
 static int signal_threads_of_parent(void)
 {
-	return told(syscall(SYS_tgkill, getppid(), getppid(), 0));
+	return told(syscall(SYS_tgkill, getppid(), getppid(), SIGURG));
 }
 
 static int end_thread_of_parent(void)
@@ -334,13 +334,24 @@ static int use_syslog(void)
 
 static int probe_threads(void)
 {
-	return told(syscall(SYS_tkill, gettid(), 0));
+	int rc = told(syscall(SYS_tkill, gettid(), 0));
+
+	return rc ? rc : told(syscall(SYS_tgkill, getppid(), getppid(), 0));
+}
+
+/* Of a program, if there were one. */
+static int call_programs(void)
+{
+	union bpf_attr attr = {.test.prog_fd = (uint32_t)-1};
+	int rc = told(syscall(SYS_bpf, BPF_PROG_TEST_RUN, &attr, sizeof(attr)));
+
+	return rc == EBADF ? 0 : rc;
 }
 
 static void what_serving_takes_goes_on(void **state)
 {
 	int (*const tries[])(void) = {use_threads, use_files, use_clocks, use_syslog,
-				      probe_threads};
+				      probe_threads, call_programs};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(tries); i++) {
