@@ -42,10 +42,11 @@ int kv_host_open(struct kv_host *host, const struct kv_policy *policy, bool with
 	host->policy = *policy;
 	if (!rc)
 		rc = ask_self(host, err);
-	if (!rc)
-		kv_asker_open(&host->asker, &host->self, types);
 	if (!rc && with_processes)
 		rc = kv_tool_open("tools/processes", types, &host->processes_tool, err);
+	/* libbpf reads all the kernel's types for it: too long for who asks once. */
+	if (!rc && with_processes)
+		kv_asker_open(&host->asker, &host->self, types);
 	host->overflow_uid = kv_kernel_overflow_id("uid");
 	host->overflow_gid = kv_kernel_overflow_id("gid");
 	if (!rc)

@@ -350,8 +350,8 @@ static int call_programs(void)
 
 static void what_serving_takes_goes_on(void **state)
 {
-	int (*const tries[])(void) = {use_threads, use_files, use_clocks, use_syslog,
-				      probe_threads, call_programs};
+	int (*const tries[])(void) = {use_threads, use_files,	  use_clocks,
+				      use_syslog,  probe_threads, call_programs};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(tries); i++) {
