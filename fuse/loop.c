@@ -14,7 +14,7 @@
 /* More of them than this end. */
 #define IDLE_THREADS 6
 
-/* What others may wait for a request that is watched, up to twice. */
+/* What others may wait for a request, up to twice. */
 #define PATIENCE_NS 2000000
 
 static void *serve(void *arg);
@@ -109,7 +109,7 @@ static bool lead(struct kv_loop *l)
 	if (goes_on) {
 		l->leader = pthread_self();
 		l->is_led = true;
-		l->may_last = false;
+		l->is_busy = false;
 		l->request++;
 	}
 	pthread_mutex_unlock(&l->lock);
@@ -125,14 +125,12 @@ void kv_loop_hand_over(struct kv_loop *l)
 }
 
 /* A timer that runs already is left alone: to set it takes longer than many a request. */
-void kv_loop_watch(struct kv_loop *l)
+static void begin_request(struct kv_loop *l)
 {
 	pthread_mutex_lock(&l->lock);
-	if (leads(l)) {
-		l->may_last = true;
-		if (!l->watched)
-			start_timer(l);
-	}
+	l->is_busy = true;
+	if (!l->watched)
+		start_timer(l);
 	pthread_mutex_unlock(&l->lock);
 }
 
@@ -141,7 +139,7 @@ static void time_is_up(struct kv_loop *l)
 	uint64_t watched = l->watched;
 
 	l->watched = 0;
-	if (!l->is_led || !l->may_last)
+	if (!l->is_led || !l->is_busy)
 		return;
 	if (l->request == watched)
 		vacate(l);
@@ -190,8 +188,10 @@ static int serve_requests(struct kv_loop *l, struct fuse_buf *buf)
 
 	while ((n > 0 || n == -EINTR) && lead(l)) {
 		n = receive(l, buf);
-		if (n > 0)
-			fuse_session_process_buf(l->session, buf);
+		if (n <= 0)
+			continue;
+		begin_request(l);
+		fuse_session_process_buf(l->session, buf);
 	}
 	return n;
 }

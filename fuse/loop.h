@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Threads that serve a session. One leads: it waits for a request, answers it
- * and waits for the next. The others are at slow requests, or idle.
+ * and waits for the next. The others are at slow requests, or idle: if one takes
+ * longer than some milliseconds another thread leads, so that none hangs the rest.
  *
  * libfuse's own loop has all idle threads wait for a request, and the kernel
  * wakes the one that has waited the longest, mostly on another CPU: it takes twice
@@ -30,7 +31,7 @@ struct kv_loop {
 	uint64_t watched; /* the one that the timer began to run for, 0: it does not run */
 	int timer_fd;
 	bool is_led, has_ended;
-	bool may_last; /* the leader's request: it is watched */
+	bool is_busy; /* the leader is at a request */
 	int error;     /* -errno that ended it */
 };
 
@@ -44,15 +45,9 @@ int kv_loop_run(struct kv_loop *loop, struct fuse_session *session);
 /**
  * kv_loop_hand_over() - the calling thread will be long at its request
  *
- * Another one leads from now on. Does nothing in a thread that does not lead.
+ * Another one leads from now on, and not only when some milliseconds have gone.
+ * Does nothing in a thread that does not lead.
  */
 void kv_loop_hand_over(struct kv_loop *loop);
-
-/**
- * kv_loop_watch() - it may be long
- *
- * Another one leads if the request is not answered within some milliseconds.
- */
-void kv_loop_watch(struct kv_loop *loop);
 
 #endif

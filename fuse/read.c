@@ -170,9 +170,7 @@ void kv_op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct f
 		answer_error(job, rc);
 		free(job);
 	}
-	if (rc > 0 && is_short(s, ino, size, off))
-		kv_loop_watch(&s->loop);
-	else if (rc > 0)
+	if (rc > 0 && !is_short(s, ino, size, off))
 		kv_loop_hand_over(&s->loop);
 	while (rc > 0 && job) {
 		uid_t uid = job->turn.uid;

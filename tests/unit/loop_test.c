@@ -50,16 +50,11 @@ void fuse_session_process_buf(struct fuse_session *se, const struct fuse_buf *bu
 	case 'h':
 		kv_loop_hand_over(&loop);
 		kv_loop_hand_over(&loop);
-		kv_loop_watch(&loop);
 		wait_at_gate();
 		break;
 	case 'w':
-		kv_loop_watch(&loop);
 		wait_at_gate();
 		break;
-	case 's': /* watched, and short */
-		kv_loop_watch(&loop);
-		/* fall through */
 	default:
 		fake.last = pthread_self();
 		fake.quick++;
@@ -160,7 +155,7 @@ static void short_requests_are_one_threads(void **state)
 	until(&fake.quick, 1);
 	first = fake.last;
 	for (int i = 2; i <= 50; i++) {
-		ask(i % 2 ? "q" : "s");
+		ask("q");
 		until(&fake.quick, i);
 		assert_true(pthread_equal(fake.last, first));
 	}
@@ -196,7 +191,7 @@ static void each_of_many_long_requests_is(void **state)
 {
 	(void)state;
 	for (int i = 1; i <= 20; i++) {
-		ask("sswq");
+		ask("qqwq");
 		until(&fake.quick, 3 * i);
 		until(&fake.slow, i);
 	}
