@@ -37,10 +37,9 @@ int kv_record_check(const struct kv_schema *schema, const void *p, size_t avail,
 	if (avail < head.len)
 		return 0;
 	room = head.len - schema->fixed;
-	for (unsigned int i = 0; i < schema->ncolumns; i++) {
-		if (schema->columns[i].type != KV_TYPE_STR)
-			continue;
-		rc = check_string(schema, &schema->columns[i], p, head.len, &room, err);
+	for (uint64_t left = schema->strings; left; left &= left - 1) {
+		rc = check_string(schema, &schema->columns[__builtin_ctzll(left)], p, head.len,
+				  &room, err);
 		if (rc)
 			return rc;
 	}

@@ -213,6 +213,8 @@ static int add_column(struct parser *p, const struct btf_type *record, const str
 	s->ncolumns++; /* from here on kv_schema_free() frees it */
 	if (rc)
 		return rc;
+	if (col->type == KV_TYPE_STR)
+		s->strings |= UINT64_C(1) << (s->ncolumns - 1);
 	col->off = (uint16_t)(bit / 8);
 	if (bit / 8 + col->size > s->fixed)
 		return kv_err_set(p->err, -EINVAL, "column '%s' lies outside its record", name);

@@ -33,8 +33,11 @@ struct kv_schema {
 	char *since;	/* first kernel that has the iterator, "" if not said */
 	uint16_t fixed; /* bytes of a record's fixed part */
 	unsigned int ncolumns;
+	uint64_t strings; /* 1 << index of each KV_TYPE_STR column: what records are checked for */
 	struct kv_column columns[KV_MAX_COLUMNS];
 };
+
+_Static_assert(KV_MAX_COLUMNS <= 64, "kv_schema.strings has a bit for each column");
 
 /**
  * kv_schema_from_btf() - find the record struct and read its columns

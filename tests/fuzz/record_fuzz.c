@@ -30,6 +30,7 @@ static void add_column(struct kv_schema *s, struct input *in, uint16_t *at)
 		col->none = col->has_none ? (int8_t)in_8(in) : 0;
 	}
 	*at += col->size;
+	s->strings |= (uint64_t)(col->type == KV_TYPE_STR) << s->ncolumns;
 	s->ncolumns++;
 }
 

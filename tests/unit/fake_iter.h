@@ -197,6 +197,7 @@ static struct kv_schema fake_schema = {
 	.since = (char *)"",
 	.fixed = FAKE_FIXED,
 	.ncolumns = 2,
+	.strings = 1 << 1,
 	.columns =
 		{
 			{.name = (char *)"n",

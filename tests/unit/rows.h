@@ -45,6 +45,7 @@ static inline struct kv_column *row_column(struct row *r, const char *name, enum
 		.size = size,
 		.width = (uint16_t)strlen(name),
 	};
+	r->schema.strings |= (uint64_t)(type == KV_TYPE_STR) << (r->schema.ncolumns - 1);
 	r->at += size;
 	row_set_len(r, r->len);
 	return col;
