@@ -6,15 +6,15 @@
 #include <string.h>
 
 #include "render/number.h"
+#include "render/plain.h"
 #include "render/render.h"
 
-/* Leading and trailing blanks as well: some readers strip them. */
-static bool needs_quotes(struct kv_string s)
+static inline uint64_t special(uint64_t word)
 {
-	for (size_t i = 0; i < s.len; i++)
-		if (s.data[i] == '"' || s.data[i] == ',' || s.data[i] == '\n' || s.data[i] == '\r')
-			return true;
-	return s.len && (s.data[0] == ' ' || s.data[s.len - 1] == ' ');
+	uint64_t low = word & ~KV_TOPS;
+
+	return ~(word | (kv_differ(low, '"') & kv_differ(low, ',') & kv_differ(low, '\n') &
+			 kv_differ(low, '\r')));
 }
 
 static char *put_quoted(char *out, struct kv_string s)
@@ -33,9 +33,10 @@ static char *put_string(char *out, struct kv_string s)
 {
 	if (!s.data || !s.len)
 		return out;
-	if (needs_quotes(s))
+	/* Leading and trailing blanks want quotes as well: some readers strip them. */
+	if (s.data[0] == ' ' || s.data[s.len - 1] == ' ' ||
+	    kv_copy_plain(out, s.data, s.len, special) < s.len)
 		return put_quoted(out, s);
-	memcpy(out, s.data, s.len);
 	return out + s.len;
 }
 
@@ -54,7 +55,7 @@ static char *csv_row(const struct kv_plan *plan, const void *record, char *out)
 			uint64_t v = kv_record_number(col, record);
 
 			if (!kv_record_is_none(col, v))
-				out = kv_put_number(out, col, v);
+				out = kv_put_number(out, col, v, 0);
 		}
 	}
 	if (out == row) { /* a bare line end would be no row at all */

@@ -4,6 +4,7 @@
 
 #include "base/utf8.h"
 #include "render/number.h"
+#include "render/plain.h"
 #include "render/render.h"
 
 static char *put_text(char *out, const char *text)
@@ -34,9 +35,12 @@ static char *put_control(char *out, unsigned char c)
 	return out;
 }
 
-static bool is_plain(unsigned char c)
+static inline uint64_t special(uint64_t word)
 {
-	return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
+	uint64_t low = word & ~KV_TOPS;
+
+	return word | kv_above(low, 0x7e) |
+	       ~(kv_above(low, 0x1f) & kv_differ(low, '"') & kv_differ(low, '\\'));
 }
 
 static char *put_string(char *out, struct kv_string s)
@@ -44,13 +48,13 @@ static char *put_string(char *out, struct kv_string s)
 	const unsigned char *p = s.data, *end = p + s.len;
 
 	*out++ = '"';
-	while (p < end) {
-		size_t n;
+	for (;;) {
+		size_t n = kv_copy_plain(out, p, (size_t)(end - p), special);
 
-		if (is_plain(*p)) {
-			*out++ = (char)*p++;
-			continue;
-		}
+		out += n;
+		p += n;
+		if (p == end)
+			break;
 		if (*p < 0x80) {
 			out = put_control(out, *p++);
 			continue;
@@ -82,21 +86,24 @@ static char *put_value(char *out, const struct kv_column *col, const void *recor
 	if (kv_record_is_none(col, v))
 		return put_text(out, "null");
 	if (kv_column_is_number(col))
-		return kv_put_number(out, col, v);
+		return kv_put_number(out, col, v, 0);
 	*out++ = '"';
-	out = kv_put_number(out, col, v);
+	out = kv_put_number(out, col, v, 0);
 	*out++ = '"';
 	return out;
 }
 
 static char *json_row(const struct kv_plan *plan, const void *record, char *out)
 {
+	char *row = out;
+
 	for (unsigned int i = 0; i < plan->ncolumns; i++) {
-		out = put_text(out, i ? ",\"" : "{\"");
-		out = put_text(out, plan->columns[i]->name);
-		out = put_text(out, "\":");
-		out = put_value(out, plan->columns[i], record);
+		const struct kv_key *key = &plan->keys[i];
+
+		memcpy(out, key->text, sizeof(key->text));
+		out = put_value(out + key->len, plan->columns[i], record);
 	}
+	*row = '{';
 	return put_text(out, "}\n");
 }
 

@@ -22,12 +22,32 @@ const struct kv_format *kv_format_find(const char *name)
 	return NULL;
 }
 
-void kv_plan_all(struct kv_plan *plan, const struct kv_schema *schema)
+static void begin_plan(struct kv_plan *plan, const struct kv_schema *schema)
 {
 	plan->schema = schema;
-	plan->ncolumns = schema->ncolumns;
+	plan->ncolumns = 0;
+	plan->header_bound = 2 + KV_BLANKS;
+}
+
+static void add_column(struct kv_plan *plan, const struct kv_column *col)
+{
+	struct kv_key *key = &plan->keys[plan->ncolumns];
+	size_t n = strlen(col->name);
+
+	_Static_assert(KV_COLUMN_NAME - 1 + 4 <= sizeof(key->text), "a key fits");
+	memcpy(key->text, ",\"", 2);
+	memcpy(key->text + 2, col->name, n);
+	memcpy(key->text + 2 + n, "\":", 2);
+	key->len = (uint8_t)(n + 4);
+	plan->header_bound += col->width + KV_COLUMN_NAME + 1u;
+	plan->columns[plan->ncolumns++] = col;
+}
+
+void kv_plan_all(struct kv_plan *plan, const struct kv_schema *schema)
+{
+	begin_plan(plan, schema);
 	for (unsigned int i = 0; i < schema->ncolumns; i++)
-		plan->columns[i] = &schema->columns[i];
+		add_column(plan, &schema->columns[i]);
 }
 
 static int pick_one(struct kv_plan *plan, const char *name, size_t len, struct kv_err *err)
@@ -43,15 +63,14 @@ static int pick_one(struct kv_plan *plan, const char *name, size_t len, struct k
 		if (plan->columns[j] == &plan->schema->columns[i])
 			return kv_err_set(err, -EINVAL, "column '%.*s' is named twice", (int)len,
 					  name);
-	plan->columns[plan->ncolumns++] = &plan->schema->columns[i];
+	add_column(plan, &plan->schema->columns[i]);
 	return 0;
 }
 
 int kv_plan_pick(struct kv_plan *plan, const struct kv_schema *schema, const char *list,
 		 struct kv_err *err)
 {
-	plan->schema = schema;
-	plan->ncolumns = 0;
+	begin_plan(plan, schema);
 	for (;;) {
 		size_t len = strcspn(list, ",");
 		int rc = pick_one(plan, list, len, err);
@@ -66,11 +85,7 @@ int kv_plan_pick(struct kv_plan *plan, const struct kv_schema *schema, const cha
 
 size_t kv_header_bound(const struct kv_plan *plan)
 {
-	size_t n = 2;
-
-	for (unsigned int i = 0; i < plan->ncolumns; i++)
-		n += plan->columns[i]->width + KV_COLUMN_NAME + 1u;
-	return n;
+	return plan->header_bound;
 }
 
 /*

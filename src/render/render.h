@@ -12,10 +12,18 @@
 #include "schema/record.h"
 #include "schema/schema.h"
 
+/* A column's name as JSON has it before the value: `,"name":`. */
+struct kv_key {
+	uint8_t len;
+	char text[31]; /* copied whole: that takes no call */
+};
+
 /* Which columns, in which order: made once per open file or command. */
 struct kv_plan {
 	const struct kv_schema *schema; /* must outlive the plan */
 	unsigned int ncolumns;
+	size_t header_bound;
+	struct kv_key keys[KV_MAX_COLUMNS];
 	const struct kv_column *columns[KV_MAX_COLUMNS];
 };
 

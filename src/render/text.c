@@ -7,13 +7,8 @@
 
 #include "base/utf8.h"
 #include "render/number.h"
+#include "render/plain.h"
 #include "render/render.h"
-
-static char *put_padding(char *out, size_t n)
-{
-	memset(out, ' ', n);
-	return out + n;
-}
 
 static char *put_octal(char *out, unsigned char c)
 {
@@ -24,9 +19,11 @@ static char *put_octal(char *out, unsigned char c)
 	return out;
 }
 
-static bool is_plain(unsigned char c)
+static inline uint64_t special(uint64_t word)
 {
-	return c > 0x20 && c < 0x7f && c != '\\';
+	uint64_t low = word & ~KV_TOPS;
+
+	return word | kv_above(low, 0x7e) | ~(kv_above(low, 0x20) & kv_differ(low, '\\'));
 }
 
 /* Returns the end; @columns grows by the characters a terminal shows. */
@@ -34,14 +31,14 @@ static char *put_escaped(char *out, struct kv_string s, size_t *columns)
 {
 	const unsigned char *p = s.data, *end = p + s.len;
 
-	while (p < end) {
-		size_t n;
+	for (;;) {
+		size_t n = kv_copy_plain(out, p, (size_t)(end - p), special);
 
-		if (is_plain(*p)) {
-			*out++ = (char)*p++;
-			++*columns;
-			continue;
-		}
+		out += n;
+		p += n;
+		*columns += n;
+		if (p == end)
+			return out;
 		n = *p >= 0x80 ? kv_utf8_length(p, (size_t)(end - p)) : 0;
 		if (!n) {
 			out = put_octal(out, *p++);
@@ -53,7 +50,6 @@ static char *put_escaped(char *out, struct kv_string s, size_t *columns)
 		p += n;
 		++*columns;
 	}
-	return out;
 }
 
 static char *put_string(char *out, struct kv_string s, size_t *columns)
@@ -70,23 +66,16 @@ static char *put_string(char *out, struct kv_string s, size_t *columns)
 	return put_escaped(out, s, columns);
 }
 
-static char *put_right(char *out, const char *digits, size_t n, size_t width)
-{
-	if (n < width)
-		out = put_padding(out, width - n);
-	memcpy(out, digits, n);
-	return out + n;
-}
-
 /* Hex, octal and devices line up by their digits like any number. */
 static char *number_field(char *out, const struct kv_column *col, const void *record)
 {
 	uint64_t v = kv_record_number(col, record);
-	char digits[KV_NUMBER_MAX];
 
-	if (kv_record_is_none(col, v))
-		return put_right(out, "-", 1, col->width);
-	return put_right(out, digits, (size_t)(kv_put_number(digits, col, v) - digits), col->width);
+	if (!kv_record_is_none(col, v))
+		return kv_put_number(out, col, v, col->width);
+	out = kv_put_blanks(out, col->width - 1u);
+	*out = '-';
+	return out + 1;
 }
 
 static char *string_field(char *out, const struct kv_column *col, const void *record, bool last)
@@ -95,7 +84,7 @@ static char *string_field(char *out, const struct kv_column *col, const void *re
 
 	out = put_string(out, kv_record_string(col, record), &columns);
 	if (!last && columns < col->width)
-		out = put_padding(out, col->width - columns);
+		out = kv_put_blanks(out, col->width - columns);
 	return out;
 }
 
@@ -130,10 +119,10 @@ static char *text_header(const struct kv_plan *plan, char *out)
 		if (i)
 			*out++ = ' ';
 		if (col->type <= KV_TYPE_INT)
-			out = put_padding(out, pad);
+			out = kv_put_blanks(out, pad);
 		out = put_upper(out, col->name);
 		if (col->type > KV_TYPE_INT && i + 1 < plan->ncolumns)
-			out = put_padding(out, pad);
+			out = kv_put_blanks(out, pad);
 	}
 	*out++ = '\n';
 	return out;

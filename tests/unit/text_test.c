@@ -78,6 +78,25 @@ static void every_single_byte_is_spelled_as_promised(void **state)
 	}
 }
 
+/* Words are copied whole, whatever the length: the byte behind them is none of theirs. */
+static void a_blank_is_found_at_every_place_of_every_length(void **state)
+{
+	(void)state;
+	for (size_t n = 1; n <= 40; n++) {
+		for (size_t at = 0; at <= n; at++) {
+			char bytes[48], want[64];
+
+			memset(bytes, 'x', sizeof(bytes));
+			memset(want, 'x', sizeof(want));
+			bytes[at] = ' '; /* at @n it lies behind */
+			if (at < n)
+				memcpy(want + at, "\\040", 4);
+			want[at < n ? n + 3 : n] = '\n';
+			assert_text(bytes, n, want, (at < n ? n + 3 : n) + 1);
+		}
+	}
+}
+
 static void characters_of_other_scripts_stay(void **state)
 {
 	(void)state;
@@ -305,6 +324,7 @@ int main(void)
 		cmocka_unit_test(nul_is_escaped),
 		cmocka_unit_test(a_quote_stays),
 		cmocka_unit_test(every_single_byte_is_spelled_as_promised),
+		cmocka_unit_test(a_blank_is_found_at_every_place_of_every_length),
 		cmocka_unit_test(characters_of_other_scripts_stay),
 		cmocka_unit_test(bytes_that_are_not_utf8_are_escaped_each),
 		cmocka_unit_test(a_character_cut_by_the_end_is_escaped),
