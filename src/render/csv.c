@@ -29,7 +29,8 @@ static char *put_quoted(char *out, struct kv_string s)
 	return out;
 }
 
-static char *put_string(char *out, struct kv_string s)
+/* Apart, so that the loop over numbers keeps its registers. */
+static __attribute__((noinline)) char *put_string(char *out, struct kv_string s)
 {
 	if (!s.data || !s.len)
 		return out;

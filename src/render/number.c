@@ -44,6 +44,10 @@ static char *put_digits(char *out, uint64_t digits, unsigned int skip)
 	return out + 8 - skip;
 }
 
+/*
+ * More than 8 digits. This and other rare cases stand apart, so that they cost
+ * the usual ones no registers.
+ */
 static __attribute__((noinline)) char *put_long(char *out, uint64_t v, unsigned int n)
 {
 	if (n > 16) {
@@ -61,8 +65,12 @@ static inline char *put_decimal(char *out, uint64_t v, unsigned int n)
 {
 	if (n > 8)
 		return put_long(out, v, n);
-	if (n > 1)
+	if (n > 2)
 		return put_digits(out, split_decimal((uint32_t)v), 8 - n);
+	if (n == 2) {
+		*out++ = (char)('0' + v / 10);
+		v %= 10;
+	}
 	*out = (char)('0' + v);
 	return out + 1;
 }

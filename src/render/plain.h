@@ -44,7 +44,7 @@ static inline uint64_t kv_load_few(const unsigned char *p, size_t n)
 	return p[0] | (uint64_t)p[n / 2] << n / 2 * 8 | (uint64_t)p[n - 1] << (n - 1) * 8;
 }
 
-/* A test: top bits of bytes that need an escape; the other bits mean nothing. */
+/* Which bytes of a word need an escape: their top bits tell, the other bits mean nothing. */
 typedef uint64_t kv_special(uint64_t word);
 
 /* Bytes of a word before the first that is special: 8 for none is. */

@@ -22,7 +22,7 @@ struct kv_key {
 struct kv_plan {
 	const struct kv_schema *schema; /* must outlive the plan */
 	unsigned int ncolumns;
-	size_t header_bound;
+	size_t header_bound; /* see kv_header_bound() */
 	struct kv_key keys[KV_MAX_COLUMNS];
 	const struct kv_column *columns[KV_MAX_COLUMNS];
 };

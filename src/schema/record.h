@@ -31,23 +31,24 @@ int kv_record_check(const struct kv_schema *schema, const void *p, size_t avail,
 static inline uint64_t kv_record_number(const struct kv_column *col, const void *record)
 {
 	const char *p = (const char *)record + col->off;
+	bool is_signed = col->type == KV_TYPE_INT;
 	uint64_t u64;
 	uint32_t u32;
 	uint16_t u16;
 
-	switch (col->size) {
-	case 8:
+	if (col->size == 4) {
+		memcpy(&u32, p, 4);
+		return is_signed ? (uint64_t)(int32_t)u32 : u32;
+	}
+	if (col->size == 8) {
 		memcpy(&u64, p, 8);
 		return u64;
-	case 4:
-		memcpy(&u32, p, 4);
-		return col->type == KV_TYPE_INT ? (uint64_t)(int32_t)u32 : u32;
-	case 2:
-		memcpy(&u16, p, 2);
-		return col->type == KV_TYPE_INT ? (uint64_t)(int16_t)u16 : u16;
-	default:
-		return col->type == KV_TYPE_INT ? (uint64_t)(int8_t)*p : (uint8_t)*p;
 	}
+	if (col->size == 2) {
+		memcpy(&u16, p, 2);
+		return is_signed ? (uint64_t)(int16_t)u16 : u16;
+	}
+	return is_signed ? (uint64_t)(int8_t)*p : (uint8_t)*p;
 }
 
 /* kv_record_is_none() - @v, from kv_record_number(), means "no value" */
