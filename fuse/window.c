@@ -49,17 +49,18 @@ static int grow(struct kv_window *w, size_t cap)
 	return 0;
 }
 
-/* Small files stay small: grow in steps to the full size, then only for a huge row. */
+/*
+ * Small files stay small. Others get the full size in one step: pages that are
+ * not reached cost nothing. Only a huge row needs more.
+ */
 static size_t wanted_cap(const struct kv_window *w, size_t n)
 {
 	size_t full = KV_WINDOW_KEEP + (n > KV_WINDOW_SLACK ? n : KV_WINDOW_SLACK);
-	size_t used = (size_t)(w->end - w->start) + n, cap = w->cap ? w->cap : FIRST_CAP;
+	size_t used = (size_t)(w->end - w->start) + n;
 
-	while (cap < used && cap < full)
-		cap *= 4;
-	if (cap > full)
-		cap = w->cap > full ? w->cap : full;
-	return cap;
+	if (used <= FIRST_CAP && w->cap <= FIRST_CAP)
+		return FIRST_CAP;
+	return w->cap > full ? w->cap : full;
 }
 
 char *kv_window_reserve(struct kv_window *w, size_t n)

@@ -10,9 +10,12 @@
 #include <stdint.h>
 #include <sys/uio.h>
 
-/* Bytes before the end that are always there; the slack above it holds a row. */
+/*
+ * Bytes before the end that are always there; the slack above it holds a row.
+ * Together with malloc's own bytes they fill pages.
+ */
 #define KV_WINDOW_KEEP (128u << 10)
-#define KV_WINDOW_SLACK (8u << 10)
+#define KV_WINDOW_SLACK ((8u << 10) - 64)
 
 struct kv_window {
 	char *ring;	     /* NULL until the first byte */
