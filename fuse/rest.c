@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "rest.h"
 
+#include <malloc.h>
 #include <time.h>
 
 #include "file.h"
@@ -25,6 +26,8 @@ static void *look_after(void *arg)
 		time_t before = until.tv_sec - IDLE_SECONDS;
 
 		kv_handles_each(rest->files, let_rest, &before);
+		/* What was freed amid the heap is the system's again as well. */
+		malloc_trim(0);
 		until.tv_sec += EVERY_SECONDS;
 		while (!rest->is_over &&
 		       pthread_cond_timedwait(&rest->wake, &rest->lock, &until) == 0)
