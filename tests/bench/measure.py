@@ -98,12 +98,21 @@ class Waiting:
             self.process.kill()
 
 
-def status_kib(pid, field):
-    with open(f"/proc/{pid}/status", encoding="utf-8", errors="replace") as f:
+def _kib(path, field):
+    with open(path, encoding="utf-8", errors="replace") as f:
         for line in f:
             if line.startswith(field + ":"):
                 return int(line.split()[1])
-    raise Failed(f"/proc/{pid}/status has no {field}")
+    raise Failed(f"{path} has no {field}")
+
+
+def status_kib(pid, field):
+    return _kib(f"/proc/{pid}/status", field)
+
+
+def pss_kib(pid):
+    """Proportional set size: a page that n processes map counts 1/n in each."""
+    return _kib(f"/proc/{pid}/smaps_rollup", "Pss")
 
 
 def reset_peak(pid):

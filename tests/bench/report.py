@@ -29,7 +29,7 @@ TIMES_MS = {
     "head -1 task_file": 5,
 }
 
-# At most so many KiB of resident memory.
+# At most so many KiB of memory: proportional set size, holder and worker.
 MEMORY_KIB = {
     "idle": (None, 6144),
     "64 files being read": (16384, 12288),
