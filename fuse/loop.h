@@ -32,7 +32,7 @@ struct kv_loop {
 	int timer_fd;
 	bool is_led, has_ended;
 	bool is_busy; /* the leader is at a request */
-	int error;     /* -errno that ended it */
+	int error;    /* -errno that ended it */
 };
 
 /**

@@ -292,12 +292,17 @@ const char *kv_types_path(struct kv_types *types)
 		return types->path;
 	keep_memory();
 	types->fd = make_file();
-	kernel = types->fd < 0 || types->btf ? NULL : read_kernel();
-	if (types->fd < 0 || (!types->btf && (!kernel || take_kernel(types, kernel) < 0))) {
+	snprintf(types->path, sizeof(types->path), "/proc/self/fd/%d", types->fd);
+	/* Without /proc it has no name. */
+	if (access(types->path, R_OK) < 0) {
 		kv_types_drop(types);
 		return NULL;
 	}
-	snprintf(types->path, sizeof(types->path), "/proc/self/fd/%d", types->fd);
+	kernel = types->btf ? NULL : read_kernel();
+	if (!types->btf && (!kernel || take_kernel(types, kernel) < 0)) {
+		kv_types_drop(types);
+		return NULL;
+	}
 	return types->path;
 }
 

@@ -40,6 +40,7 @@ static const char *const names[] = {
 	[BPF_PROG_LOAD] = "PROG_LOAD",
 	[BPF_OBJ_PIN] = "OBJ_PIN",
 	[BPF_OBJ_GET] = "OBJ_GET",
+	[BPF_PROG_TEST_RUN] = "PROG_TEST_RUN",
 	[BPF_LINK_CREATE] = "LINK_CREATE",
 	[BPF_ITER_CREATE] = "ITER_CREATE",
 #define FORK (BPF_ITER_CREATE + 1)

@@ -91,13 +91,11 @@ passing() {
 
 @test "bpf(2) failing in the worker: readers and the log are told, and it goes on" {
 	faulty_front
-	passing "LINK_CREATE $ENOMEM" "Cannot allocate memory" "can't identify the reader"
-	passing "LINK_CREATE $EMFILE" "Too many open files" "can't identify the reader"
-	passing "LINK_CREATE $EPERM" "Permission denied" "can't identify the reader.*not permitted"
-	# The first is the reader's, the second the view's.
-	passing "ITER_CREATE $ENOMEM 2" "Cannot allocate memory" "can't run view 'task_file'"
-	passing "ITER_CREATE $EPERM 2" "Input/output error" "can't run view 'task_file'"
-	passing "iter $EAGAIN 1 1000" "Permission denied" "can't identify the reader.*temporarily"
+	passing "PROG_TEST_RUN $ENOMEM" "Cannot allocate memory" "can't identify the reader"
+	passing "PROG_TEST_RUN $EMFILE" "Too many open files" "can't identify the reader"
+	passing "PROG_TEST_RUN $EPERM" "Permission denied" "can't identify the reader.*not permitted"
+	passing "ITER_CREATE $ENOMEM" "Cannot allocate memory" "can't run view 'task_file'"
+	passing "ITER_CREATE $EPERM" "Input/output error" "can't run view 'task_file'"
 	passing "MAP_UPDATE_ELEM $ENOMEM" "Input/output error" "can't register as a reader"
 	[ "$(value restarts)" -eq 0 ]
 	down
@@ -106,7 +104,7 @@ passing() {
 @test "a thousand failures are a few lines of the log" {
 	local files
 	faulty_front
-	rules "LINK_CREATE $ENOMEM"
+	rules "PROG_TEST_RUN $ENOMEM"
 	mapfile -t files < <(yes "$MNT/task" | head -n 1000)
 	run -1 timeout 20 cat "${files[@]}"
 	[ "$(wc -l <"$DIR/rules.hits")" -ge 1000 ]
@@ -119,7 +117,7 @@ passing() {
 	local error
 	faulty_front
 	for error in $EIO $ENOMEM; do
-		rules "iter $error 4"
+		rules "iter $error 2"
 		run ! --separate-stderr timeout 20 cat "$MNT/csv/task_vma.csv"
 		was_hit
 		[ ${#lines[@]} -gt 10 ]
@@ -127,7 +125,7 @@ passing() {
 	done
 	# These are no failure: it goes on where it was.
 	for error in $EAGAIN $EINTR; do
-		rules "iter $error 3 8"
+		rules "iter $error 1 8"
 		timeout 20 cat "$MNT/csv/kmem_cache.csv" >"$DIR/out"
 		was_hit
 		rules
@@ -135,7 +133,7 @@ passing() {
 			<(cut -d , -f 1 "$MNT/csv/kmem_cache.csv" | sort)
 	done
 	# Unless there is no end of it.
-	rules "iter $EAGAIN 3"
+	rules "iter $EAGAIN 1"
 	fails_with "Input/output error" cat "$MNT/task_vma"
 	said "view 'task_vma' makes no progress"
 	rules
@@ -232,7 +230,7 @@ open_many() {
 	done
 	limit "$WORKER" --nofile=$fd:
 	fails_with "Too many open files" cat "$MNT/task"
-	said "can't identify the reader.*Too many open files"
+	said "can't run view 'task'.*Too many open files"
 	limit "$WORKER" --nofile=1024:
 	serves
 	[ "$(pgrep -P "$HOLDER")" = "$WORKER" ]
