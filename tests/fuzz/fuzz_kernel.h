@@ -63,6 +63,7 @@ static struct kv_schema row_schema = {
 	.since = (char *)"",
 	.fixed = ROW_FIXED,
 	.ncolumns = 2,
+	.strings = 1 << 1,
 	.columns =
 		{
 			{.name = (char *)"n",
