@@ -18,16 +18,19 @@
 
 /*
  * What a worker had begun when it crashed is for the next. If two in a row
- * crash as soon as they have started, that may come of just that: then it fails.
+ * crash as soon as they have started, that may come of just that: then it
+ * fails; also before the last one but one, if that one was short-lived.
  */
 #define EARLY_MS 20
 #define MAX_EARLY 2
+#define SHORT_LIVED_MS 1000
 
 /* A worker that was told to end, and is stuck in the kernel's iterator, is killed. */
 #define END_TIMEOUT_MS 2000
 
 /* So is one that is stopped for longer: all who use the mount would wait as long. */
 #define STOPPED_TIMEOUT_MS 1000
+#define KILL_AGAIN_MS 1000
 
 /* No process or memory for the next worker may be had soon; who uses the mount waits. */
 #define START_AGAIN_MS 100
@@ -71,7 +74,8 @@ enum order {
 struct events {
 	sigset_t before; /* the signals that were blocked */
 	int signals;	 /* signalfd of a worker's end and of those that end us */
-	int ready;	 /* where the first worker says that the mount answers; -1: it did */
+	int ready;	 /* where a worker says that the mount answers; -1: none is to */
+	bool is_told;	 /* that it does */
 };
 
 static int open_events(struct events *e)
@@ -96,13 +100,13 @@ static void close_events(struct events *e)
 	sigprocmask(SIG_SETMASK, &e->before, NULL);
 }
 
-/* The first worker has a pipe to say that it serves; later ones do so at once. */
-static pid_t start_worker(struct kv_mounted *m, struct events *e, bool is_first)
+/* Until one has said that the mount answers each has a pipe to do so. */
+static pid_t start_worker(struct kv_mounted *m, struct events *e)
 {
 	int pipefd[2] = {-1, -1};
 	pid_t pid;
 
-	if (is_first && pipe2(pipefd, O_CLOEXEC) < 0)
+	if (!e->is_told && pipe2(pipefd, O_CLOEXEC) < 0)
 		return -errno;
 	fflush(NULL);
 	pid = fork();
@@ -129,8 +133,10 @@ static void take_ready(struct kv_mounted *m, struct events *e)
 {
 	char byte;
 
-	if (read(e->ready, &byte, 1) == 1)
+	if (read(e->ready, &byte, 1) == 1) {
+		e->is_told = true;
 		m->on_ready(m);
+	}
 	kv_closep(&e->ready);
 	e->ready = -1;
 }
@@ -170,6 +176,8 @@ static bool has_worker_ended(pid_t worker, int *status, int *patience)
 		if (patience)
 			*patience = WIFSTOPPED(*status) ? STOPPED_TIMEOUT_MS : -1;
 	}
+	if (pid < 0)
+		*status = SIGKILL; /* as waitpid() would say; somebody else has waited for it */
 	return pid < 0;
 }
 
@@ -179,23 +187,34 @@ static bool has_worker_ended(pid_t worker, int *status, int *patience)
  */
 static int wait_worker(struct kv_mounted *m, struct events *e, pid_t worker, enum order *order)
 {
+	long deadline = 0;
 	int status = 0, ms = -1;
 
 	while (!has_worker_ended(worker, &status, *order == SERVE ? &ms : NULL)) {
 		enum order new = wait_event(m, e, ms);
 
-		if (new == LATE) {
-			kill(worker, SIGKILL);
-			ms = -1;
-		} else if (new != SERVE) {
+		/* The first order stands: a mount that is handed over is not ours to end. */
+		if (*order == SERVE && (new == END || new == HAND_OVER)) {
 			*order = new;
-			ms = new == HAND_OVER ? KV_HAND_OVER_MS : END_TIMEOUT_MS;
+			deadline = now_ms() + (new == END ? END_TIMEOUT_MS : KV_HAND_OVER_MS);
 			kill(worker, SIGTERM);
+		} else if (new == LATE) {
+			kill(worker, SIGKILL);
 		}
+		if (*order != SERVE)
+			ms = deadline > now_ms() ? (int)(deadline - now_ms()) : KILL_AGAIN_MS;
+		else if (new == LATE)
+			ms = -1;
 	}
 	if (e->ready >= 0) /* it served, and ended before we looked; or never did */
 		take_ready(m, e);
 	return status;
+}
+
+/* May it crash the next one too, what the last had begun? */
+static bool is_doubtful(const struct crashes *c, unsigned int n, long lived_ms)
+{
+	return c->early >= MAX_EARLY || (n == MAX_CRASHES - 1 && lived_ms < SHORT_LIVED_MS);
 }
 
 /* After a crash: 0: another worker is to be started. */
@@ -215,10 +234,11 @@ static int consider_crash(struct kv_mounted *m, struct crashes *crashes, int sta
 	if (n == MAX_CRASHES)
 		return kv_err_set(err, -EIO,
 				  "the mount on '%s' is given up: its worker %s, %d times "
-				  "within %d seconds",
-				  m->mountpoint, what, MAX_CRASHES, CRASHES_WITHIN);
+				  "within %d seconds%s%s",
+				  m->mountpoint, what, MAX_CRASHES, CRASHES_WITHIN,
+				  *m->server.shared->why ? "; " : "", m->server.shared->why);
 	crashes->early = lived_ms < EARLY_MS ? crashes->early + 1 : 0;
-	rc = kv_connection_pass_on(&m->connection, crashes->early < MAX_EARLY);
+	rc = kv_connection_pass_on(&m->connection, !is_doubtful(crashes, n, lived_ms));
 	if (rc)
 		return kv_err_errno(err, rc, "can't go on after the worker %s", what);
 	m->server.log("the worker %s; the mount goes on with another", what);
@@ -230,7 +250,7 @@ static int consider_crash(struct kv_mounted *m, struct crashes *crashes, int sta
 static pid_t insist_on_worker(struct kv_mounted *m, struct events *e, bool is_first,
 			      enum order *order)
 {
-	pid_t worker = start_worker(m, e, is_first);
+	pid_t worker = start_worker(m, e);
 
 	if (worker < 0 && !is_first)
 		m->server.log("can't start a worker: %s; trying on", strerror(-worker));
@@ -241,7 +261,7 @@ static pid_t insist_on_worker(struct kv_mounted *m, struct events *e, bool is_fi
 			*order = new;
 			break;
 		}
-		worker = start_worker(m, e, is_first);
+		worker = start_worker(m, e);
 	}
 	return worker;
 }

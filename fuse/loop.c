@@ -237,9 +237,14 @@ static int run(struct kv_loop *l)
 	pthread_mutex_lock(&l->lock);
 	rc = add_thread(l);
 	pthread_mutex_unlock(&l->lock);
-	/* A signal's handler ends the session, and the wait. */
-	while (!rc && !fuse_session_exited(l->session))
-		sem_wait(&l->end);
+	/* A signal's handler ends the session, and the wait; or comes just before that. */
+	while (!rc && !fuse_session_exited(l->session)) {
+		struct timespec soon;
+
+		clock_gettime(CLOCK_REALTIME, &soon);
+		soon.tv_sec++;
+		sem_timedwait(&l->end, &soon);
+	}
 	end_threads(l);
 	return rc ? rc : l->error;
 }

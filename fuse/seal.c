@@ -2,11 +2,11 @@
 #include "seal.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/random.h>
 
-#define HALF 24 /* bits: a Feistel network over the 48 of kv_ino_who() */
-#define HALF_MASK ((1u << HALF) - 1)
+#define HALF 32 /* bits: a Feistel network over all 64 */
 
 int kv_seal_init(struct kv_seal *seal, const struct kv_tree *tree)
 {
@@ -21,12 +21,12 @@ static uint32_t mix(uint64_t key, uint32_t half)
 
 	h = (h ^ h >> 33) * 0xff51afd7ed558ccd;
 	h = (h ^ h >> 33) * 0xc4ceb9fe1a85ec53;
-	return (uint32_t)(h >> 40) & HALF_MASK;
+	return (uint32_t)(h >> HALF);
 }
 
-static uint64_t permute(const struct kv_seal *seal, uint64_t who)
+static uint64_t permute(const struct kv_seal *seal, uint64_t ino)
 {
-	uint32_t left = (uint32_t)(who >> HALF), right = (uint32_t)who & HALF_MASK;
+	uint32_t left = (uint32_t)(ino >> HALF), right = (uint32_t)ino;
 
 	for (size_t i = 0; i < KV_SEAL_ROUNDS; i++) {
 		uint32_t next = left ^ mix(seal->keys[i], right);
@@ -39,7 +39,7 @@ static uint64_t permute(const struct kv_seal *seal, uint64_t who)
 
 static uint64_t permute_back(const struct kv_seal *seal, uint64_t told)
 {
-	uint32_t left = (uint32_t)(told >> HALF), right = (uint32_t)told & HALF_MASK;
+	uint32_t left = (uint32_t)(told >> HALF), right = (uint32_t)told;
 
 	for (size_t i = KV_SEAL_ROUNDS; i-- > 0;) {
 		uint32_t before = right ^ mix(seal->keys[i], left);
@@ -50,29 +50,33 @@ static uint64_t permute_back(const struct kv_seal *seal, uint64_t told)
 	return (uint64_t)left << HALF | right;
 }
 
-/* 0 means "no process" and stays out of it: whoever would become 0 goes on to what 0 becomes. */
+/* Numbers that the tree tells, and 0, which FUSE does not allow. */
+static bool is_taken(uint64_t told)
+{
+	return kv_ino_index(told) == KV_TOLD_INDEX || told <= KV_ROOT;
+}
+
+/* Whoever would become one that is taken goes on to what that becomes. */
 uint64_t kv_seal_ino(const struct kv_seal *seal, uint64_t ino)
 {
-	uint64_t who = kv_ino_who(ino);
+	uint64_t told = ino;
 
-	if (!who)
+	if (!kv_ino_who(ino))
 		return kv_tree_told(seal->tree, ino);
 	do
-		who = permute(seal, who);
-	while (!who);
-	return kv_ino(who, kv_ino_index(ino));
+		told = permute(seal, told);
+	while (is_taken(told));
+	return told;
 }
 
 uint64_t kv_unseal_ino(const struct kv_seal *seal, uint64_t told)
 {
-	uint64_t who = kv_ino_who(told);
+	uint64_t ino = told;
 
-	if (kv_ino_index(told) == KV_TOLD_INDEX || told == KV_ROOT)
+	if (is_taken(told))
 		return kv_tree_find(seal->tree, told);
-	if (!who)
-		return 0;
 	do
-		who = permute_back(seal, who);
-	while (!who);
-	return kv_ino(who, kv_ino_index(told));
+		ino = permute_back(seal, ino);
+	while (is_taken(ino));
+	return ino;
 }

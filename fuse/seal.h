@@ -3,8 +3,8 @@
  * Numbers of nodes as they are told outside. Ours hold the number that a
  * process has in kview's pid namespace; a reader in another one must not learn
  * it from st_ino or a file handle. So those below pid/PID are permuted under
- * keys of this daemon; the index of the node stays as it is. Others have the
- * number of kv_tree_told().
+ * keys of this daemon; what another daemon told is no node's number here, but
+ * by chance. Others have the number of kv_tree_told().
  */
 #ifndef KVIEW_FUSE_SEAL_H
 #define KVIEW_FUSE_SEAL_H

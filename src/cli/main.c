@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -206,6 +207,8 @@ int main(int argc, char **argv)
 	struct kv_err err = {0};
 
 	fill_streams();
+	/* Who ignores it starts programs that do: we wait for children. */
+	signal(SIGCHLD, SIG_DFL);
 	if (argc > 0 && strncmp(basename(argv[0]), "mount.", 6) == 0)
 		return run_helper(argc, argv);
 	if (argc < 2) {

@@ -215,6 +215,9 @@ static uint32_t *part(struct btf *btf, uint32_t id, uint32_t i)
 	case BTF_KIND_STRUCT:
 	case BTF_KIND_UNION:
 		return i < btf_vlen(t) ? &btf_members(t)[i].type : NULL;
+	case BTF_KIND_FUNC_PROTO:
+		return i == 0 ? &t->type
+			      : i <= btf_vlen(t) ? &btf_params(t)[i - 1].type : NULL;
 	case BTF_KIND_ARRAY:
 		return i == 0 ? &btf_array(t)->type : i == 1 ? &btf_array(t)->index_type : NULL;
 	case BTF_KIND_PTR:
@@ -232,7 +235,8 @@ static uint32_t *part(struct btf *btf, uint32_t id, uint32_t i)
 /* What a type consists of goes to the end, and so has its turn later. */
 static int take_parts(struct excerpt *e, uint32_t id)
 {
-	bool is_pointer = btf_is_ptr(btf__type_by_id(e->btf, id));
+	const struct btf_type *t = btf__type_by_id(e->btf, id);
+	bool is_pointer = btf_is_ptr(t) || btf_is_func_proto(t);
 	const uint32_t *old;
 	int rc = 0;
 
