@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/fuse.h>
 #include <poll.h>
 #include <stdio.h>
@@ -12,6 +13,7 @@
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -61,9 +63,11 @@ static int renew(struct kv_connection *c)
 	int fd = clone_fd(c->kept);
 	int rc = 0;
 
-	if (fd < 0 || c->fd < 0) {
+	if (fd < 0)
+		return fd;
+	if (c->fd < 0) {
 		c->fd = fd;
-		return fd < 0 ? fd : 0;
+		return 0;
 	}
 	if (dup3(fd, c->fd, O_CLOEXEC) < 0)
 		rc = -errno;
@@ -114,13 +118,28 @@ int kv_connection_mount(const char *mountpoint, bool allow_other, struct kv_conn
 
 /* --- another's --- */
 
-/* The next descriptor of the device behind @after in a process, -1 for no more. */
-static int next_device(pid_t pid, int after)
+/* From Linux 6.18 on the kernel tells whose a descriptor is: the minor number of @dev. */
+static bool is_of(pid_t pid, int fd, dev_t dev)
+{
+	_cleanup_fclose_ FILE *f = NULL;
+	unsigned int number;
+	char path[64], line[128];
+
+	snprintf(path, sizeof(path), "/proc/%d/fdinfo/%d", (int)pid, fd);
+	f = fopen(path, "re");
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "fuse_connection: %u", &number) == 1)
+			return number == minor(dev);
+	return f != NULL;
+}
+
+/* The descriptor of a connection before @before in a process, -1 for no more. */
+static int last_device(pid_t pid, dev_t dev, int before)
 {
 	char path[64], target[sizeof(DEVICE)];
 	_cleanup_closedir_ DIR *dir = NULL;
 	const struct dirent *entry;
-	int next = -1;
+	int last = -1;
 
 	snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
 	dir = opendir(path);
@@ -129,18 +148,23 @@ static int next_device(pid_t pid, int after)
 		ssize_t n = readlinkat(dirfd(dir), entry->d_name, target, sizeof(target));
 
 		if (n == sizeof(DEVICE) - 1 && memcmp(target, DEVICE, (size_t)n) == 0 &&
-		    fd > after && (next < 0 || fd < next))
-			next = fd;
+		    fd < before && fd > last && is_of(pid, fd, dev))
+			last = fd;
 	}
-	return next;
+	return last;
 }
 
-static int share_next(int pidfd, pid_t pid, int *after, int *fd)
+bool kv_connection_is_of(const struct kv_connection *c, pid_t pid)
 {
-	*after = next_device(pid, *after);
-	if (*after < 0)
+	return last_device(pid, c->dev, INT_MAX) >= 0;
+}
+
+static int share_last(int pidfd, pid_t pid, dev_t dev, int *before, int *fd)
+{
+	*before = last_device(pid, dev, *before);
+	if (*before < 0)
 		return -ENOENT;
-	*fd = (int)syscall(SYS_pidfd_getfd, pidfd, *after, 0);
+	*fd = (int)syscall(SYS_pidfd_getfd, pidfd, *before, 0);
 	return *fd < 0 ? -errno : 0;
 }
 
@@ -152,16 +176,21 @@ int kv_connection_share(int pidfd, pid_t pid, const char *mountpoint, struct kv_
 			struct kv_err *err)
 {
 	struct kv_mount_at at;
-	int rc = kv_mountinfo_find(mountpoint, &at), number = -1;
+	int rc = kv_mountinfo_find(mountpoint, &at), number = INT_MAX, fds[2] = {-1, -1};
 
 	c->dev = at.dev;
+	for (int i = 1; i >= 0 && !rc; i--)
+		rc = share_last(pidfd, pid, c->dev, &number, &fds[i]);
+	c->kept = fds[0];
+	c->fd = fds[1];
 	if (!rc)
-		rc = share_next(pidfd, pid, &number, &c->kept);
-	if (!rc)
-		rc = share_next(pidfd, pid, &number, &c->fd);
-	if (rc)
-		return kv_err_errno(err, rc, "can't share the connection of process %d", (int)pid);
-	return 0;
+		return 0;
+	kv_err_errno(err, rc, "can't share the connection of process %d", (int)pid);
+	if (rc == -EPERM)
+		kv_err_hint(err, "it takes CAP_SYS_PTRACE, and kernel.yama.ptrace_scope below 3");
+	else
+		kv_err_hint(err, "`kview umount %s`, and mount again", mountpoint);
+	return rc;
 }
 
 /* --- while it lives, and its end --- */
@@ -191,8 +220,14 @@ static bool has_ended(const struct kv_connection *c)
 
 void kv_connection_unmount(const struct kv_connection *c)
 {
-	if (c->kept >= 0 && !has_ended(c))
-		kv_mountinfo_detach(c->dev, KV_FSTYPE);
+	char *path;
+
+	/* Places that can't be unmounted, since their way there is covered, are left. */
+	for (unsigned int left = 0;
+	     c->kept >= 0 && !has_ended(c) && (path = kv_mountinfo_place(c->dev, KV_FSTYPE, left));
+	     free(path))
+		if (umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) < 0)
+			left++;
 }
 
 void kv_connection_close(struct kv_connection *c)

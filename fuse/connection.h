@@ -41,6 +41,9 @@ int kv_connection_mount(const char *mountpoint, bool allow_other, struct kv_conn
 int kv_connection_share(int pidfd, pid_t pid, const char *mountpoint, struct kv_connection *c,
 			struct kv_err *err);
 
+/* kv_connection_is_of() - has a process a descriptor of it? */
+bool kv_connection_is_of(const struct kv_connection *c, pid_t pid);
+
 /**
  * kv_connection_inherit() - after the end of the one it was shared with, as
  * kv_connection_pass_on()
@@ -59,7 +62,8 @@ int kv_connection_pass_on(struct kv_connection *c, bool again);
 /**
  * kv_connection_unmount() - take the mount away, from wherever it is now
  *
- * Lazily where it is in use. Nothing happens if it has gone.
+ * With its binds in this mount namespace, lazily where they are in use. What
+ * somebody has mounted over it stays. Nothing happens if it has gone.
  */
 void kv_connection_unmount(const struct kv_connection *c);
 

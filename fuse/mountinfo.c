@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <sys/sysmacros.h>
 
 #include "base/cleanup.h"
@@ -14,6 +13,7 @@
 struct line {
 	char *text;
 	size_t size;
+	unsigned int id, parent;
 	dev_t dev;
 	char *path;
 	const char *type;
@@ -42,7 +42,7 @@ static bool parse(struct line *l)
 	char *rest = strstr(l->text, " - "), *field, *save;
 	unsigned int major, minor;
 
-	if (!rest || sscanf(l->text, "%*u %*u %u:%u", &major, &minor) != 2)
+	if (!rest || sscanf(l->text, "%u %u %u:%u", &l->id, &l->parent, &major, &minor) != 4)
 		return false;
 	*rest = '\0';
 	l->dev = makedev(major, minor);
@@ -77,24 +77,69 @@ static bool has_word(const char *words, const char *word)
 	return false;
 }
 
+static uid_t user_of(const char *options)
+{
+	const char *word = strstr(options, "user_id=");
+
+	return word ? (uid_t)strtoul(word + strlen("user_id="), NULL, 10) : 0;
+}
+
+/* The mounts on one path: each is mounted on another of them, but the first. */
+struct stack {
+	struct level {
+		unsigned int id, parent;
+		struct kv_mount_at at;
+	} * levels;
+	size_t n;
+};
+
+static int push(struct stack *s, const struct line *l)
+{
+	struct level *more = realloc(s->levels, (s->n + 1) * sizeof(*more));
+
+	if (!more)
+		return -ENOMEM;
+	s->levels = more;
+	more += s->n++;
+	*more = (struct level){
+		.id = l->id,
+		.parent = l->parent,
+		.at = {.dev = l->dev,
+		       .user = user_of(l->options),
+		       .allow_other = has_word(l->options, "allow_other")},
+	};
+	snprintf(more->at.type, sizeof(more->at.type), "%s", l->type);
+	return 0;
+}
+
+static bool is_covered(const struct stack *s, const struct level *level)
+{
+	for (size_t i = 0; i < s->n; i++)
+		if (s->levels[i].parent == level->id)
+			return true;
+	return false;
+}
+
 int kv_mountinfo_find(const char *path, struct kv_mount_at *at)
 {
 	_cleanup_fclose_ FILE *f = fopen("/proc/self/mountinfo", "re");
+	struct stack stack = {0};
 	struct line l = {0};
+	int rc = 0;
 
 	*at = (struct kv_mount_at){0};
 	if (!f)
 		return -errno;
-	/* In the order of mounting. */
-	while (next(f, &l)) {
-		if (strcmp(l.path, path) != 0)
-			continue;
-		at->dev = l.dev;
-		snprintf(at->type, sizeof(at->type), "%s", l.type);
-		at->allow_other = has_word(l.options, "allow_other");
-	}
+	while (!rc && next(f, &l))
+		if (strcmp(l.path, path) == 0)
+			rc = push(&stack, &l);
+	/* The order of lines tells nothing: mounts can be moved. */
+	for (size_t i = 0; !rc && i < stack.n; i++)
+		if (!is_covered(&stack, &stack.levels[i]))
+			*at = stack.levels[i].at;
+	free(stack.levels);
 	free(l.text);
-	return 0;
+	return rc;
 }
 
 static bool is_on_top(const char *path, dev_t dev)
@@ -104,28 +149,16 @@ static bool is_on_top(const char *path, dev_t dev)
 	return kv_mountinfo_find(path, &at) == 0 && at.dev == dev;
 }
 
-/* A path where the file system is, and is on top; to be freed. */
-static char *find_place(dev_t dev, const char *type)
+char *kv_mountinfo_place(dev_t dev, const char *type, unsigned int skip)
 {
 	_cleanup_fclose_ FILE *f = fopen("/proc/self/mountinfo", "re");
 	struct line l = {0};
 	char *found = NULL;
 
 	while (f && !found && next(f, &l))
-		if (l.dev == dev && strcmp(l.type, type) == 0 && is_on_top(l.path, dev))
+		if (l.dev == dev && strcmp(l.type, type) == 0 && is_on_top(l.path, dev) &&
+		    skip-- == 0)
 			found = strdup(l.path);
 	free(l.text);
 	return found;
-}
-
-int kv_mountinfo_detach(dev_t dev, const char *type)
-{
-	for (;;) {
-		_cleanup_free_ char *path = find_place(dev, type);
-
-		if (!path)
-			return 0;
-		if (umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) < 0)
-			return -errno;
-	}
 }

@@ -11,9 +11,10 @@
 #include <sys/types.h>
 
 struct kv_mount_at {
-	dev_t dev;	  /* of the file system; none before it was mounted has it */
+	dev_t dev;	  /* of the file system */
 	char type[64];	  /* "" for nothing mounted */
-	bool allow_other; /* FUSE's */
+	uid_t user;	  /* FUSE's: who mounted it */
+	bool allow_other; /* the same */
 };
 
 /**
@@ -25,15 +26,13 @@ struct kv_mount_at {
 int kv_mountinfo_find(const char *path, struct kv_mount_at *at);
 
 /**
- * kv_mountinfo_detach() - unmount a file system from wherever it is
+ * kv_mountinfo_place() - where a file system is on top
  * @dev: of one that is alive: another may have the number of one that is gone
  * @type: of it
+ * @skip: so many places are left out
  *
- * Binds of it in this mount namespace and where it was moved to, lazily. What
- * somebody has mounted over it stays.
- *
- * Return: 0 or the first -errno.
+ * Return: a path, to be freed; NULL for no more, or no memory.
  */
-int kv_mountinfo_detach(dev_t dev, const char *type);
+char *kv_mountinfo_place(dev_t dev, const char *type, unsigned int skip);
 
 #endif

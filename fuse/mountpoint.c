@@ -191,7 +191,15 @@ int kv_mountpoint_find_live(const char *path, char **resolved, bool *allow_other
 	rc = mounted(absolute, &at, err);
 	if (rc)
 		return rc;
-	if (strcmp(at.type, KV_FSTYPE) != 0 || ask(absolute, &st) < 0)
+	if (strcmp(at.type, KV_FSTYPE) != 0)
+		return -ENOENT;
+	/* Not to be asked: another user's server may say what it likes. */
+	if (at.user != geteuid()) {
+		kv_err_errno(err, -EPERM, "can't take over '%s'", absolute);
+		kv_err_hint(err, "user %u has mounted it", at.user);
+		return -EPERM;
+	}
+	if (ask(absolute, &st) < 0)
 		return -ENOENT;
 	*allow_other = at.allow_other;
 	*resolved = TAKE_PTR(absolute);

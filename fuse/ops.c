@@ -302,7 +302,7 @@ static void op_readdir(fuse_req_t req, fuse_ino_t told, size_t size, off_t off,
 	if (node && node->type == KV_NODE_PIDS)
 		processes = kv_handles_get(&s->dirs, fi->fh);
 	if (!node || off < 0 || (node->type == KV_NODE_PIDS && !processes)) {
-		fuse_reply_err(req, node && off >= 0 ? ESTALE : EINVAL);
+		fuse_reply_err(req, off < 0 ? EINVAL : ESTALE);
 		return;
 	}
 	if (processes)
@@ -413,15 +413,23 @@ static void op_ioctl(fuse_req_t req, fuse_ino_t ino, unsigned int cmd, void *arg
 		     size_t out_size)
 {
 	int pid = (int)server(req)->holder;
+	struct kv_reader reader;
+	bool may_know;
 
 	(void)arg;
 	(void)fi;
 	(void)flags;
 	(void)in;
 	(void)in_size;
-	/* For who may unmount; others get no number from outside their namespace. */
-	if (ino == KV_ROOT && cmd == KV_IOC_PID && out_size == sizeof(pid) &&
-	    fuse_req_ctx(req)->uid == server(req)->uid)
+	if (ino != KV_ROOT || cmd != KV_IOC_PID || out_size != sizeof(pid) ||
+	    fuse_req_ctx(req)->uid != server(req)->uid || identify(req, &reader)) {
+		fuse_reply_err(req, ENOTTY);
+		return;
+	}
+	/* For who may unmount; in another pid namespace the number means another process. */
+	may_know = reader.scope.pid_ns == server(req)->host.self.pid_ns;
+	kv_reader_close(&reader);
+	if (may_know)
 		fuse_reply_ioctl(req, 0, &pid, sizeof(pid));
 	else
 		fuse_reply_err(req, ENOTTY);

@@ -117,7 +117,6 @@ static const struct condition conditions[] = {
 	{SCMP_SYS(prlimit64), 2, UINT64_MAX, 0}, /* asked, not set */
 	{SCMP_SYS(tkill), 1, IS(0)},		 /* is that thread there? */
 	{SCMP_SYS(tgkill), 2, IS(0)},		 /* is that process? */
-	{SCMP_SYS(socket), 0, IS(AF_UNIX)},
 };
 
 static const int deadly[] = {
@@ -178,12 +177,23 @@ static int allow_if(scmp_filter_ctx filter, const struct condition *c)
 				SCMP_CMP(c->arg, SCMP_CMP_MASKED_EQ, c->mask, c->value));
 }
 
+/* That of syslog(3), and of no service that takes orders. */
+static int allow_log_socket(scmp_filter_ctx filter)
+{
+	return seccomp_rule_add(
+		filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 2,
+		SCMP_CMP(0, SCMP_CMP_MASKED_EQ, IS(AF_UNIX)),
+		SCMP_CMP(1, SCMP_CMP_MASKED_EQ, UINT32_MAX & ~SOCK_CLOEXEC, SOCK_DGRAM));
+}
+
 static int add_rules(scmp_filter_ctx filter)
 {
 	/* abort(), and pthread_cancel() by which libfuse ends its threads. */
 	const struct condition own = {SCMP_SYS(tgkill), 0, IS(getpid())};
 	int rc = allow_if(filter, &own);
 
+	if (!rc)
+		rc = allow_log_socket(filter);
 	for (size_t i = 0; !rc && i < ARRAY_SIZE(allowed); i++)
 		rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, allowed[i], 0);
 	for (size_t i = 0; !rc && i < ARRAY_SIZE(conditions); i++)

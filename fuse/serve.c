@@ -70,12 +70,20 @@ static int open_connection(struct kv_mounted *m, struct kv_err *err)
 {
 	char state[32];
 
+	int rc;
+
 	if (!m->before.pid)
 		return open_mount(m, err);
+	rc = kv_connection_share(m->before.pidfd, m->before.pid, m->mountpoint, &m->connection,
+				 err);
+	if (rc) {
+		kv_connection_close(&m->connection); /* it is the other's still */
+		return rc;
+	}
 	/* The end of its main process is not the end of the service. */
 	snprintf(state, sizeof(state), "MAINPID=%d", (int)getpid());
 	kv_notify(state);
-	return kv_predecessor_replace(&m->before, m->mountpoint, &m->connection, err);
+	return kv_predecessor_end(&m->before, &m->connection, err);
 }
 
 static int open_session(struct kv_mounted *m, struct kv_err *err)
@@ -215,7 +223,11 @@ static int serve(struct kv_mounted *m, struct kv_err *err)
 	if (!rc)
 		rc = open_session(m, err);
 	m->server.resends = m->connection.resends;
-	return rc ? rc : kv_hold(m, err);
+	if (!rc)
+		return kv_hold(m, err);
+	/* Nobody serves it: nothing, if it never came so far. */
+	kv_connection_unmount(&m->connection);
+	return rc;
 }
 
 static void detach(void)
@@ -326,9 +338,8 @@ int kv_mount(const struct kv_mount_opts *opts, struct kv_err *err)
 	};
 	int rc;
 
-	/* A daemon must not keep what its starter had open: locks, pipes. */
-	if (!opts->foreground)
-		close_range(3, ~0U, 0);
+	/* A daemon must not keep what its starter had open: locks, pipes, connections. */
+	close_range(3, ~0U, 0);
 	clock_gettime(CLOCK_REALTIME, &m.server.started);
 	clock_gettime(CLOCK_BOOTTIME, &m.server.began);
 	rc = open_all(&m, opts, err);

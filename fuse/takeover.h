@@ -23,10 +23,10 @@ struct kv_connection;
 struct kv_predecessor {
 	pid_t pid; /* its holder, 0: nobody */
 	int pidfd;
-	int root; /* directory of the mount, locked against other successors */
+	int lock; /* against other successors */
 };
 
-#define KV_PREDECESSOR_INIT ((struct kv_predecessor){.pidfd = -1, .root = -1})
+#define KV_PREDECESSOR_INIT ((struct kv_predecessor){.pidfd = -1, .lock = -1})
 
 /**
  * kv_predecessor_find() - who serves a mount
@@ -37,13 +37,14 @@ struct kv_predecessor {
 int kv_predecessor_find(const char *mountpoint, struct kv_predecessor *before, struct kv_err *err);
 
 /**
- * kv_predecessor_replace() - take its mount; it has ended on return
- * @c: on success its connection; what it has not answered will be read from it
+ * kv_predecessor_end() - have it end, and leave its mount to us
+ * @c: what it shares with us; what it has not answered will be read from it
  *
- * Return: 0 or -errno with @err set: then it still serves.
+ * It has ended on return, or is about to: there is no way back to it.
+ *
+ * Return: 0 or -errno with @err set.
  */
-int kv_predecessor_replace(struct kv_predecessor *before, const char *mountpoint,
-			   struct kv_connection *c, struct kv_err *err);
+int kv_predecessor_end(struct kv_predecessor *before, struct kv_connection *c, struct kv_err *err);
 
 void kv_predecessor_close(struct kv_predecessor *before);
 

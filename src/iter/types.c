@@ -216,8 +216,7 @@ static uint32_t *part(struct btf *btf, uint32_t id, uint32_t i)
 	case BTF_KIND_UNION:
 		return i < btf_vlen(t) ? &btf_members(t)[i].type : NULL;
 	case BTF_KIND_FUNC_PROTO:
-		return i == 0 ? &t->type
-			      : i <= btf_vlen(t) ? &btf_params(t)[i - 1].type : NULL;
+		return i == 0 ? &t->type : i <= btf_vlen(t) ? &btf_params(t)[i - 1].type : NULL;
 	case BTF_KIND_ARRAY:
 		return i == 0 ? &btf_array(t)->type : i == 1 ? &btf_array(t)->index_type : NULL;
 	case BTF_KIND_PTR:

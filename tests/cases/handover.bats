@@ -252,3 +252,63 @@ fails() {
 	timeout 20 cat "$KVIEW_PIN_DIR/task" >/dev/null
 	down
 }
+
+@test "what its starter gave it is no harm: SIGCHLD ignored, a descriptor of /dev/fuse, a child" {
+	env --ignore-signal=CHLD timeout 20 "$KVIEW" mount "$MNT" 3>&-
+	mine "$(daemon_pid)"
+	kill -KILL "$(worker_pid)"
+	[ "$(timeout 5 awk '{print $1; exit}' "$MNT/task")" = PID ]
+	[ "$(value restarts)" = 1 ]
+	down
+	sh -c 'exec 4<>/dev/fuse; sleep 60 & exec "$1" mount -f "$2"' sh "$KVIEW" "$MNT" 2>"$DIR/front.err" 3>&- &
+	mine $!
+	until_true test -e "$MNT/task"
+	again
+	[ "$(awk '{print $1; exit}' "$MNT/task")" = PID ]
+	pkill -P $! sleep || true
+	down
+}
+
+@test "users can't keep a takeover away" {
+	up -o allow_other
+	setpriv --reuid 21001 --regid 21001 --clear-groups flock "$MNT" sleep 60 3>&- &
+	mine $!
+	until_true pgrep -P $! sleep
+	again -o allow_other
+	kill $!
+	wait $! || true
+	pkill -f "^sleep 60\$" -u 21001 || true
+	down
+}
+
+@test "from another mount or pid namespace it is refused" {
+	local holder
+	up
+	holder=$(daemon_pid)
+	run -1 unshare -m timeout 20 "$KVIEW" mount --takeover "$MNT" 3>&-
+	[[ $output == *"can't take over '$MNT'"*"hint: process $holder serves it from another mount namespace"* ]]
+	run -1 unshare -p --fork --kill-child --mount-proc timeout 20 "$KVIEW" mount --takeover "$MNT" 3>&-
+	[[ $output == *"can't learn who serves '$MNT'"*"hint: it takes the user who mounted, in the same pid namespace"* ]]
+	[ "$(daemon_pid)" = "$holder" ]
+	[ "$(awk '{print $1; exit}' "$MNT/task")" = PID ]
+	down
+}
+
+@test "what others have moved onto the mount is theirs" {
+	up
+	mkdir "$DIR/tmpfs"
+	mount -t tmpfs tmpfs "$DIR/tmpfs"
+	touch "$DIR/tmpfs/theirs"
+	# Below in the tree, and above in the table: it was mounted before.
+	kview_umount
+	up
+	mount --move "$DIR/tmpfs" "$MNT"
+	run -1 timeout 20 "$KVIEW" umount "$MNT"
+	[[ $output == *"no kview is mounted on '$MNT'"* ]]
+	[ -e "$MNT/theirs" ]
+	kill -TERM "$(daemon_pid)"
+	until_true no_daemon
+	[ -e "$MNT/theirs" ]
+	umount "$MNT"
+	umount -l "$MNT"
+}

@@ -82,7 +82,7 @@ restarts() {
 
 @test "an open behind kill -9 of the worker is served, 100 times" {
 	local i mounts=()
-	for i in {1..25}; do
+	for i in {1..34}; do
 		timeout 20 "$KVIEW" mount "$MNT.$i" 3>&-
 		HOLDER=$(MNT=$MNT.$i daemon_pid)
 		mine "$HOLDER"
@@ -90,8 +90,8 @@ restarts() {
 		mounts+=("$MNT.$i=$HOLDER")
 	done
 	takeover latency "$DIR/few" "${mounts[@]}"
-	for i in {1..25}; do
-		[ "$(MNT=$MNT.$i restarts)" -eq 4 ]
+	for i in {1..34}; do
+		[ "$(MNT=$MNT.$i restarts)" -eq 3 ]
 		timeout 20 "$KVIEW" umount "$MNT.$i"
 	done
 	[ -z "$(pgrep -f "^$KVIEW mount $MNT\.")" ]

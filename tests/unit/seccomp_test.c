@@ -131,6 +131,12 @@ static int connect_out(void)
 	return told(socket(AF_INET, SOCK_STREAM, 0));
 }
 
+/* As D-Bus has. */
+static int connect_to_services(void)
+{
+	return told(socket(AF_UNIX, SOCK_STREAM, 0));
+}
+
 static int create(void)
 {
 	return told(open("/nonesuch/file", O_RDONLY | O_CREAT | O_CLOEXEC, 0600));
@@ -216,6 +222,7 @@ static void other_calls_are_as_if_the_kernel_lacked_them(void **state)
 		fork_one,
 		new_threads_namespace,
 		connect_out,
+		connect_to_services,
 		create,
 		truncate_file,
 		open_to_write,
