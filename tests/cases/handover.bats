@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # A live mount is taken over by another daemon: nobody's open fails, and what is
 # served from then on is the new daemon's.
+# shellcheck disable=SC2016 # awk and sh have their own
 # shellcheck disable=SC2030,SC2031 # each test is a subshell
 bats_require_minimum_version 1.5.0
 load common
