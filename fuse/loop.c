@@ -17,6 +17,9 @@
 /* What others may wait for a request, up to twice. */
 #define PATIENCE_NS 2000000
 
+#define WAKE SIGUSR1
+#define WAKE_AGAIN_NS 5000000
+
 static void *serve(void *arg);
 
 /* Signals are for the thread that runs the loop. */
@@ -151,35 +154,21 @@ static void *watch(void *arg)
 {
 	struct kv_loop *l = arg;
 	uint64_t times;
+	bool goes_on;
 
-	for (;;) {
-		pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, NULL);
-		(void)!read(l->timer_fd, &times, sizeof(times));
-		pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
+	do {
+		if (read(l->timer_fd, &times, sizeof(times)) < 0)
+			times = 0; /* woken to end */
 		pthread_mutex_lock(&l->lock);
-		time_is_up(l);
+		goes_on = !l->has_ended;
+		if (times)
+			time_is_up(l);
 		pthread_mutex_unlock(&l->lock);
-	}
+	} while (goes_on);
 	return NULL;
 }
 
 /* --- requests --- */
-
-/* Cancelled nowhere else, so that what a request holds is given back. */
-static int receive(struct kv_loop *l, struct fuse_buf *buf)
-{
-	int n;
-
-	pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, NULL);
-	n = fuse_session_receive_buf(l->session, buf);
-	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
-	return n;
-}
-
-static void free_buf(void *buf)
-{
-	free(((struct fuse_buf *)buf)->mem);
-}
 
 /* The result of the last one that was received: 0: unmounted. */
 static int serve_requests(struct kv_loop *l, struct fuse_buf *buf)
@@ -187,7 +176,7 @@ static int serve_requests(struct kv_loop *l, struct fuse_buf *buf)
 	int n = -EINTR;
 
 	while ((n > 0 || n == -EINTR) && lead(l)) {
-		n = receive(l, buf);
+		n = fuse_session_receive_buf(l->session, buf);
 		if (n <= 0)
 			continue;
 		begin_request(l);
@@ -200,24 +189,47 @@ static void *serve(void *arg)
 {
 	struct kv_loop *l = arg;
 	struct fuse_buf buf = {0};
-	int n;
+	int n = serve_requests(l, &buf);
 
-	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
-	pthread_cleanup_push(free_buf, &buf);
-	n = serve_requests(l, &buf);
 	if (n <= 0 && n != -EINTR) {
 		l->error = n;
 		fuse_session_exit(l->session);
 		sem_post(&l->end);
 	}
-	pthread_cleanup_pop(true);
+	free(buf.mem);
 	return NULL;
 }
 
+/* --- the end --- */
+
+static void do_nothing(int sig)
+{
+	(void)sig;
+}
+
+/* So that WAKE makes a call that waits fail with EINTR. */
+static void catch_wake(void)
+{
+	const struct sigaction action = {.sa_handler = do_nothing};
+
+	sigaction(WAKE, &action, NULL);
+}
+
+/*
+ * Woken until it has seen that it is to end, since it may not wait yet. Not
+ * cancelled: what it has at hand would be lost, a request among it.
+ */
 static void end(pthread_t thread)
 {
-	pthread_cancel(thread);
-	pthread_join(thread, NULL);
+	struct timespec soon;
+
+	do {
+		pthread_kill(thread, WAKE);
+		clock_gettime(CLOCK_REALTIME, &soon);
+		soon.tv_nsec += WAKE_AGAIN_NS;
+		soon.tv_sec += soon.tv_nsec / 1000000000;
+		soon.tv_nsec %= 1000000000;
+	} while (pthread_timedjoin_np(thread, NULL, &soon) == ETIMEDOUT);
 }
 
 static void end_threads(struct kv_loop *l)
@@ -260,6 +272,7 @@ int kv_loop_run(struct kv_loop *l, struct fuse_session *session)
 	pthread_mutex_init(&l->lock, NULL);
 	pthread_cond_init(&l->vacant, NULL);
 	sem_init(&l->end, 0, 0);
+	catch_wake();
 	rc = start(&l->watch, watch, l);
 	if (!rc) {
 		rc = run(l);

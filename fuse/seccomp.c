@@ -10,7 +10,6 @@
  */
 #include "seccomp.h"
 
-#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/bpf.h>
@@ -188,7 +187,7 @@ static int allow_log_socket(scmp_filter_ctx filter)
 
 static int add_rules(scmp_filter_ctx filter)
 {
-	/* abort(), and pthread_cancel() by which libfuse ends its threads. */
+	/* abort(), and pthread_kill() by which threads are woken to end. */
 	const struct condition own = {SCMP_SYS(tgkill), 0, IS(getpid())};
 	int rc = allow_if(filter, &own);
 
@@ -230,8 +229,6 @@ int kv_seccomp_worker(bool *is_filtered)
 	if (!KV_SECCOMP_IS_BUILT ||
 	    (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, NULL) < 0 && errno == EINVAL))
 		return 0;
-	/* glibc loads it when the first thread is cancelled, and that is code. */
-	dlopen("libgcc_s.so.1", RTLD_NOW);
 	rc = install();
 	*is_filtered = !rc;
 	return rc;
