@@ -115,9 +115,14 @@ static pid_t start_worker(struct kv_mounted *m, struct events *e)
 		sigprocmask(SIG_SETMASK, &e->before, NULL);
 		exit(kv_work(m)); /* not _exit(): a sanitizer looks for leaks */
 	}
+	if (pid < 0) {
+		pid = -errno;
+		kv_closep(&pipefd[0]);
+		pipefd[0] = -1;
+	}
 	kv_closep(&pipefd[1]);
 	e->ready = pipefd[0];
-	return pid < 0 ? -errno : pid;
+	return pid;
 }
 
 static void describe(int status, char *what, size_t size)
