@@ -21,6 +21,7 @@
 #include "fuse/ops.h"
 #include "fuzz.h"
 #include "iter/process.h"
+#include "tests/unit/row_schema.h"
 
 /* Objects' program numbers, by which links and iterators are told apart. */
 enum { IT_NONE, IT_VIEW, IT_IDENTITY, IT_PROCESSES };
@@ -56,31 +57,7 @@ struct row {
 	char bytes[32];
 };
 
-#define ROW_FIXED offsetof(struct row, bytes)
-
-static struct kv_schema row_schema = {
-	.shows = (char *)"",
-	.since = (char *)"",
-	.fixed = ROW_FIXED,
-	.ncolumns = 2,
-	.strings = 1 << 1,
-	.columns =
-		{
-			{.name = (char *)"n",
-			 .unit = (char *)"",
-			 .meaning = (char *)"a number",
-			 .off = 4,
-			 .size = 4,
-			 .width = 1},
-			{.name = (char *)"name",
-			 .unit = (char *)"",
-			 .meaning = (char *)"",
-			 .type = KV_TYPE_STR,
-			 .off = 8,
-			 .size = 4,
-			 .width = 4},
-		},
-};
+_Static_assert(offsetof(struct row, bytes) == ROW_FIXED, "as row_schema has it");
 
 static size_t make_row(uint32_t n, char *to)
 {

@@ -200,15 +200,6 @@ static void a_file_in_proc_is_read_whole(void **state)
 	free(data);
 }
 
-static int open_fds(void)
-{
-	int n = 0;
-
-	for (int fd = 0; fd < 1024; fd++)
-		n += fcntl(fd, F_GETFD) >= 0;
-	return n;
-}
-
 static void no_descriptor_stays_open(void **state)
 {
 	const struct place *p = *state;

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "iter/run.h"
+#include "row_schema.h"
 #include "unit.h"
 
 static struct {
@@ -190,36 +191,11 @@ struct fake_record {
 	char bytes[64];
 };
 
-#define FAKE_FIXED offsetof(struct fake_record, bytes)
-
-static struct kv_schema fake_schema = {
-	.shows = (char *)"",
-	.since = (char *)"",
-	.fixed = FAKE_FIXED,
-	.ncolumns = 2,
-	.strings = 1 << 1,
-	.columns =
-		{
-			{.name = (char *)"n",
-			 .unit = (char *)"",
-			 .meaning = (char *)"a number",
-			 .type = KV_TYPE_UINT,
-			 .off = 4,
-			 .size = 4,
-			 .width = 1},
-			{.name = (char *)"name",
-			 .unit = (char *)"",
-			 .meaning = (char *)"its name",
-			 .type = KV_TYPE_STR,
-			 .off = 8,
-			 .size = 4,
-			 .width = 4},
-		},
-};
+_Static_assert(offsetof(struct fake_record, bytes) == ROW_FIXED, "as row_schema has it");
 
 static struct kv_view fake_view __attribute__((unused)) = {
 	.name = "fake",
-	.schema = &fake_schema,
+	.schema = &row_schema,
 	.kind = "task",
 	.per_task = true,
 	.is_loaded = true,
@@ -233,8 +209,8 @@ static inline size_t fake_record(uint32_t n, void *to)
 	int len = snprintf(r.bytes, sizeof(r.bytes), "name-%u%.*s", n, (int)(n % 13),
 			   "-------------");
 
-	r.len = (uint32_t)FAKE_FIXED + (uint32_t)len;
-	r.name = (struct kv_str){FAKE_FIXED, (uint16_t)len};
+	r.len = (uint32_t)ROW_FIXED + (uint32_t)len;
+	r.name = (struct kv_str){ROW_FIXED, (uint16_t)len};
 	memcpy(to, &r, r.len);
 	return r.len;
 }
@@ -264,15 +240,6 @@ static inline int fake_setup(void **state)
 	(void)state;
 	fake_reset();
 	return 0;
-}
-
-static inline int fake_open_fds(void)
-{
-	int n = 0;
-
-	for (int fd = 0; fd < 1024; fd++)
-		n += fcntl(fd, F_GETFD) >= 0;
-	return n;
 }
 
 /* --- a reader whose namespaces are held by descriptors --- */

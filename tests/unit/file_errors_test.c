@@ -95,17 +95,17 @@ static void a_file_keeps_no_descriptor(void **state)
 
 	(void)state;
 	fake_records(ROWS, NULL, 0);
-	before = fake_open_fds();
+	before = open_fds();
 	reader_open(&r, &kv_format_text, 0);
-	assert_int_equal(fake_open_fds(), before + KV_HOLDS); /* the reader's, all along */
+	assert_int_equal(open_fds(), before + KV_HOLDS); /* the reader's, all along */
 	for (int i = 0; i < 5; i++)
 		expect_at(&r, 0, 100);
-	assert_int_equal(fake_open_fds(), before + KV_HOLDS + 1);
+	assert_int_equal(open_fds(), before + KV_HOLDS + 1);
 	expect_at(&r, whole_len, 1);
-	assert_int_equal(fake_open_fds(), before + KV_HOLDS); /* none behind the end */
+	assert_int_equal(open_fds(), before + KV_HOLDS); /* none behind the end */
 	expect_at(&r, 0, 100);
 	reader_close(&r);
-	assert_int_equal(fake_open_fds(), before);
+	assert_int_equal(open_fds(), before);
 }
 
 /* --- whose rows they are --- */
@@ -202,14 +202,14 @@ static void the_readers_descriptors_go_with_the_file(void **state)
 	(void)state;
 	fake_records(0, NULL, 0);
 	fake_saw(KV_SAW_DENIED);
-	before = fake_open_fds();
+	before = open_fds();
 	for (int read = 0; read < 2; read++) {
 		reader_open(&r, &kv_format_text, getpid());
-		assert_int_equal(fake_open_fds(), before + KV_HOLDS);
+		assert_int_equal(open_fds(), before + KV_HOLDS);
 		if (read)
 			assert_int_equal(read_at(&r, 0, 100), -EACCES);
 		reader_close(&r);
-		assert_int_equal(fake_open_fds(), before);
+		assert_int_equal(open_fds(), before);
 	}
 }
 

@@ -179,15 +179,6 @@ static void nobody_there_is_no_failure(void **state)
 	}
 }
 
-static int open_fds(void)
-{
-	int n = 0;
-
-	for (int fd = 0; fd < 1024; fd++)
-		n += fcntl(fd, F_GETFD) >= 0;
-	return n;
-}
-
 static void no_descriptor_stays_open(void **state)
 {
 	int before;

@@ -92,12 +92,12 @@ static void a_look_keeps_no_descriptor(void **state)
 
 	(void)state;
 	fake_one(&p, sizeof(p));
-	before = fake_open_fds();
+	before = open_fds();
 	for (int i = 0; i < 10; i++)
 		assert_int_equal(look(70, &p), 0);
 	fake.fail = -EMFILE;
 	assert_int_equal(look(70, &p), -EMFILE);
-	assert_int_equal(fake_open_fds(), before);
+	assert_int_equal(open_fds(), before);
 }
 
 /* --- by the reader's number --- */
@@ -240,12 +240,12 @@ static void a_search_keeps_no_descriptor_and_closes_no_other(void **state)
 	fake_one(&p, sizeof(p));
 	reader = fake_reader();
 	reader.scope.pid_ns = AWAY;
-	before = fake_open_fds();
+	before = open_fds();
 	assert_int_equal(kv_process_find(&host, &reader, 30, &p), 0);
 	assert_int_equal(kv_process_find(&host, &reader, 31, &p), -ENOENT);
-	assert_int_equal(fake_open_fds(), before);
+	assert_int_equal(open_fds(), before);
 	kv_reader_close(&reader);
-	assert_int_equal(fake_open_fds(), before - KV_HOLDS);
+	assert_int_equal(open_fds(), before - KV_HOLDS);
 }
 
 static int setup(void **state)

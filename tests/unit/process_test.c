@@ -245,7 +245,7 @@ static void a_listing_is_the_readers_and_closes_it(void **state)
 
 	(void)state;
 	fake_processes(100);
-	before = fake_open_fds();
+	before = open_fds();
 	reader = fake_reader();
 	list = kv_processes_new(&host, &reader);
 	assert_non_null(list);
@@ -255,9 +255,9 @@ static void a_listing_is_the_readers_and_closes_it(void **state)
 		assert_int_equal(from(list, 298 - i * 3), 300 - i * 3);
 	assert_int_equal(fake.scope.pid_ns, 0xabcd);
 	assert_int_equal(fake.scope.fsuid, 1000);
-	assert_int_equal(fake_open_fds(), before + KV_HOLDS);
+	assert_int_equal(open_fds(), before + KV_HOLDS);
 	kv_processes_free(list);
-	assert_int_equal(fake_open_fds(), before);
+	assert_int_equal(open_fds(), before);
 }
 
 int main(void)

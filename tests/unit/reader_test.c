@@ -87,28 +87,28 @@ static void other_namespaces_are_held_each_by_its_own(void **state)
 
 	(void)state;
 	fake_one(&who, sizeof(who));
-	before = fake_open_fds();
+	before = open_fds();
 	who.pid_ns = 0x11;
 	reader = identified();
 	assert_int_equal(inum_held(&reader, KV_HOLD_PID_NS), inum_of("pid"));
 	assert_int_equal(reader.scope.pid_ns, 0x11);
 	assert_int_equal(reader.scope.host_ns, 0x10);
-	assert_int_equal(fake_open_fds(), before + 1);
+	assert_int_equal(open_fds(), before + 1);
 	kv_reader_close(&reader);
 	who.pid_ns = 0x10;
 	who.user_ns = 0x21;
 	reader = identified();
 	assert_int_equal(inum_held(&reader, KV_HOLD_USER_NS), inum_of("user"));
 	assert_int_equal(reader.scope.user_ns, 0x21);
-	assert_int_equal(fake_open_fds(), before + 1);
+	assert_int_equal(open_fds(), before + 1);
 	kv_reader_close(&reader);
 	who.user_ns = 0x20;
 	who.cgroup_ns = 0x32;
 	reader = identified();
 	assert_int_equal(inum_held(&reader, KV_HOLD_CGROUP_NS), inum_of("cgroup"));
-	assert_int_equal(fake_open_fds(), before + 1);
+	assert_int_equal(open_fds(), before + 1);
 	kv_reader_close(&reader);
-	assert_int_equal(fake_open_fds(), before);
+	assert_int_equal(open_fds(), before);
 }
 
 static void be_elsewhere_in_all(void)
@@ -127,14 +127,14 @@ static void all_that_is_held_goes_with_the_reader(void **state)
 
 	(void)state;
 	fake_one(&who, sizeof(who));
-	before = fake_open_fds();
+	before = open_fds();
 	be_elsewhere_in_all();
 	reader = identified();
 	for (int i = 0; i < KV_HOLDS; i++)
 		assert_true(is_held(&reader, i));
-	assert_int_equal(fake_open_fds(), before + KV_HOLDS);
+	assert_int_equal(open_fds(), before + KV_HOLDS);
 	kv_reader_close(&reader);
-	assert_int_equal(fake_open_fds(), before);
+	assert_int_equal(open_fds(), before);
 	for (int i = 0; i < KV_HOLDS; i++)
 		assert_int_equal(reader.holds[i], -1);
 	assert_int_equal(reader.scope.pid_ns, 0);
@@ -149,12 +149,12 @@ static int refused(pid_t tid, uid_t uid, gid_t gid, const char *words)
 	int before, rc;
 
 	fake_one(&who, sizeof(who));
-	before = fake_open_fds();
+	before = open_fds();
 	rc = identify_as(tid, uid, gid, &reader, &err);
 	assert_int_equal(rc, -EACCES);
 	assert_says(&err, "can't identify the reader, thread");
 	assert_says(&err, words);
-	assert_int_equal(fake_open_fds(), before);
+	assert_int_equal(open_fds(), before);
 	return rc;
 }
 

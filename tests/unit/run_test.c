@@ -151,7 +151,7 @@ static void an_end_amid_a_record_is_an_error(void **state)
 
 static void a_record_that_lies_is_an_error(void **state)
 {
-	static const uint32_t lengths[] = {0, 1, FAKE_FIXED - 1, KV_RECORD_MAX + 1, UINT32_MAX};
+	static const uint32_t lengths[] = {0, 1, ROW_FIXED - 1, KV_RECORD_MAX + 1, UINT32_MAX};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(lengths); i++) {
@@ -300,7 +300,7 @@ static void whom_to_ask_can_change(void **state)
 static void a_process_gets_a_link_of_its_own(void **state)
 {
 	const struct kv_run_opts opts = {.reader = &reader, .pid = getpid()};
-	int before = fake_open_fds();
+	int before = open_fds();
 	struct kv_run *run;
 
 	(void)state;
@@ -311,7 +311,7 @@ static void a_process_gets_a_link_of_its_own(void **state)
 	expect(run, 1);
 	expect_end(run);
 	fake_reset();
-	assert_int_equal(fake_open_fds(), before);
+	assert_int_equal(open_fds(), before);
 }
 
 static int start_for(pid_t pid, struct kv_err *err)

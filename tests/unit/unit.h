@@ -4,6 +4,7 @@
 #define KVIEW_UNIT_H
 
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -44,6 +45,16 @@ static inline void assert_hints(const struct kv_err *err, const char *words)
 	if (!strstr(err->hint, words))
 		print_message("# hint: '%s', without '%s'\n", err->hint, words);
 	assert_non_null(strstr(err->hint, words));
+}
+
+/* What leaks is still open afterwards. */
+static inline int open_fds(void)
+{
+	int n = 0;
+
+	for (int fd = 0; fd < 1024; fd++)
+		n += fcntl(fd, F_GETFD) >= 0;
+	return n;
 }
 
 /* Repeatable noise, the same on every machine (xorshift64). */
