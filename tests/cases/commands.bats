@@ -4,34 +4,17 @@
 # shellcheck disable=SC2016 # scripts in single quotes expand in the shell they are for
 # shellcheck disable=SC2030,SC2031 # each test is a subshell
 bats_require_minimum_version 1.5.0
+load common
 
 VIEWS="kmem_cache task task_file task_vma"
 COMMANDS="mount umount load unload list cat schema check status help"
 
 setup() {
-	load common
 	kview_setup
 }
 
 teardown() {
 	kview_teardown
-}
-
-# fails STATUS MESSAGE HINT WORD...: kview WORD... prints nothing but that
-# message and that hint, both glob patterns.
-fails() {
-	local status=$1 message=$2 hint=$3
-	shift 3
-	run --separate-stderr "-$status" timeout 20 "$KVIEW" "$@" 3>&-
-	# shellcheck disable=SC2154 # `run` sets it
-	printf '%s\n' "$* said:" "$output" "$stderr"
-	[ -z "$output" ]
-	# shellcheck disable=SC2154
-	[ "${#stderr_lines[@]}" -eq 2 ]
-	# shellcheck disable=SC2053 # patterns
-	[[ ${stderr_lines[0]} == "kview: "$message ]]
-	# shellcheck disable=SC2053
-	[[ ${stderr_lines[1]} == "hint: "$hint ]]
 }
 
 # A process number that was used and is free.

@@ -80,3 +80,51 @@ until_true() {
 has_ended() {
 	[ ! -e "/proc/$1/stat" ] || [[ $(<"/proc/$1/stat") == *") Z "* ]]
 }
+
+# up OPTION...: a mount whose daemon does not keep the test's own descriptors
+up() {
+	kview_mount "$@" 3>&-
+}
+
+down() {
+	kview_umount
+	nothing_left
+}
+
+no_daemon() {
+	[ -z "$(pgrep -f "^$KVIEW mount.* $MNT\$")" ]
+}
+
+# No process, mount or pins.
+nothing_left() {
+	until_true no_daemon
+	[ "$(grep -cF " $MNT " /proc/self/mounts)" -eq 0 ]
+	[ ! -e "$KVIEW_PIN_DIR" ]
+}
+
+# value NAME [MOUNT]: of the status file
+value() {
+	awk -F '\t' -v name="$1" '$1 == name {print $2}' "${2:-$MNT}/status"
+}
+
+# A user that nobody else is.
+as_user() {
+	setpriv --reuid 21001 --regid 21001 --clear-groups "$@"
+}
+
+# fails STATUS MESSAGE HINT WORD...: kview WORD... prints nothing but that
+# message and that hint, both glob patterns.
+fails() {
+	local status=$1 message=$2 hint=$3
+	shift 3
+	run --separate-stderr "-$status" timeout 20 "$KVIEW" "$@" 3>&-
+	# shellcheck disable=SC2154 # `run` sets it
+	printf '%s\n' "$* said:" "$output" "$stderr"
+	[ -z "$output" ]
+	# shellcheck disable=SC2154
+	[ "${#stderr_lines[@]}" -eq 2 ]
+	# shellcheck disable=SC2053 # patterns
+	[[ ${stderr_lines[0]} == "kview: "$message ]]
+	# shellcheck disable=SC2053
+	[[ ${stderr_lines[1]} == "hint: "$hint ]]
+}

@@ -50,10 +50,6 @@ said() {
 	[ "$(grep -c -- "$1" "$DIR/log")" -ge "${2:-1}" ]
 }
 
-value() {
-	awk -F '\t' -v name="$1" '$1 == name {print $2}' "$MNT/status"
-}
-
 # fails_with TEXT COMMAND...
 fails_with() {
 	local text=$1
@@ -61,19 +57,4 @@ fails_with() {
 	run -1 timeout 20 "$@" 3>&-
 	# shellcheck disable=SC2154 # `run` sets it
 	[[ ${lines[-1]} == *"$text" ]] || { printf '%s\n' "$* said:" "$output"; return 1; }
-}
-
-no_daemon() {
-	[ -z "$(pgrep -f "^$KVIEW mount.* $MNT\$")" ]
-}
-
-nothing_left() {
-	until_true no_daemon
-	[ "$(grep -cF " $MNT " /proc/self/mounts)" -eq 0 ]
-	[ ! -e "$KVIEW_PIN_DIR" ]
-}
-
-down() {
-	kview_umount
-	nothing_left
 }

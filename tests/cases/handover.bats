@@ -39,40 +39,8 @@ handover() {
 	cat "$DIR/said" >&3
 }
 
-value() {
-	awk -F '\t' -v name="$1" '$1 == name {print $2}' "$MNT/status"
-}
-
 link_ids() {
 	sed -n 's/^link_id:[[:space:]]*//p' /proc/"$(daemon_pid)"/fdinfo/* | sort -n
-}
-
-nothing_left() {
-	until_true no_daemon
-	[ "$(grep -cF " $MNT " /proc/self/mounts)" -eq 0 ]
-	[ ! -e "$KVIEW_PIN_DIR" ]
-}
-
-no_daemon() {
-	[ -z "$(daemon_pid)" ]
-}
-
-down() {
-	kview_umount
-	nothing_left
-}
-
-# fails STATUS MESSAGE HINT WORD...
-fails() {
-	local status=$1 message=$2 hint=$3
-	shift 3
-	run --separate-stderr "-$status" timeout 20 "$KVIEW" "$@" 3>&-
-	# shellcheck disable=SC2154 # `run` sets it
-	printf '%s\n' "$* said:" "$output" "$stderr"
-	# shellcheck disable=SC2053,SC2154 # patterns
-	[[ ${stderr_lines[0]} == "kview: "$message ]]
-	# shellcheck disable=SC2053
-	[[ ${stderr_lines[1]} == "hint: "$hint ]]
 }
 
 @test "20 takeovers under readers of all kinds: no open fails, reads are whole or ESTALE" {
@@ -102,14 +70,14 @@ fails() {
 @test "options are those of the takeover" {
 	up -o allow_other,max_files=100
 	[ "$(value max_files) $(value hidepid) $(stat -c %a "$MNT/kmem_cache")" = "100 0 400" ]
-	run -1 setpriv --reuid 21001 --regid 21001 --clear-groups head -n 1 "$MNT/kmem_cache"
+	run -1 as_user head -n 1 "$MNT/kmem_cache"
 	again -o allow_other,hidepid=2,mode=0444
 	# Without the minute for which the kernel may keep attributes.
 	[ "$(value max_files) $(value hidepid) $(stat -c %a "$MNT/kmem_cache")" = "4096 2 444" ]
-	setpriv --reuid 21001 --regid 21001 --clear-groups head -n 1 "$MNT/kmem_cache"
+	as_user head -n 1 "$MNT/kmem_cache"
 	again -o allow_other
 	[ "$(value hidepid) $(stat -c %a "$MNT/kmem_cache")" = "0 400" ]
-	run -1 setpriv --reuid 21001 --regid 21001 --clear-groups head -n 1 "$MNT/kmem_cache"
+	run -1 as_user head -n 1 "$MNT/kmem_cache"
 	down
 }
 
@@ -184,7 +152,7 @@ fails() {
 	fails 2 "unknown mount option 'nonsense'" "*" mount --takeover -o nonsense "$MNT"
 	# Views that can't be loaded: none is left of the built-in ones.
 	fails 1 "*" "*" mount --takeover --pin-dir /proc/nonsense "$MNT"
-	run -1 setpriv --reuid 21001 --regid 21001 --clear-groups "$KVIEW" mount --takeover "$MNT"
+	run -1 as_user "$KVIEW" mount --takeover "$MNT"
 	[ "$(daemon_pid)" = "$holder" ]
 	[ "$(awk '{print $1; exit}' "$MNT/task")" = PID ]
 	down

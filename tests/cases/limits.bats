@@ -3,19 +3,15 @@
 # One user's files and reads leave the others theirs; and the status file, which
 # tells what is in use.
 bats_require_minimum_version 1.5.0
+load common
 
 setup() {
-	load common
 	kview_setup
 	chmod 755 "$DIR"
 }
 
 teardown() {
 	kview_teardown
-}
-
-up() {
-	kview_mount "$@" 3>&-
 }
 
 # limits CASE ARG...: one of limits.py; what it says as comments of TAP.
@@ -28,25 +24,9 @@ stuck() {
 	limits "$1" "$TOOLS/stuck" "$DIR/stuck"
 }
 
-as_user() {
-	setpriv --reuid 21001 --regid 21001 --clear-groups "$@"
-}
-
-# value NAME [MOUNT]: of the status file
-value() {
-	awk -F '\t' -v name="$1" '$1 == name {print $2}' "${2:-$MNT}/status"
-}
-
 # refused STATUS OPTIONS MESSAGE HINT
 refused() {
-	run --separate-stderr "-$1" timeout 20 "$KVIEW" mount -o "$2" "$MNT" 3>&-
-	# shellcheck disable=SC2154 # `run` sets it
-	printf '%s\n' "$2 said:" "$output" "$stderr"
-	[ -z "$output" ]
-	# shellcheck disable=SC2053,SC2154 # patterns
-	[[ ${stderr_lines[0]} == "kview: "$3 ]]
-	# shellcheck disable=SC2053
-	[[ ${stderr_lines[1]} == "hint: "$4 ]]
+	fails "$1" "$3" "$4" mount -o "$2" "$MNT"
 	[ "$(grep -cF " $MNT " /proc/self/mounts)" -eq 0 ]
 }
 

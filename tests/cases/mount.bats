@@ -4,20 +4,16 @@
 # shellcheck disable=SC2016 # scripts in single quotes expand in the shell they are for
 # shellcheck disable=SC2030,SC2031 # each test is a subshell
 bats_require_minimum_version 1.5.0
+load common
 
 VIEWS="kmem_cache task task_file task_vma"
 
 setup() {
-	load common
 	kview_setup
 }
 
 teardown() {
 	kview_teardown
-}
-
-up() {
-	kview_mount "$@" 3>&-
 }
 
 is_mounted() {
@@ -34,20 +30,6 @@ all_gone() {
 	[ ! -e "$KVIEW_PIN_DIR" ]
 	# The mount point is a plain directory again.
 	[ -z "$(ls -A "$MNT")" ]
-}
-
-# fails MESSAGE HINT WORD...: kview WORD... says so, and returns 1.
-fails() {
-	local message=$1 hint=$2
-	shift 2
-	run --separate-stderr -1 timeout 20 "$KVIEW" "$@" 3>&-
-	# shellcheck disable=SC2154 # `run` sets it
-	printf '%s\n' "$* said:" "$output" "$stderr"
-	[ -z "$output" ]
-	# shellcheck disable=SC2053,SC2154 # patterns
-	[[ ${stderr_lines[0]} == "kview: "$message ]]
-	# shellcheck disable=SC2053
-	[[ ${stderr_lines[1]} == "hint: "$hint ]]
 }
 
 # start_front: kview mount -f, whose pid is $FRONT.
@@ -166,7 +148,7 @@ start_front() {
 	ln -s real "$DIR/link"
 	(cd "$DIR" && timeout 20 "$KVIEW" mount real/ 3>&-)
 	[ -e "$DIR/real/task" ]
-	fails "kview is mounted on '$DIR/real' already" "*kview umount*" mount "$DIR/link"
+	fails 1 "kview is mounted on '$DIR/real' already" "*kview umount*" mount "$DIR/link"
 	(cd "$DIR" && timeout 20 "$KVIEW" umount link/)
 	[ ! -e "$DIR/real/task" ]
 	for odd in "a b" $'tab\there' 'back\slash' 'é' $'new\nline' "-dash" "com,ma"; do
@@ -183,7 +165,7 @@ start_front() {
 
 @test "a live mount is refused and goes on" {
 	up
-	fails "kview is mounted on '$MNT' already" "unmount it with: kview umount $MNT" mount "$MNT"
+	fails 1 "kview is mounted on '$MNT' already" "unmount it with: kview umount $MNT" mount "$MNT"
 	[ "$(awk '{print $1; exit}' "$MNT/task")" = PID ]
 	[ "$(grep -cF " $MNT " /proc/self/mounts)" -eq 1 ]
 	[ "$(wc -w <<<"$(daemon_pid)")" -eq 1 ]
@@ -195,9 +177,9 @@ start_front() {
 	mkdir "$MNT"
 	mount -t tmpfs tmpfs "$MNT"
 	touch "$MNT/theirs"
-	fails "'$MNT' is in use: *tmpfs*" "choose another*" mount "$MNT"
+	fails 1 "'$MNT' is in use: *tmpfs*" "choose another*" mount "$MNT"
 	[ -e "$MNT/theirs" ]
-	fails "no kview is mounted on '$MNT'" "*fuse.kview*" umount "$MNT"
+	fails 1 "no kview is mounted on '$MNT'" "*fuse.kview*" umount "$MNT"
 	[ -e "$MNT/theirs" ]
 	umount "$MNT"
 	[ ! -e "$KVIEW_PIN_DIR" ]
@@ -205,18 +187,18 @@ start_front() {
 
 @test "a mount point that can't be one is refused" {
 	touch "$DIR/file"
-	fails "the mount point '$DIR/file' is not a directory" "*" mount "$DIR/file"
-	fails "can't use '$DIR/no/such/dir' as a mount point: No such file*" "*mkdir -p*" mount "$DIR/no/such/dir"
-	fails "can't use '$DIR/file/dir' as a mount point: Not a directory" "*" mount "$DIR/file/dir"
+	fails 1 "the mount point '$DIR/file' is not a directory" "*" mount "$DIR/file"
+	fails 1 "can't use '$DIR/no/such/dir' as a mount point: No such file*" "*mkdir -p*" mount "$DIR/no/such/dir"
+	fails 1 "can't use '$DIR/file/dir' as a mount point: Not a directory" "*" mount "$DIR/file/dir"
 	ln -s nowhere "$DIR/dangling"
-	fails "*'$DIR/dangling'*" "*" mount "$DIR/dangling"
+	fails 1 "*'$DIR/dangling'*" "*" mount "$DIR/dangling"
 	# Whatever an empty name is taken for must not be a directory of somebody's.
 	mkdir "$DIR/here"
 	cd "$DIR/here"
-	fails "*''*" "*" mount ""
-	fails "*''*" "*" umount ""
-	fails "*'nowhere/.'*" "*" mount nowhere/.
-	fails "*'nowhere/..'*" "*" mount nowhere/..
+	fails 1 "*''*" "*" mount ""
+	fails 1 "*''*" "*" umount ""
+	fails 1 "*'nowhere/.'*" "*" mount nowhere/.
+	fails 1 "*'nowhere/..'*" "*" mount nowhere/..
 	[ "$(grep -cF "$DIR" /proc/self/mounts)" -eq 0 ]
 	[ -z "$(ls -A "$DIR/here")" ]
 	[ ! -e "$KVIEW_PIN_DIR" ]
@@ -224,10 +206,10 @@ start_front() {
 
 @test "umount of what is not mounted says so" {
 	mkdir "$MNT"
-	fails "no kview is mounted on '$MNT'" "*fuse.kview*" umount "$MNT"
-	fails "no kview is mounted on '$DIR/none'" "*fuse.kview*" umount "$DIR/none"
-	fails "no kview is mounted on '/proc'" "*fuse.kview*" umount /proc
-	fails "*'/no/such'*" "*" umount /no/such
+	fails 1 "no kview is mounted on '$MNT'" "*fuse.kview*" umount "$MNT"
+	fails 1 "no kview is mounted on '$DIR/none'" "*fuse.kview*" umount "$DIR/none"
+	fails 1 "no kview is mounted on '/proc'" "*fuse.kview*" umount /proc
+	fails 1 "*'/no/such'*" "*" umount /no/such
 }
 
 @test "a user without rights can't mount, unmount or look" {
@@ -247,17 +229,17 @@ start_front() {
 }
 
 @test "a pin directory outside a BPF file system is refused and not left behind" {
-	fails "the pin directory '$DIR/pins' is not in a BPF file system" "*sys/fs/bpf*" \
+	fails 1 "the pin directory '$DIR/pins' is not in a BPF file system" "*sys/fs/bpf*" \
 		mount --pin-dir "$DIR/pins" "$MNT"
 	[ ! -e "$DIR/pins" ]
 	mkdir "$DIR/pins"
-	fails "the pin directory '$DIR/pins' is not in a BPF file system" "*sys/fs/bpf*" \
+	fails 1 "the pin directory '$DIR/pins' is not in a BPF file system" "*sys/fs/bpf*" \
 		mount -o "pin_dir=$DIR/pins" "$MNT"
 	[ -z "$(ls -A "$DIR/pins")" ]
-	fails "can't create the pin directory '$KVIEW_PIN_DIR/a/b': No such file*" "*" \
+	fails 1 "can't create the pin directory '$KVIEW_PIN_DIR/a/b': No such file*" "*" \
 		load --pin-dir "$KVIEW_PIN_DIR/a/b"
 	# bpffs takes no dot in a name.
-	fails "can't create the pin directory '$KVIEW_PIN_DIR.x': *" "*" load --pin-dir "$KVIEW_PIN_DIR.x"
+	fails 1 "can't create the pin directory '$KVIEW_PIN_DIR.x': *" "*" load --pin-dir "$KVIEW_PIN_DIR.x"
 	[ "$(grep -cF " $MNT " /proc/self/mounts)" -eq 0 ]
 }
 
@@ -315,12 +297,12 @@ link_ids() {
 @test "umount of a mount in use fails, says who to ask, and the mount goes on" {
 	up
 	exec 7<"$MNT/task"
-	fails "can't unmount '$MNT': Device or resource busy" "*fuser -m $MNT*" umount "$MNT"
+	fails 1 "can't unmount '$MNT': Device or resource busy" "*fuser -m $MNT*" umount "$MNT"
 	[ "$(awk '{print $1; exit}' "$MNT/task")" = PID ]
 	read -r -u 7
 	[[ $REPLY == *PID* ]]
 	exec 7<&-
-	(cd "$MNT/json" && fails "can't unmount '$MNT': Device or resource busy" "*" umount "$MNT")
+	(cd "$MNT/json" && fails 1 "can't unmount '$MNT': Device or resource busy" "*" umount "$MNT")
 	kview_umount
 	[ ! -e "$KVIEW_PIN_DIR" ]
 }

@@ -4,6 +4,7 @@
 # shellcheck disable=SC2030,SC2031 # each test is a subshell
 # shellcheck disable=SC2154 # `run` sets stderr, stderr_lines
 bats_require_minimum_version 1.5.0
+load common
 
 # Users and a group that nobody else has.
 ALICE=23001
@@ -11,17 +12,12 @@ BOB=23002
 STAFF=23003
 
 setup() {
-	load common
 	kview_setup
 	chmod 755 "$DIR"
 }
 
 teardown() {
 	kview_teardown
-}
-
-up() {
-	kview_mount "$@" 3>&-
 }
 
 # as UID COMMAND...: that user, in the group of that number alone. With a
@@ -79,15 +75,8 @@ denied() {
 
 # refused OPTIONS MESSAGE HINT: wrong usage, and nothing is mounted.
 refused() {
-	run --separate-stderr -2 timeout 20 "$KVIEW" mount -o "$1" "$MNT" 3>&-
-	printf '%s\n' "$1 said:" "$output" "$stderr"
-	[ -z "$output" ]
-	# shellcheck disable=SC2053 # patterns
-	[[ ${stderr_lines[0]} == "kview: "$2 ]]
-	# shellcheck disable=SC2053
-	[[ ${stderr_lines[1]} == "hint: "$3 ]]
-	[ "$(grep -cF " $MNT " /proc/self/mounts)" -eq 0 ]
-	[ ! -e "$KVIEW_PIN_DIR" ]
+	fails 2 "$2" "$3" mount -o "$1" "$MNT"
+	nothing_left
 }
 
 # --- who may enter --------------------------------------------------------

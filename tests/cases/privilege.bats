@@ -2,22 +2,18 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # What it takes to mount, and what the two processes keep of it.
 bats_require_minimum_version 1.5.0
+load common
 
 WORKER_ID=4000000000
 DAC_READ_SEARCH=2 KILL=5 SETGID=6 SETUID=7 SYS_PTRACE=19 SYS_ADMIN=21
 
 setup() {
-	load common
 	kview_setup
 	chmod 755 "$DIR"
 }
 
 teardown() {
 	kview_teardown
-}
-
-up() {
-	kview_mount "$@" 3>&-
 }
 
 # mask CAP...: as /proc/PID/status has it

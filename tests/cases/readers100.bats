@@ -3,9 +3,9 @@
 # As many readers at a time as there are files in the mount, and more, for every
 # thread of the worker; what the sanitizers' builds run as well.
 bats_require_minimum_version 1.5.0
+load common
 
 setup() {
-	load common
 	kview_setup
 	chmod 755 "$DIR"
 }

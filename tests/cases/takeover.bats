@@ -139,10 +139,6 @@ restarts() {
 	down
 }
 
-as_user() {
-	setpriv --reuid 21001 --regid 21001 --clear-groups "$@"
-}
-
 # A user's own process, and not this shell.
 sees_own() {
 	[ "$(as_user awk -v a=$own -v b=$$ '$1 == a || $1 == b {print $1}' "$MNT/task_file" | sort -u)" = "$own" ]
