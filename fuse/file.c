@@ -11,6 +11,9 @@
 /* Replies above this would push earlier bytes out of the window. */
 #define READ_MAX KV_WINDOW_KEEP
 
+/* From this size on reads are those of a stream. */
+#define AHEAD_MIN (64u << 10)
+
 struct kv_file {
 	pthread_mutex_t lock;
 	struct kv_source source;
@@ -131,6 +134,19 @@ static int produce(struct kv_file *f, uint64_t end, const struct kv_read *read, 
 	return rc;
 }
 
+/*
+ * Who reads much at once reads on: while that one wakes up, takes the bytes and asks
+ * for more, the kernel walks. That takes no other thread. Others leave no more memory
+ * than their records take.
+ */
+static void look_ahead(struct kv_file *f, const struct kv_read *read, size_t size, uint64_t bytes)
+{
+	if (size >= AHEAD_MIN && bytes == size && read->may_go_ahead(read->arg))
+		kv_run_ahead(f->run);
+	else
+		kv_run_settle(f->run);
+}
+
 static int read_locked(struct kv_file *f, const struct kv_read *read, uint64_t *bytes,
 		       struct kv_err *err)
 {
@@ -157,6 +173,8 @@ static int read_locked(struct kv_file *f, const struct kv_read *read, uint64_t *
 	for (int i = 0; i < n; i++)
 		*bytes += iov[i].iov_len;
 	read->reply(read->arg, iov, n);
+	if (f->run)
+		look_ahead(f, read, size, *bytes);
 	return 0;
 }
 

@@ -53,6 +53,8 @@ struct kv_read {
 	bool (*cancelled)(void *arg); /* asked between chunks of records */
 	/* Takes the bytes; called once, with the file locked, only on success. */
 	void (*reply)(void *arg, const struct iovec *iov, int n);
+	/* After that: may the file walk ahead of its reader? That takes time, and memory. */
+	bool (*may_go_ahead)(void *arg);
 	void *arg;
 };
 

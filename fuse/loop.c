@@ -5,6 +5,7 @@
 #include <fuse_lowlevel.h>
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -125,6 +126,13 @@ void kv_loop_hand_over(struct kv_loop *l)
 	if (leads(l))
 		vacate(l);
 	pthread_mutex_unlock(&l->lock);
+}
+
+bool kv_loop_has_requests(const struct kv_loop *l)
+{
+	struct pollfd requests = {.fd = fuse_session_fd(l->session), .events = POLLIN};
+
+	return poll(&requests, 1, 0) == 1;
 }
 
 /* A timer that runs already is left alone: to set it takes longer than many a request. */

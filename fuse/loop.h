@@ -50,4 +50,7 @@ int kv_loop_run(struct kv_loop *loop, struct fuse_session *session);
  */
 void kv_loop_hand_over(struct kv_loop *loop);
 
+/* kv_loop_has_requests() - does anyone wait to be served? */
+bool kv_loop_has_requests(const struct kv_loop *loop);
+
 #endif

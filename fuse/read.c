@@ -13,6 +13,8 @@
 
 #include "file.h"
 
+#define AHEAD_FILES 16
+
 enum {
 	STARTING,    /* libfuse may call interrupt() from where we are: no answer yet */
 	EARLY,	     /* interrupted in that state */
@@ -50,11 +52,27 @@ static void interrupt(fuse_req_t req, void *data)
 	}
 }
 
-static bool is_interrupted(void *arg)
+static bool is_interrupted(const struct job *job)
+{
+	return atomic_load(&job->state) == INTERRUPTED;
+}
+
+/* Each file that does may keep two chunks: few may. */
+static bool may_go_ahead(void *arg)
+{
+	struct kv_server *s = ((struct job *)arg)->server;
+
+	return kv_handles_count(&s->files) <= AHEAD_FILES && !kv_loop_has_requests(&s->loop);
+}
+
+/* Between chunks of records, each of which takes no longer than it takes to wake a thread. */
+static bool is_cancelled(void *arg)
 {
 	struct job *job = arg;
 
-	return atomic_load(&job->state) == INTERRUPTED;
+	if (kv_loop_has_requests(&job->server->loop))
+		kv_loop_hand_over(&job->server->loop);
+	return is_interrupted(job);
 }
 
 /* May we answer? From then on interrupt() is not called, nor is it under way. */
@@ -97,8 +115,9 @@ static void run(struct kv_server *s, struct job *job)
 	struct kv_read read = {
 		.off = (uint64_t)job->off,
 		.size = job->size,
-		.cancelled = is_interrupted,
+		.cancelled = is_cancelled,
 		.reply = answer_bytes,
+		.may_go_ahead = may_go_ahead,
 		.arg = job,
 	};
 	struct kv_err err = {0};
@@ -131,26 +150,13 @@ static bool await_interrupts(struct job *job)
 	return false;
 }
 
-/*
- * Most processes have few rows. Those that fill a whole read, and the walks
- * through all processes, take longer than it takes to wake another thread.
- */
-static bool is_short(const struct kv_server *s, fuse_ino_t told, size_t size, off_t off)
-{
-	uint64_t ino = kv_unseal_ino(&s->seal, told);
-	const struct kv_node *node = kv_tree_node(&s->tree, ino);
-
-	if (node && node->type != KV_NODE_ROWS)
-		return true;
-	return kv_ino_who(ino) && off < (off_t)size;
-}
-
 void kv_op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi)
 {
 	struct kv_server *s = fuse_req_userdata(req);
 	struct job *job = malloc(sizeof(*job));
 	int rc;
 
+	(void)ino;
 	if (!job) {
 		fuse_reply_err(req, ENOMEM);
 		return;
@@ -170,8 +176,6 @@ void kv_op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct f
 		answer_error(job, rc);
 		free(job);
 	}
-	if (rc > 0 && !is_short(s, ino, size, off))
-		kv_loop_hand_over(&s->loop);
 	while (rc > 0 && job) {
 		uid_t uid = job->turn.uid;
 

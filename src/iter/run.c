@@ -16,6 +16,9 @@
  */
 #define CHUNK 32768
 
+/* As much unused memory is worth a call. */
+#define SPARE 8192
+
 /*
  * A read that walks 1,000,000 objects without output ends with EAGAIN and the
  * next one goes on; so does a program that has no memory for its scratch, and
@@ -29,10 +32,13 @@ struct kv_run {
 	struct kv_scope scope;
 	int fd;
 	bool at_end;
-	uint8_t saw; /* KV_SAW_ bits of all reads */
+	bool has_walked; /* to the end, or until it failed with @failed */
+	int failed;
+	struct kv_err *why; /* of @failed; NULL: out of memory */
+	uint8_t saw;	    /* KV_SAW_ bits of all reads */
 	uint64_t reads, records;
-	size_t pos, len;		   /* of what is in @chunk */
-	char chunk[KV_RECORD_MAX + CHUNK]; /* an incomplete record, then one read */
+	char *chunk;	      /* records that are still to be taken, then room for one read */
+	size_t pos, len, cap; /* of what is in it */
 };
 
 static int no_process(pid_t pid, struct kv_err *err)
@@ -69,7 +75,7 @@ int kv_run_new(const struct kv_view *view, const struct kv_run_opts *opts, struc
 	fd = kv_loaded_iter(&view->loaded, opts->pid, 0);
 	if (fd < 0)
 		return fail_open(view, opts->pid, fd, err);
-	r = malloc(sizeof(*r));
+	r = calloc(1, sizeof(*r));
 	if (!r) {
 		close(fd);
 		return kv_err_errno(err, -ENOMEM, "can't run view '%s'", view->name);
@@ -80,10 +86,6 @@ int kv_run_new(const struct kv_view *view, const struct kv_run_opts *opts, struc
 	r->scope.boot_time = kv_kernel_boot_time();
 	r->scope.target_start = opts->start;
 	r->fd = fd;
-	r->at_end = false;
-	r->saw = 0;
-	r->reads = r->records = 0;
-	r->pos = r->len = 0;
 	*run = r;
 	return 0;
 }
@@ -93,6 +95,8 @@ void kv_run_free(struct kv_run *run)
 	if (!run)
 		return;
 	close(run->fd);
+	free(run->why);
+	free(run->chunk);
 	free(run);
 }
 
@@ -140,31 +144,99 @@ static int explain_read(const struct kv_run *run, int rc, struct kv_err *err)
 	return kv_err_errno(err, rc, "can't read view '%s'", run->view->name);
 }
 
-/* More bytes behind those that are there. 1: some came; 0: the end. */
+/* Room for one read behind what is there. */
+static int make_room(struct kv_run *run)
+{
+	size_t left = run->len - run->pos;
+
+	if (run->pos)
+		memmove(run->chunk, run->chunk + run->pos, left);
+	run->len = left;
+	run->pos = 0;
+	if (run->cap < left + CHUNK) {
+		char *more = realloc(run->chunk, left + CHUNK);
+
+		if (!more)
+			return -ENOMEM;
+		run->chunk = more;
+		run->cap = left + CHUNK;
+	}
+	return 0;
+}
+
+/* One read. 1: some came; 0: the end; -EAGAIN, -EINTR: not now. */
+static int fetch(struct kv_run *run, struct kv_err *err)
+{
+	int rc = make_room(run);
+	ssize_t n;
+
+	if (rc)
+		return explain_read(run, rc, err);
+	n = read_chunk(run, err);
+	if (n == KV_SAID)
+		return -EIO;
+	if (n == -EAGAIN || n == -EINTR)
+		return (int)n;
+	if (n < 0)
+		return explain_read(run, (int)n, err);
+	run->len += (size_t)n;
+	run->has_walked = n == 0;
+	return n > 0;
+}
+
+/* More records. 1: some came; 0: the end. */
 static int fill(struct kv_run *run, struct kv_err *err)
 {
-	memmove(run->chunk, run->chunk + run->pos, run->len - run->pos);
-	run->len -= run->pos;
-	run->pos = 0;
-	for (int idle = 0; idle < MAX_IDLE_READS; idle++) {
-		ssize_t n;
+	for (int idle = 0; idle < MAX_IDLE_READS && !run->has_walked; idle++) {
+		int rc;
 
 		if (run->opts.cancelled && run->opts.cancelled(run->opts.arg))
 			return kv_err_errno(err, -EINTR, "view '%s'", run->view->name);
-		n = read_chunk(run, err);
-		if (n > 0) {
-			run->len += (size_t)n;
-			return 1;
-		}
-		if (n == 0)
-			return 0;
-		if (n == KV_SAID)
-			return -EIO;
-		if (n != -EAGAIN && n != -EINTR)
-			return explain_read(run, (int)n, err);
+		rc = fetch(run, err);
+		if (rc != -EAGAIN && rc != -EINTR)
+			return rc;
 		sched_yield(); /* for who holds what the program waits for */
 	}
-	return explain_read(run, -EAGAIN, err);
+	if (!run->has_walked)
+		return explain_read(run, -EAGAIN, err);
+	if (run->failed && run->why && err)
+		*err = *run->why;
+	return run->failed;
+}
+
+void kv_run_ahead(struct kv_run *run)
+{
+	struct kv_err err = {0};
+	int rc;
+
+	if (run->has_walked || run->len - run->pos > CHUNK)
+		return;
+	rc = fetch(run, &err);
+	if (rc >= 0 || rc == -EAGAIN || rc == -EINTR)
+		return;
+	/* For who comes to the end of the records that there are. */
+	run->has_walked = true;
+	run->failed = rc;
+	run->why = malloc(sizeof(*run->why));
+	if (run->why)
+		*run->why = err;
+}
+
+void kv_run_settle(struct kv_run *run)
+{
+	size_t left = run->len - run->pos;
+	char *less;
+
+	if (run->cap < left + SPARE)
+		return;
+	memmove(run->chunk, run->chunk + run->pos, left);
+	less = realloc(run->chunk, left + 1);
+	if (!less)
+		return;
+	run->chunk = less;
+	run->cap = left + 1;
+	run->len = left;
+	run->pos = 0;
 }
 
 /* No row of one process: was there none to show? */

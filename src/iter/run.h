@@ -2,7 +2,7 @@
 /*
  * One iteration of a view, record by record. The kernel walks in the thread
  * that asks for the next record, as far as one buffer; nothing is walked
- * before the first one is asked for.
+ * before the first one is asked for, and ahead only if the caller says so.
  */
 #ifndef KVIEW_ITER_RUN_H
 #define KVIEW_ITER_RUN_H
@@ -49,5 +49,21 @@ void kv_run_on_behalf(struct kv_run *run, void *arg);
  * -EACCES: the process has rows, and the reader has no right to any.
  */
 int kv_run_next(struct kv_run *run, const void **record, uint32_t *len, struct kv_err *err);
+
+/**
+ * kv_run_ahead() - have the kernel walk on, as far as one buffer
+ *
+ * For who has what it asked for and will ask for more. What comes of it, and be it
+ * a failure, comes with the next records; the last one taken is no longer valid.
+ */
+void kv_run_ahead(struct kv_run *run);
+
+/**
+ * kv_run_settle() - keep no more memory than the records that are still to be taken
+ *
+ * For who has what it asked for and may be long in asking for more. The last one
+ * taken is no longer valid.
+ */
+void kv_run_settle(struct kv_run *run);
 
 #endif

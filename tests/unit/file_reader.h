@@ -17,6 +17,7 @@ struct reader {
 	size_t n;
 	unsigned int replies;
 	int cancel_in; /* asks left before "yes"; below 0: never */
+	bool may_go_ahead;
 	struct kv_err err;
 	struct kv_counters counters; /* of the view, as if it had this reader alone */
 };
@@ -38,6 +39,13 @@ static inline bool is_cancelled(void *arg)
 	struct reader *r = arg;
 
 	return r->cancel_in >= 0 && r->cancel_in-- == 0;
+}
+
+static inline bool may_go_ahead(void *arg)
+{
+	const struct reader *r = arg;
+
+	return r->may_go_ahead;
 }
 
 /* The file takes over a reader with descriptors. */
@@ -77,7 +85,13 @@ static inline void reader_close(struct reader *r)
 static inline int read_at(struct reader *r, uint64_t off, size_t size)
 {
 	const struct kv_read read = {
-		.off = off, .size = size, .cancelled = is_cancelled, .reply = take, .arg = r};
+		.off = off,
+		.size = size,
+		.cancelled = is_cancelled,
+		.reply = take,
+		.may_go_ahead = may_go_ahead,
+		.arg = r,
+	};
 	unsigned int before = r->replies;
 	int rc;
 

@@ -46,6 +46,71 @@ static void larger_reads_are_cut_to_128_kib(void **state)
 	check_sequential(1 << 20, 128 << 10);
 }
 
+/* --- reading ahead --- */
+
+/* How many times the kernel was asked once a read of @size has got all it wants. */
+static unsigned int asked_after(size_t size, bool may, unsigned int *ahead)
+{
+	unsigned int during;
+	struct reader r;
+
+	open_rows(&r);
+	expect_at(&r, 0, size);
+	during = fake.adds;
+	fake.adds = 0;
+	r.may_go_ahead = may;
+	expect_at(&r, 0, size);
+	*ahead = fake.adds - during;
+	reader_close(&r);
+	return during;
+}
+
+static void a_large_read_walks_one_buffer_ahead(void **state)
+{
+	unsigned int ahead;
+
+	(void)state;
+	assert_true(asked_after(128 << 10, true, &ahead) >= 4);
+	assert_int_equal(ahead, 1);
+}
+
+static void it_does_not_where_it_may_not(void **state)
+{
+	unsigned int ahead;
+
+	(void)state;
+	asked_after(128 << 10, false, &ahead);
+	assert_int_equal(ahead, 0);
+}
+
+static void a_small_read_walks_no_further_than_it_must(void **state)
+{
+	unsigned int ahead;
+
+	(void)state;
+	assert_int_equal(asked_after(4096, true, &ahead), 1);
+	assert_int_equal(ahead, 0);
+}
+
+static void the_whole_comes_by_reads_of_all_sizes_ahead_of_some(void **state)
+{
+	uint64_t seed = 11, off = 0;
+	struct reader r;
+
+	(void)state;
+	open_rows(&r);
+	while (off < whole_len) {
+		size_t size = noise(&seed) % 3 ? noise(&seed) % 5000 : noise(&seed) % 200000;
+
+		r.may_go_ahead = noise(&seed) & 1;
+		size = size < 131072 ? size + 1 : 131072;
+		expect_at(&r, off, size);
+		off += r.n;
+	}
+	expect_at(&r, off, 131072);
+	reader_close(&r);
+}
+
 static void reads_are_filled_while_there_is_more(void **state)
 {
 	struct reader r;
@@ -260,6 +325,10 @@ int main(void)
 		WITH_FAKE(reads_of_128_kib_give_the_whole),
 		WITH_FAKE(larger_reads_are_cut_to_128_kib),
 		WITH_FAKE(reads_are_filled_while_there_is_more),
+		WITH_FAKE(a_large_read_walks_one_buffer_ahead),
+		WITH_FAKE(it_does_not_where_it_may_not),
+		WITH_FAKE(a_small_read_walks_no_further_than_it_must),
+		WITH_FAKE(the_whole_comes_by_reads_of_all_sizes_ahead_of_some),
 		WITH_FAKE(nothing_is_iterated_before_the_first_read),
 		WITH_FAKE(behind_the_end_there_is_nothing),
 		WITH_FAKE(the_largest_offset_is_behind_the_end),

@@ -34,6 +34,12 @@ int fuse_session_receive_buf(struct fuse_session *se, struct fuse_buf *buf)
 	return n < 0 ? -errno : n ? 1 : fake.fail;
 }
 
+int fuse_session_fd(struct fuse_session *se)
+{
+	(void)se;
+	return fake.from;
+}
+
 static void wait_at_gate(void)
 {
 	ssize_t n;
@@ -57,6 +63,11 @@ void fuse_session_process_buf(struct fuse_session *se, const struct fuse_buf *bu
 		break;
 	case 'w':
 		wait_at_gate();
+		break;
+	case 'n': /* is told of the requests behind it */
+		while (!kv_loop_has_requests(&loop))
+			usleep(100);
+		fake.slow++;
 		break;
 	default:
 		fake.last = pthread_self();
@@ -189,6 +200,19 @@ static void a_request_that_turns_out_long_is_handed_over(void **state)
 	assert_int_equal(stop(), 0);
 }
 
+static void requests_that_wait_are_seen(void **state)
+{
+	(void)state;
+	ask("n");
+	usleep(1000);
+	assert_int_equal(fake.slow, 0);
+	ask("q");
+	until(&fake.slow, 1);
+	until(&fake.quick, 1);
+	assert_false(kv_loop_has_requests(&loop));
+	assert_int_equal(stop(), 0);
+}
+
 /* Also one that came while the timer ran for an earlier one. */
 static void each_of_many_long_requests_is(void **state)
 {
@@ -275,6 +299,7 @@ int main(void)
 		cmocka_unit_test_setup(short_requests_are_one_threads, setup),
 		cmocka_unit_test_setup(a_long_request_keeps_nobody_waiting, setup),
 		cmocka_unit_test_setup(a_request_that_turns_out_long_is_handed_over, setup),
+		cmocka_unit_test_setup(requests_that_wait_are_seen, setup),
 		cmocka_unit_test_setup(each_of_many_long_requests_is, setup),
 		cmocka_unit_test_setup(threads_have_a_limit_and_who_is_done_serves, setup),
 		cmocka_unit_test_setup(idle_threads_end_but_for_some, setup),
