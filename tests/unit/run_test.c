@@ -350,11 +350,8 @@ static void an_end_found_ahead_is_not_asked_for_again(void **state)
 	kv_run_ahead(run);
 	kv_run_ahead(run);
 	assert_int_equal(fake.adds, 2);
-	for (uint32_t i = 1; i < 3; i++) {
-		struct kv_err err = {0};
-		uint32_t n;
-
-		assert_int_equal(next(run, &n, &err), 1);
+	for (uint32_t i = 1, n; i < 3; i++) {
+		assert_int_equal(next(run, &n, NULL), 1);
 		assert_int_equal(n, i);
 	}
 	expect_end(run);
