@@ -18,7 +18,6 @@ struct kv_file {
 	pthread_mutex_t lock;
 	struct kv_source source;
 	struct kv_reader reader;
-	struct kv_plan plan;
 	struct kv_run *run; /* NULL before the first read and behind the end */
 	struct kv_window window;
 	bool at_end;
@@ -75,11 +74,11 @@ static int step(struct kv_file *f, struct kv_err *err)
 		f->run = NULL;
 		return 0;
 	}
-	out = kv_window_reserve(&f->window, kv_row_bound(&f->plan, len));
+	out = kv_window_reserve(&f->window, kv_row_bound(f->source.plan, len));
 	if (!out)
 		return -ENOMEM;
 	kv_window_commit(&f->window, out,
-			 (size_t)(f->source.format->row(&f->plan, record, out) - out));
+			 (size_t)(f->source.format->row(f->source.plan, record, out) - out));
 	f->rows++;
 	return 0;
 }
@@ -98,13 +97,13 @@ static int start(struct kv_file *f, const struct kv_read *read, struct kv_err *e
 
 	if (f->source.text)
 		return put_text(f);
-	out = kv_window_reserve(&f->window, kv_header_bound(&f->plan));
+	out = kv_window_reserve(&f->window, kv_header_bound(f->source.plan));
 	if (!out)
 		return -ENOMEM;
 	rc = kv_run_new(f->source.view, &opts, &f->run, err);
 	if (rc)
 		return rc;
-	kv_window_commit(&f->window, out, (size_t)(f->source.format->header(&f->plan, out) - out));
+	kv_window_commit(&f->window, out, (size_t)(f->source.format->header(f->source.plan, out) - out));
 	if (!f->source.pid)
 		return 0;
 	/*
@@ -206,8 +205,6 @@ struct kv_file *kv_file_new(const struct kv_source *source, struct kv_reader *re
 	f->source = *source;
 	f->reader = *reader;
 	*reader = KV_READER_INIT;
-	if (!source->text)
-		kv_plan_all(&f->plan, source->view->schema);
 	pthread_mutex_init(&f->lock, NULL);
 	return f;
 }

@@ -29,8 +29,9 @@ struct kv_source {
 	/* A text that is made as it is read, to be freed; NULL: rows. */
 	char *(*text)(const void *arg);
 	const void *arg;
-	const struct kv_view *view; /* of rows; must outlive the file, as do the next two */
+	const struct kv_view *view; /* of rows; must outlive the file, as do the next three */
 	const struct kv_format *format;
+	const struct kv_plan *plan;
 	struct kv_counters *counters; /* of rows */
 	pid_t pid;		      /* 0: all processes */
 	uint64_t start;		      /* kv_process.start of that one */

@@ -347,6 +347,7 @@ static struct kv_source source_of(const struct kv_server *s, const struct kv_nod
 	return (struct kv_source){
 		.view = node->view,
 		.format = node->format,
+		.plan = node->plan,
 		.counters = &s->shared->counters[node->view - s->views->list],
 	};
 }

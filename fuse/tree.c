@@ -91,6 +91,7 @@ static int add_files(struct kv_tree *tree, uint32_t dir, const struct kv_views *
 			.is_wide = !view->per_task,
 			.view = view,
 			.format = format,
+			.plan = &tree->plans[i],
 		};
 
 		if (is_served(view, per_task) && !add(tree, node, view->name, format->suffix))
@@ -151,6 +152,17 @@ static int add_pids(struct kv_tree *tree, const struct kv_views *views)
 	return tree->pid ? add_formats(tree, tree->pid, views, true, 0) : -ENOMEM;
 }
 
+static int add_plans(struct kv_tree *tree, const struct kv_views *views)
+{
+	tree->plans = calloc(views->n + 1, sizeof(*tree->plans));
+	if (!tree->plans)
+		return -ENOMEM;
+	for (size_t i = 0; i < views->n; i++)
+		if (views->list[i].is_loaded)
+			kv_plan_all(&tree->plans[i], views->list[i].schema);
+	return 0;
+}
+
 int kv_tree_new(struct kv_tree *tree, const struct kv_views *views, mode_t wide_mode)
 {
 	struct kv_node status = {
@@ -162,9 +174,9 @@ int kv_tree_new(struct kv_tree *tree, const struct kv_views *views, mode_t wide_
 
 	*tree = (struct kv_tree){.n = KV_ROOT};
 	tree->nodes = calloc(KV_ROOT, sizeof(*tree->nodes));
-	if (!tree->nodes)
-		return -ENOMEM;
-	rc = add_dir(tree, KV_NODE_DIR, KV_ROOT, "") ? 0 : -ENOMEM;
+	rc = tree->nodes ? add_plans(tree, views) : -ENOMEM;
+	if (!rc)
+		rc = add_dir(tree, KV_NODE_DIR, KV_ROOT, "") ? 0 : -ENOMEM;
 	if (!rc)
 		rc = add_formats(tree, KV_ROOT, views, false, wide_mode);
 	if (!rc)
@@ -183,6 +195,7 @@ void kv_tree_free(struct kv_tree *tree)
 	for (uint32_t i = KV_ROOT; i < tree->n; i++)
 		free(tree->nodes[i].name);
 	free(tree->nodes);
+	free(tree->plans);
 	*tree = (struct kv_tree){0};
 }
 

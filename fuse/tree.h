@@ -42,11 +42,13 @@ struct kv_node {
 	bool is_wide;	 /* of a kernel-wide view: not for everyone */
 	struct kv_view *view;
 	const struct kv_format *format;
+	const struct kv_plan *plan; /* all columns of @view */
 	uint64_t told; /* its number outside, unless it is of a process: see kv_tree_told() */
 };
 
 struct kv_tree {
 	struct kv_node *nodes; /* [0] is not used, [KV_ROOT] the root */
+	struct kv_plan *plans; /* by view */
 	uint32_t n;
 	uint32_t pids; /* index of pid/, 0 without it */
 	uint32_t pid;  /* index of the template pid/PID */

@@ -222,8 +222,10 @@ static void an_offset_that_is_gone_is_no_error(void **state)
 static void files_of_one_view_count_together(void **state)
 {
 	struct kv_counters view = {0};
-	const struct kv_source source = {
-		.view = &fake_view, .format = &kv_format_text, .counters = &view};
+	const struct kv_source source = {.view = &fake_view,
+					 .format = &kv_format_text,
+					 .plan = fake_plan(),
+					 .counters = &view};
 	struct reader r[3];
 
 	(void)state;
@@ -241,7 +243,8 @@ static void files_of_one_view_count_together(void **state)
 
 static void rows_may_go_uncounted(void **state)
 {
-	const struct kv_source source = {.view = &fake_view, .format = &kv_format_text};
+	const struct kv_source source = {
+		.view = &fake_view, .format = &kv_format_text, .plan = fake_plan()};
 	struct reader r = {.cancel_in = -1};
 
 	(void)state;

@@ -60,12 +60,22 @@ static inline void open_source(struct reader *r, const struct kv_source *source)
 		assert_int_equal(reader.holds[i], -1);
 }
 
+static inline const struct kv_plan *fake_plan(void)
+{
+	static struct kv_plan plan;
+
+	if (!plan.schema)
+		kv_plan_all(&plan, fake_view.schema);
+	return &plan;
+}
+
 /* It shows one process if @pid is not 0. */
 static inline void reader_open(struct reader *r, const struct kv_format *format, pid_t pid)
 {
 	const struct kv_source source = {
 		.view = &fake_view,
 		.format = format,
+		.plan = fake_plan(),
 		.counters = &r->counters,
 		.pid = pid,
 		.start = pid ? 77 : 0,

@@ -2,11 +2,12 @@
 /* Numbers of nodes as told outside: there and back, and nothing to be read in them. */
 #include "fuse/seal.h"
 #include "fuse/tree.h"
+#include "row_schema.h"
 #include "unit.h"
 
 static struct kv_view list[] = {
-	{.name = "kmem_cache", .is_loaded = true},
-	{.name = "task", .is_loaded = true, .per_task = true},
+	{.name = "kmem_cache", .schema = &row_schema, .is_loaded = true},
+	{.name = "task", .schema = &row_schema, .is_loaded = true, .per_task = true},
 };
 static const struct kv_views views = {.list = list, .n = ARRAY_SIZE(list)};
 static struct kv_tree tree;
@@ -80,9 +81,9 @@ static void nodes_of_no_process_have_the_tree_s_numbers(void **state)
 static void numbers_go_by_names_in_every_tree(void **state)
 {
 	struct kv_view others[] = {
-		{.name = "aaa", .is_loaded = true},
-		{.name = "bbb", .is_loaded = true},
-		{.name = "task", .is_loaded = true, .per_task = true},
+		{.name = "aaa", .schema = &row_schema, .is_loaded = true},
+		{.name = "bbb", .schema = &row_schema, .is_loaded = true},
+		{.name = "task", .schema = &row_schema, .is_loaded = true, .per_task = true},
 	};
 	const struct kv_views v = {.list = others, .n = ARRAY_SIZE(others)};
 	struct kv_tree other;

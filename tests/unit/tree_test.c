@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The names under the mount, for views that are made here. */
 #include "fuse/tree.h"
+#include "row_schema.h"
 #include "unit.h"
 
 static struct kv_view list[] = {
 	{.name = "broken"},
-	{.name = "kmem_cache", .is_loaded = true},
-	{.name = "task", .is_loaded = true, .per_task = true},
-	{.name = "task_file", .is_loaded = true, .per_task = true},
+	{.name = "kmem_cache", .schema = &row_schema, .is_loaded = true},
+	{.name = "task", .schema = &row_schema, .is_loaded = true, .per_task = true},
+	{.name = "task_file", .schema = &row_schema, .is_loaded = true, .per_task = true},
 	{.name = "task_vma", .per_task = true}, /* not loaded: this kernel lacks it */
 };
 
@@ -439,9 +440,9 @@ static void without_views_of_tasks_there_is_no_pid(void **state)
 
 static void the_view_of_a_user_needs_no_word_here(void **state)
 {
-	struct kv_view mine = {.name = "mine", .is_loaded = true, .per_task = true};
-
+	struct kv_view mine = list[2];
 	(void)state;
+	mine.name = "mine";
 	with_tree(&mine, 1, "mine json csv status schema pid");
 	assert_names("pid/5", "mine json csv");
 	kv_tree_free(&tree);
