@@ -105,7 +105,7 @@ static const struct condition conditions[] = {
 	{SCMP_SYS(bpf), 0, IS(BPF_PROG_TEST_RUN)},
 	{SCMP_SYS(bpf), 0, IS(BPF_LINK_CREATE)},
 	{SCMP_SYS(bpf), 0, IS(BPF_ITER_CREATE)},
-	{SCMP_SYS(bpf), 0, IS(BPF_MAP_LOOKUP_ELEM)},
+	{SCMP_SYS(bpf), 0, IS(BPF_MAP_LOOKUP_AND_DELETE_ELEM)},
 	{SCMP_SYS(bpf), 0, IS(BPF_MAP_UPDATE_ELEM)},
 	{SCMP_SYS(bpf), 0, IS(BPF_MAP_DELETE_ELEM)},
 	{SCMP_SYS(bpf), 0, IS(BPF_MAP_GET_NEXT_KEY)},

@@ -12,7 +12,7 @@
 
 #include <linux/types.h>
 
-#define KV_ABI_VERSION 2
+#define KV_ABI_VERSION 3
 #define KV_MAX_COLUMNS 48
 #define KV_COLUMN_NAME 24
 
@@ -89,7 +89,7 @@ enum kv_guard {
 
 /* kv_scope.saw: what happened in the read, for the one who asked for it. */
 #define KV_SAW_OBJECT 1 /* the program was called for an object */
-#define KV_SAW_END 2	/* and for the end */
+#define KV_SAW_END 2	/* and for the end: nothing comes after this read */
 #define KV_SAW_DENIED 4 /* a row was withheld: the reader has no right to it */
 #define KV_SAW_OTHER 8	/* and this: it is of another process than target_start's */
 

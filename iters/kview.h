@@ -238,10 +238,11 @@ static __always_inline int kv_emit(struct kv_call *c)
 	if (len > KV_RECORD_MAX)
 		return 1; /* never: the kv_put functions keep below it */
 	((struct kv_head *)c->scratch->record)->len = len;
-	if (c->scope)
-		bpf_seq_write(c->seq, c->scratch->record, len);
-	else
+	if (!c->scope)
 		kv_text_row(c);
+	else if (bpf_seq_write(c->seq, c->scratch->record, len))
+		c->scope->saw &=
+			~KV_SAW_END; /* a row behind the last object comes in the next read */
 	return 0;
 }
 

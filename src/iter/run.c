@@ -123,6 +123,7 @@ static ssize_t read_chunk(struct kv_run *run, struct kv_err *err)
 
 	run->reads++;
 	run->saw |= saw;
+	run->has_walked = n == 0 || (n > 0 && (saw & KV_SAW_END));
 	if (!is_cut_short(run, saw))
 		return n;
 	kv_err_set(err, -EIO, "view '%s': process %d lost the thread that was next",
@@ -164,24 +165,38 @@ static int make_room(struct kv_run *run)
 	return 0;
 }
 
-/* One read. 1: some came; 0: the end; -EAGAIN, -EINTR: not now. */
-static int fetch(struct kv_run *run, struct kv_err *err)
+/* It is over, whoever asks for more, and when. */
+static int give_up(struct kv_run *run, int rc, const struct kv_err *err)
 {
-	int rc = make_room(run);
-	ssize_t n;
+	run->has_walked = true;
+	run->failed = rc;
+	run->why = malloc(sizeof(*run->why));
+	if (run->why)
+		*run->why = *err;
+	return rc;
+}
 
-	if (rc)
-		return explain_read(run, rc, err);
-	n = read_chunk(run, err);
-	if (n == KV_SAID)
-		return -EIO;
+/* One read. 1: some came; 0: the end; -EAGAIN, -EINTR: not now. */
+static int fetch(struct kv_run *run)
+{
+	struct kv_err err = {0};
+	ssize_t n = make_room(run);
+
+	if (!n)
+		n = read_chunk(run, &err);
 	if (n == -EAGAIN || n == -EINTR)
 		return (int)n;
 	if (n < 0)
-		return explain_read(run, (int)n, err);
+		return give_up(run, n == KV_SAID ? -EIO : explain_read(run, (int)n, &err), &err);
 	run->len += (size_t)n;
-	run->has_walked = n == 0;
 	return n > 0;
+}
+
+static int end(const struct kv_run *run, struct kv_err *err)
+{
+	if (run->failed && run->why && err)
+		*err = *run->why;
+	return run->failed;
 }
 
 /* More records. 1: some came; 0: the end. */
@@ -192,34 +207,19 @@ static int fill(struct kv_run *run, struct kv_err *err)
 
 		if (run->opts.cancelled && run->opts.cancelled(run->opts.arg))
 			return kv_err_errno(err, -EINTR, "view '%s'", run->view->name);
-		rc = fetch(run, err);
-		if (rc != -EAGAIN && rc != -EINTR)
+		rc = fetch(run);
+		if (rc > 0)
 			return rc;
-		sched_yield(); /* for who holds what the program waits for */
+		if (rc == -EAGAIN || rc == -EINTR)
+			sched_yield(); /* for who holds what the program waits for */
 	}
-	if (!run->has_walked)
-		return explain_read(run, -EAGAIN, err);
-	if (run->failed && run->why && err)
-		*err = *run->why;
-	return run->failed;
+	return run->has_walked ? end(run, err) : explain_read(run, -EAGAIN, err);
 }
 
 void kv_run_ahead(struct kv_run *run)
 {
-	struct kv_err err = {0};
-	int rc;
-
-	if (run->has_walked || run->len - run->pos > CHUNK)
-		return;
-	rc = fetch(run, &err);
-	if (rc >= 0 || rc == -EAGAIN || rc == -EINTR)
-		return;
-	/* For who comes to the end of the records that there are. */
-	run->has_walked = true;
-	run->failed = rc;
-	run->why = malloc(sizeof(*run->why));
-	if (run->why)
-		*run->why = err;
+	if (!run->has_walked && run->len - run->pos <= CHUNK)
+		fetch(run);
 }
 
 void kv_run_settle(struct kv_run *run)

@@ -54,8 +54,7 @@ ssize_t kv_scope_read(int map, const struct kv_scope *scope, int iter, void *to,
 		n = read(iter, to, size);
 		if (n < 0)
 			n = -errno;
-		bpf_map_lookup_elem(map, &id, &seen);
-		bpf_map_delete_elem(map, &id);
+		bpf_map_lookup_and_delete_elem(map, &id, &seen); /* of hashes since 5.14 */
 	}
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	if (rc) {

@@ -60,6 +60,16 @@ broken() {
 	[ "$(grep -rlE 'thread_bits|map_list' "$ROOT"/{src,fuse,iters} | wc -l)" -eq 0 ]
 }
 
+# Five rows of 8,016 bytes: four fit into the 32,767 of one read.
+@test "a row behind the last object comes where it needs a read of its own" {
+	cp "$OBJECTS/late_row.bpf.o" "$D"
+	mount_all
+	only late_row
+	[ "$(awk 'NR > 1 {print $1}' "$MNT/late_row" | paste -sd ' ')" = "0 0 0 0 1" ]
+	[ "$("$KVIEW" cat --iter-dir "$D" -F json late_row | jq .is_last | paste -sd ' ')" = "0 0 0 0 1" ]
+	kview_umount
+}
+
 @test "a view of another kind is root's alone and not in pid/" {
 	cp "$OBJECTS/map_list.bpf.o" "$D"
 	mount_all
@@ -81,7 +91,7 @@ broken() {
 @test "a directory of views works for load, check and -o iter_dir, a missing one is an error" {
 	cp "$OBJECTS"/*.bpf.o "$D"
 	"$KVIEW" load --iter-dir "$D"
-	[ "$(cd "$KVIEW_PIN_DIR" && echo *)" = "kmem_cache map_list task task_file task_vma thread_bits" ]
+	[ "$(cd "$KVIEW_PIN_DIR" && echo *)" = "kmem_cache late_row map_list task task_file task_vma thread_bits" ]
 	"$KVIEW" check --iter-dir "$D" | grep -qE '^view map_list +yes'
 	timeout 20 "$KVIEW" mount -o "ro,iter_dir=$D" "$MNT" 3>&-
 	[ "$(wc -l <"$MNT/thread_bits")" -gt 5 ]

@@ -114,7 +114,7 @@ int bpf_map_update_elem(int fd, const void *key, const void *value, __u64 flags)
 	return in_8(kernel.in) >= 253 ? -ENOMEM : 0;
 }
 
-int bpf_map_lookup_elem(int fd, const void *key, void *value)
+int bpf_map_lookup_and_delete_elem(int fd, const void *key, void *value)
 {
 	(void)fd;
 	(void)key;

@@ -79,7 +79,7 @@ int bpf_map_update_elem(int fd, const void *key, const void *value, __u64 flags)
 	return 0;
 }
 
-int bpf_map_lookup_elem(int fd, const void *key, void *value)
+int bpf_map_lookup_and_delete_elem(int fd, const void *key, void *value)
 {
 	const unsigned int last = sizeof(fake.saws) - 1;
 	struct kv_scope scope = fake.scope;
@@ -91,6 +91,7 @@ int bpf_map_lookup_elem(int fd, const void *key, void *value)
 	if (fake.on_read)
 		fake.on_read();
 	memcpy(value, &scope, sizeof(scope));
+	fake.removes++;
 	return 0;
 }
 

@@ -290,6 +290,22 @@ static void an_end_with_a_last_object_is_honest(void **state)
 	assert_int_equal(lose_place(getpid(), 0, &err), 0);
 }
 
+static void an_end_that_was_said_is_not_asked_for_again(void **state)
+{
+	struct kv_run *run;
+	struct kv_err err;
+	unsigned int n;
+
+	(void)state;
+	fake_records(5, NULL, 0);
+	fake_saw(KV_SAW_OBJECT | KV_SAW_END);
+	run = start(getpid(), 5);
+	assert_int_equal(drain(run, &n, &err), 0);
+	assert_int_equal(n, 5);
+	assert_int_equal(fake.reads, 1);
+	kv_run_free(run);
+}
+
 static void a_walk_through_all_does_not_lose_its_place(void **state)
 {
 	struct kv_err err;
@@ -315,6 +331,7 @@ int main(void)
 		WITH_FAKE(what_was_withheld_before_eagain_counts),
 		WITH_FAKE(a_process_whose_next_thread_is_lost_is_an_error),
 		WITH_FAKE(an_end_with_a_last_object_is_honest),
+		WITH_FAKE(an_end_that_was_said_is_not_asked_for_again),
 		WITH_FAKE(a_walk_through_all_does_not_lose_its_place),
 	};
 

@@ -257,7 +257,7 @@ static int load_by_other_half(void)
 
 static int iterate_by_other_half(void)
 {
-	return told(syscall(SYS_bpf, 1UL << 32 | BPF_MAP_LOOKUP_ELEM, NULL, 0));
+	return told(syscall(SYS_bpf, 1UL << 32 | BPF_MAP_LOOKUP_AND_DELETE_ELEM, NULL, 0));
 }
 
 static void arguments_are_compared_as_the_kernel_sees_them(void **state)
