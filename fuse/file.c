@@ -97,13 +97,15 @@ static int start(struct kv_file *f, const struct kv_read *read, struct kv_err *e
 
 	if (f->source.text)
 		return put_text(f);
+	f->window.is_long = !f->source.pid;
 	out = kv_window_reserve(&f->window, kv_header_bound(f->source.plan));
 	if (!out)
 		return -ENOMEM;
 	rc = kv_run_new(f->source.view, &opts, &f->run, err);
 	if (rc)
 		return rc;
-	kv_window_commit(&f->window, out, (size_t)(f->source.format->header(f->source.plan, out) - out));
+	kv_window_commit(&f->window, out,
+			 (size_t)(f->source.format->header(f->source.plan, out) - out));
 	if (!f->source.pid)
 		return 0;
 	/*

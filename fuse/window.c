@@ -58,7 +58,7 @@ static size_t wanted_cap(const struct kv_window *w, size_t n)
 	size_t full = KV_WINDOW_KEEP + (n > KV_WINDOW_SLACK ? n : KV_WINDOW_SLACK);
 	size_t used = (size_t)(w->end - w->start) + n;
 
-	if (used <= FIRST_CAP && w->cap <= FIRST_CAP)
+	if (used <= FIRST_CAP && w->cap <= FIRST_CAP && !w->is_long)
 		return FIRST_CAP;
 	return w->cap > full ? w->cap : full;
 }
@@ -75,14 +75,8 @@ char *kv_window_reserve(struct kv_window *w, size_t n)
 	at = w->end % w->cap;
 	if (n <= w->cap - at)
 		return w->ring + at;
-	if (n > w->spill_cap) {
-		char *spill = realloc(w->spill, n);
-
-		if (!spill)
-			return NULL;
-		w->spill = spill;
-		w->spill_cap = n;
-	}
+	free(w->spill);
+	w->spill = malloc(n);
 	return w->spill;
 }
 
@@ -96,8 +90,11 @@ static void copy_in(struct kv_window *w, const char *from, size_t n)
 
 void kv_window_commit(struct kv_window *w, const char *at, size_t n)
 {
-	if (at == w->spill)
+	if (at == w->spill) {
 		copy_in(w, at, n);
+		free(w->spill);
+		w->spill = NULL;
+	}
 	w->end += n;
 }
 

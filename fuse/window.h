@@ -6,6 +6,7 @@
 #ifndef KVIEW_FUSE_WINDOW_H
 #define KVIEW_FUSE_WINDOW_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/uio.h>
@@ -21,8 +22,8 @@ struct kv_window {
 	char *ring;	     /* NULL until the first byte */
 	size_t cap;	     /* of the ring; grows to KEEP + SLACK, further for a huge row */
 	uint64_t start, end; /* offsets in the stream */
-	char *spill;	     /* a row that would cross the ring's edge */
-	size_t spill_cap;
+	char *spill;	     /* a row that would cross the ring's edge, until it is committed */
+	bool is_long;	     /* the stream will be: no small ring first */
 };
 
 /* kv_window_reset() - forget all, the stream starts at 0; memory is kept */

@@ -17,7 +17,7 @@
 #define CHUNK 32768
 
 /* As much unused memory is worth a call. */
-#define SPARE 8192
+#define SPARE 4096
 
 /*
  * A read that walks 1,000,000 objects without output ends with EAGAIN and the

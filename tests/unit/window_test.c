@@ -35,7 +35,7 @@ static void check_bounds(const struct model *m)
 	assert_true(m->w.start == 0 || m->w.end - m->w.start >= KV_WINDOW_KEEP);
 	/* ... and memory is bounded. */
 	assert_true(m->w.cap <= KV_WINDOW_KEEP + slack);
-	assert_true(m->w.spill_cap <= m->largest);
+	assert_null(m->w.spill); /* no row is being written */
 }
 
 /* @n bytes reserved and scribbled over, @used of them committed. */
@@ -326,6 +326,16 @@ static void random_operations_with_resets_match_a_plain_buffer(void **state)
 		run_random(seed * 0xc2b2ae3d27d4eb4f, true);
 }
 
+static void a_long_stream_gets_the_full_ring_at_once(void **state)
+{
+	struct kv_window w = {.is_long = true};
+
+	(void)state;
+	assert_non_null(kv_window_reserve(&w, 10));
+	assert_int_equal(w.cap, KV_WINDOW_KEEP + KV_WINDOW_SLACK);
+	kv_window_free(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -334,6 +344,7 @@ int main(void)
 		cmocka_unit_test(only_what_is_committed_counts),
 		cmocka_unit_test(a_reservation_of_nothing_is_harmless),
 		cmocka_unit_test(a_small_stream_takes_little_memory),
+		cmocka_unit_test(a_long_stream_gets_the_full_ring_at_once),
 		cmocka_unit_test(bytes_survive_growth),
 		cmocka_unit_test(the_last_128_kib_are_always_there),
 		cmocka_unit_test(a_row_across_the_edge_is_whole),
