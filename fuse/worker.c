@@ -32,7 +32,7 @@ static void raise_limits(void)
 	}
 	/* What open files took goes back to the system when they are closed. */
 	mallopt(M_ARENA_MAX, 2);
-	mallopt(M_MMAP_THRESHOLD, 32768);
+	mallopt(M_MMAP_THRESHOLD, 12288);
 	malloc_trim(0);
 }
 

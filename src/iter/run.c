@@ -16,6 +16,12 @@
  */
 #define CHUNK 32768
 
+/*
+ * Enough for who takes little at a time: the kernel walks no further than a read has
+ * room, but for the cgroup iterator, which must come to its end in the first read.
+ */
+#define SMALL_CHUNK 16384
+
 /* As much unused memory is worth a call. */
 #define SPARE 4096
 
@@ -39,6 +45,7 @@ struct kv_run {
 	uint64_t reads, records;
 	char *chunk;	      /* records that are still to be taken, then room for one read */
 	size_t pos, len, cap; /* of what is in it */
+	size_t size;	      /* of the next read */
 };
 
 static int no_process(pid_t pid, struct kv_err *err)
@@ -86,6 +93,7 @@ int kv_run_new(const struct kv_view *view, const struct kv_run_opts *opts, struc
 	r->scope.boot_time = kv_kernel_boot_time();
 	r->scope.target_start = opts->start;
 	r->fd = fd;
+	r->size = CHUNK;
 	*run = r;
 	return 0;
 }
@@ -119,7 +127,7 @@ static ssize_t read_chunk(struct kv_run *run, struct kv_err *err)
 {
 	uint8_t saw = 0;
 	ssize_t n = kv_scope_read(run->view->loaded.readers_fd, &run->scope, run->fd,
-				  run->chunk + run->len, CHUNK, &saw, err);
+				  run->chunk + run->len, run->size, &saw, err);
 
 	run->reads++;
 	run->saw |= saw;
@@ -154,13 +162,13 @@ static int make_room(struct kv_run *run)
 		memmove(run->chunk, run->chunk + run->pos, left);
 	run->len = left;
 	run->pos = 0;
-	if (run->cap < left + CHUNK) {
-		char *more = realloc(run->chunk, left + CHUNK);
+	if (run->cap < left + run->size) {
+		char *more = realloc(run->chunk, left + run->size);
 
 		if (!more)
 			return -ENOMEM;
 		run->chunk = more;
-		run->cap = left + CHUNK;
+		run->cap = left + run->size;
 	}
 	return 0;
 }
@@ -218,6 +226,7 @@ static int fill(struct kv_run *run, struct kv_err *err)
 
 void kv_run_ahead(struct kv_run *run)
 {
+	run->size = CHUNK;
 	if (!run->has_walked && run->len - run->pos <= CHUNK)
 		fetch(run);
 }
@@ -227,6 +236,8 @@ void kv_run_settle(struct kv_run *run)
 	size_t left = run->len - run->pos;
 	char *less;
 
+	if (!run->opts.pid) /* each break in one process's walk is a thread that may get lost */
+		run->size = SMALL_CHUNK;
 	if (run->cap < left + SPARE)
 		return;
 	memmove(run->chunk, run->chunk + run->pos, left);
