@@ -10,7 +10,7 @@ struct model {
 	char *stream; /* all bytes ever committed, by offset */
 	uint64_t end;
 	unsigned int spills; /* rows that were written beside the ring */
-	size_t largest; /* reserve so far */
+	size_t largest;	     /* reserve so far */
 	uint64_t seed;
 };
 
