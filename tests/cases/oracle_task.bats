@@ -87,6 +87,41 @@ line' 123456789012345
 	oracle values task comm
 }
 
+# By two words of eight bytes, whose end is looked for: bytes of 0x01, 0x7f, 0x80 and 0xff
+# are those that a careless search takes for the end.
+@test "task: comm of every length, with bytes next to zero in all places" {
+	timeout 30 python3 -B - "$MNT" 3>&- <<-'END'
+		import ctypes, json, os, sys, threading
+
+		libc = ctypes.CDLL(None)
+		names = [bytes([b]) * n for n in range(16) for b in (0x01, 0x7f, 0x80, 0xff, 0x61)]
+		names += [b"\x80" * i + b"\x01" + b"\xff" * (14 - i) for i in range(15)]
+		ready, done = threading.Barrier(len(names) + 1), threading.Event()
+
+		def be(name):
+		    libc.prctl(15, name, 0, 0, 0)
+		    ready.wait()
+		    done.wait()
+
+		for name in names:
+		    threading.Thread(target=be, args=(name,), daemon=True).start()
+		ready.wait()
+		pid = os.getpid()
+		with open(f"{sys.argv[1]}/pid/{pid}/csv/task.csv", "rb") as f:
+		    rows = f.read()
+		ours, theirs = [], []
+		for tid in sorted(map(int, os.listdir("/proc/self/task"))):
+		    with open(f"/proc/self/task/{tid}/comm", "rb") as f:
+		        theirs.append(f.read()[:-1])
+		for line in rows.split(b"\n")[1:-1]:
+		    ours.append(line.rsplit(b",", 1)[1].strip(b'"'))
+		done.set()
+		assert len(theirs) == len(names) + 1, len(theirs)
+		assert set(names) <= set(theirs)
+		assert ours == theirs, [x for x in zip(ours, theirs) if x[0] != x[1]]
+	END
+}
+
 @test "task: kernel threads have their whole name and state, no exe and no memory" {
 	timeout 60 python3 "$BATS_TEST_DIRNAME/oracle.py" kthreads "$MNT"
 }
