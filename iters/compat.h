@@ -168,9 +168,8 @@ static __always_inline __u64 kv_mm_rss(struct mm_struct *mm)
 		return kv_above_0(BPF_CORE_READ(old, rss_stat.count[0].counter)) +
 		       kv_above_0(BPF_CORE_READ(old, rss_stat.count[1].counter)) +
 		       kv_above_0(BPF_CORE_READ(old, rss_stat.count[3].counter));
-	return kv_above_0(BPF_CORE_READ(m, rss_stat[0].count)) +
-	       kv_above_0(BPF_CORE_READ(m, rss_stat[1].count)) +
-	       kv_above_0(BPF_CORE_READ(m, rss_stat[3].count));
+	return kv_above_0(m->rss_stat[0].count) + kv_above_0(m->rss_stat[1].count) +
+	       kv_above_0(m->rss_stat[3].count);
 }
 
 static __always_inline struct kernfs_node *kv_kernfs_parent(struct kernfs_node *kn)

@@ -372,12 +372,17 @@ static __always_inline void put_ids(const struct kv_call *c, struct task *r,
 	r->gid = kv_gid(c, cred->gid.val);
 }
 
+/* Of the initial one, fixed for ever: include/uapi/linux/nsfs.h. */
+#define PROC_PID_INIT_INO 0xEFFFFFFC
+
 static __always_inline __u32 pid_ns(struct pid *pid)
 {
 	struct upid upid = {};
 
 	if (!pid)
 		return 0;
+	if (!pid->level)
+		return PROC_PID_INIT_INO;
 	kv_pid_at(pid, pid->level, &upid);
 	return BPF_CORE_READ(upid.ns, ns.inum);
 }
