@@ -93,16 +93,17 @@ class Report:
         )
 
     def compare(self):
+        """Whatever of it was measured."""
         for what, peer, how, target, goal in comparisons():
             if what not in self.rounds or peer not in self.rounds:
-                self.notes.append(f"not measured: {what} against {peer}")
                 continue
             pairs = zip(self.rounds[what], self.rounds[peer])
             values = [b / a if how == "faster" else a / b for a, b in pairs]
             self.check(what, peer, how, values, target, goal)
         for what, limit in TIMES_MS.items():
-            values = [ns / 1e6 for ns in self.rounds[what]]
-            self.check(what, "", "at most", values, None, limit, "ms")
+            values = [ns / 1e6 for ns in self.rounds.get(what, ())]
+            if values:
+                self.check(what, "", "at most", values, None, limit, "ms")
 
     def check_memory(self, what, kib):
         target, goal = MEMORY_KIB[what]
@@ -132,33 +133,46 @@ class Report:
             "ns_per_row": median / rows if rows else None,
         }
 
-    def save(self, path):
-        everything = {
-            "machine": self.machine,
+    def everything(self):
+        return {
             "population": self.population,
             "measurements": [self.measurement(what) for what in self.rounds],
             "checks": self.checks,
             "notes": self.notes,
         }
-        with open(path, "w", encoding="utf-8") as f:
-            json.dump(everything, f, indent=1)
-            f.write("\n")
 
     def show(self):
-        m, p = self.machine, self.population
-        print(
-            f"{m['cpu']}, {m['cpus']} CPUs, {m['memory_mib']} MiB, {m['kernel']}, "
-            f"load {m['load_before']:.1f} to {m['load_after']:.1f}"
-        )
+        p = self.population
+        print()
         print(
             f"population: {p['threads']:,} threads in {p['procs']:,} processes, {p['fds']:,} "
             f"descriptors, {p['maps']:,} mappings; {p['rounds']} rounds, medians"
         )
         show_times([self.measurement(what) for what in self.rounds], self.checks)
-        show_others([c for c in self.checks if c["what"] not in self.rounds])
+        others = [c for c in self.checks if c["what"] not in self.rounds]
+        if others:
+            show_others(others)
         for note in self.notes:
             print(f"note: {note}")
-        show_sum(self.checks)
+
+
+def save(path, reports):
+    """One object; the report of each population in turn."""
+    found = {"machine": reports[0].machine, "reports": [r.everything() for r in reports]}
+    with open(path, "w", encoding="utf-8") as f:
+        json.dump(found, f, indent=1)
+        f.write("\n")
+
+
+def show(reports):
+    m = reports[0].machine
+    print(
+        f"{m['cpu']}, {m['cpus']} CPUs, {m['memory_mib']} MiB, {m['kernel']}, "
+        f"load {m['load_before']:.1f} to {m['load_after']:.1f}"
+    )
+    for report in reports:
+        report.show()
+    show_sum([c for report in reports for c in report.checks])
 
 
 def figure(value):
