@@ -30,6 +30,7 @@ struct job {
 	uint64_t handle;
 	size_t size;
 	off_t off;
+	bool is_long; /* others must not wait for it */
 	atomic_int state;
 };
 
@@ -65,13 +66,14 @@ static bool may_go_ahead(void *arg)
 	return kv_handles_count(&s->files) <= AHEAD_FILES && !kv_loop_has_requests(&s->loop);
 }
 
-/* Between chunks of records, each of which takes no longer than it takes to wake a thread. */
+/* Before each chunk of records; for most processes one is all. */
 static bool is_cancelled(void *arg)
 {
 	struct job *job = arg;
 
-	if (kv_loop_has_requests(&job->server->loop))
+	if (job->is_long && kv_loop_has_requests(&job->server->loop))
 		kv_loop_hand_over(&job->server->loop);
+	job->is_long = true;
 	return is_interrupted(job);
 }
 
@@ -150,13 +152,21 @@ static bool await_interrupts(struct job *job)
 	return false;
 }
 
+/* Is there another read? Its reader will soon ask for more. */
+static bool is_crowded(struct kv_server *s)
+{
+	unsigned int running, waiting;
+
+	kv_turns_count(&s->turns, &running, &waiting);
+	return running > 1;
+}
+
 void kv_op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi)
 {
 	struct kv_server *s = fuse_req_userdata(req);
 	struct job *job = malloc(sizeof(*job));
 	int rc;
 
-	(void)ino;
 	if (!job) {
 		fuse_reply_err(req, ENOMEM);
 		return;
@@ -168,6 +178,7 @@ void kv_op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct f
 		.handle = fi->fh,
 		.size = size,
 		.off = off,
+		.is_long = !kv_ino_who(kv_unseal_ino(&s->seal, ino)),
 	};
 	if (!await_interrupts(job))
 		return;
@@ -176,6 +187,8 @@ void kv_op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct f
 		answer_error(job, rc);
 		free(job);
 	}
+	if (rc > 0 && job->is_long && is_crowded(s))
+		kv_loop_hand_over(&s->loop);
 	while (rc > 0 && job) {
 		uid_t uid = job->turn.uid;
 

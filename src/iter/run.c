@@ -131,7 +131,8 @@ static ssize_t read_chunk(struct kv_run *run, struct kv_err *err)
 
 	run->reads++;
 	run->saw |= saw;
-	run->has_walked = n == 0 || (n > 0 && (saw & KV_SAW_END));
+	/* A read that was filled may have left the rest of the last record behind. */
+	run->has_walked = n == 0 || ((saw & KV_SAW_END) && n > 0 && (size_t)n < run->size);
 	if (!is_cut_short(run, saw))
 		return n;
 	kv_err_set(err, -EIO, "view '%s': process %d lost the thread that was next",

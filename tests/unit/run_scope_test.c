@@ -306,6 +306,22 @@ static void an_end_that_was_said_is_not_asked_for_again(void **state)
 	kv_run_free(run);
 }
 
+/* The kernel keeps what does not fit into a read, and its programs are not called for that. */
+static void an_end_said_in_a_full_read_is_not_the_end_of_the_records(void **state)
+{
+	struct kv_run *run;
+	struct kv_err err;
+	unsigned int n;
+
+	(void)state;
+	fake_records(5000, NULL, 0);
+	fake_saw(KV_SAW_OBJECT | KV_SAW_END);
+	run = start(0, 0);
+	assert_int_equal(drain(run, &n, &err), 0);
+	assert_int_equal(n, 5000);
+	kv_run_free(run);
+}
+
 static void a_walk_through_all_does_not_lose_its_place(void **state)
 {
 	struct kv_err err;
@@ -332,6 +348,7 @@ int main(void)
 		WITH_FAKE(a_process_whose_next_thread_is_lost_is_an_error),
 		WITH_FAKE(an_end_with_a_last_object_is_honest),
 		WITH_FAKE(an_end_that_was_said_is_not_asked_for_again),
+		WITH_FAKE(an_end_said_in_a_full_read_is_not_the_end_of_the_records),
 		WITH_FAKE(a_walk_through_all_does_not_lose_its_place),
 	};
 
