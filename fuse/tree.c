@@ -174,7 +174,9 @@ int kv_tree_new(struct kv_tree *tree, const struct kv_views *views, mode_t wide_
 
 	*tree = (struct kv_tree){.n = KV_ROOT};
 	tree->nodes = calloc(KV_ROOT, sizeof(*tree->nodes));
-	rc = tree->nodes ? add_plans(tree, views) : -ENOMEM;
+	if (!tree->nodes)
+		return -ENOMEM;
+	rc = add_plans(tree, views);
 	if (!rc)
 		rc = add_dir(tree, KV_NODE_DIR, KV_ROOT, "") ? 0 : -ENOMEM;
 	if (!rc)

@@ -270,9 +270,11 @@ static int check_end(const struct kv_run *run, struct kv_err *err)
 int kv_run_next(struct kv_run *run, const void **record, uint32_t *len, struct kv_err *err)
 {
 	while (!run->at_end) {
-		int rc = kv_record_check(run->view->schema, run->chunk + run->pos,
-					 run->len - run->pos, err);
+		int rc = 0;
 
+		if (run->pos < run->len)
+			rc = kv_record_check(run->view->schema, run->chunk + run->pos,
+					     run->len - run->pos, err);
 		if (rc > 0) {
 			*record = run->chunk + run->pos;
 			*len = (uint32_t)rc;

@@ -3,6 +3,7 @@
 # Every command, and what each says and returns when it can't do its work.
 # shellcheck disable=SC2016 # scripts in single quotes expand in the shell they are for
 # shellcheck disable=SC2030,SC2031 # each test is a subshell
+# shellcheck disable=SC2154 # `run` sets stderr, stderr_lines
 bats_require_minimum_version 1.5.0
 load common
 

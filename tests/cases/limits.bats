@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # One user's files and reads leave the others theirs; and the status file, which
 # tells what is in use.
+# shellcheck disable=SC2154 # `run` sets stderr, stderr_lines
 bats_require_minimum_version 1.5.0
 load common
 
