@@ -170,16 +170,6 @@ static int lookup(fuse_req_t req, uint64_t parent, const char *name, uint64_t *i
 	return dir->type == KV_NODE_PIDS ? find_process(req, kv_tree_pid(name), ino) : -ENOENT;
 }
 
-/*
- * Whose process pid/N is, or whether it is at all, depends on who looks. What is in that
- * directory is the same for all who come in, and whoever opens it is asked for again;
- * but who may know of it and no more is kept out at each name.
- */
-static bool name_lasts(const struct kv_server *s, uint64_t parent, uint64_t ino)
-{
-	return !kv_ino_who(ino) || (kv_ino_who(parent) && !s->host.policy.hidepid);
-}
-
 static void op_lookup(fuse_req_t req, fuse_ino_t told, const char *name)
 {
 	const struct kv_server *s = server(req);
@@ -194,7 +184,11 @@ static void op_lookup(fuse_req_t req, fuse_ino_t told, const char *name)
 	e.ino = kv_seal_ino(&s->seal, ino);
 	fill_attr(s, ino, &e.attr);
 	e.attr_timeout = STATIC_TIMEOUT;
-	e.entry_timeout = name_lasts(s, unseal(req, told), ino) ? STATIC_TIMEOUT : 0.0;
+	/*
+	 * Whose process pid/N is, or whether it is at all, depends on who looks; and what is
+	 * in a directory that somebody holds open goes with its process.
+	 */
+	e.entry_timeout = kv_ino_who(ino) ? 0.0 : STATIC_TIMEOUT;
 	fuse_reply_entry(req, &e);
 }
 
