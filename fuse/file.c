@@ -26,6 +26,7 @@ struct kv_file {
 	uint64_t rows;	  /* made by the read that is under way */
 	time_t last_read; /* CLOCK_MONOTONIC, s */
 	bool is_resting;
+	bool is_stream; /* the last read got all of the much that it asked for */
 };
 
 static void rewind_file(struct kv_file *f)
@@ -135,19 +136,6 @@ static int produce(struct kv_file *f, uint64_t end, const struct kv_read *read, 
 	return rc;
 }
 
-/*
- * Who reads much at once reads on: while that one wakes up, takes the bytes and asks
- * for more, the kernel walks. That takes no other thread. Others leave no more memory
- * than their records take.
- */
-static void look_ahead(struct kv_file *f, const struct kv_read *read, size_t size, uint64_t bytes)
-{
-	if (size >= AHEAD_MIN && bytes == size && read->may_go_ahead(read->arg))
-		kv_run_ahead(f->run);
-	else
-		kv_run_settle(f->run);
-}
-
 static int read_locked(struct kv_file *f, const struct kv_read *read, uint64_t *bytes,
 		       struct kv_err *err)
 {
@@ -155,6 +143,7 @@ static int read_locked(struct kv_file *f, const struct kv_read *read, uint64_t *
 	struct iovec iov[2];
 	int rc, n = 0;
 
+	f->is_stream = false;
 	if (read->off == 0)
 		rewind_file(f);
 	if (read->off < f->window.start)
@@ -174,8 +163,7 @@ static int read_locked(struct kv_file *f, const struct kv_read *read, uint64_t *
 	for (int i = 0; i < n; i++)
 		*bytes += iov[i].iov_len;
 	read->reply(read->arg, iov, n);
-	if (f->run)
-		look_ahead(f, read, size, *bytes);
+	f->is_stream = size >= AHEAD_MIN && *bytes == size;
 	return 0;
 }
 
@@ -256,4 +244,15 @@ int kv_file_read(struct kv_file *f, const struct kv_read *read, struct kv_err *e
 	f->last_read = now();
 	pthread_mutex_unlock(&f->lock);
 	return rc;
+}
+
+void kv_file_look_ahead(struct kv_file *f, bool may_walk)
+{
+	if (pthread_mutex_trylock(&f->lock)) /* the reader is here again */
+		return;
+	if (f->run && f->is_stream && may_walk)
+		kv_run_ahead(f->run);
+	else if (f->run)
+		kv_run_settle(f->run);
+	pthread_mutex_unlock(&f->lock);
 }

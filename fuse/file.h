@@ -54,8 +54,6 @@ struct kv_read {
 	bool (*cancelled)(void *arg); /* asked between chunks of records */
 	/* Takes the bytes; called once, with the file locked, only on success. */
 	void (*reply)(void *arg, const struct iovec *iov, int n);
-	/* After that: may the file walk ahead of its reader? That takes time, and memory. */
-	bool (*may_go_ahead)(void *arg);
 	void *arg;
 };
 
@@ -73,6 +71,16 @@ struct kv_read {
  * failed, and reads fail until offset 0.
  */
 int kv_file_read(struct kv_file *f, const struct kv_read *read, struct kv_err *err);
+
+/**
+ * kv_file_look_ahead() - what is left to do when a read has been answered
+ * @may_walk: there are time and memory to walk ahead of the reader
+ *
+ * Who reads much at once reads on: while that one wakes up, takes the bytes and asks
+ * for more, the kernel walks. That takes no other thread. Other files keep no more
+ * memory than their records take.
+ */
+void kv_file_look_ahead(struct kv_file *f, bool may_walk);
 
 /* kv_file_is_answer() - is it an ordinary answer, and nothing for a log? */
 bool kv_file_is_answer(int rc);

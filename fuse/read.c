@@ -13,7 +13,11 @@
 
 #include "file.h"
 
+/* Each file that walks ahead may keep two chunks: only where there are few files. */
 #define AHEAD_FILES 16
+
+/* And each may get stuck in that, with its thread, without a turn to be counted by. */
+#define MAX_AHEAD 4
 
 enum {
 	STARTING,    /* libfuse may call interrupt() from where we are: no answer yet */
@@ -56,14 +60,6 @@ static void interrupt(fuse_req_t req, void *data)
 static bool is_interrupted(const struct job *job)
 {
 	return atomic_load(&job->state) == INTERRUPTED;
-}
-
-/* Each file that does may keep two chunks: few may. */
-static bool may_go_ahead(void *arg)
-{
-	struct kv_server *s = ((struct job *)arg)->server;
-
-	return kv_handles_count(&s->files) <= AHEAD_FILES && !kv_loop_has_requests(&s->loop);
 }
 
 /* Before each chunk of records; for most processes one is all. */
@@ -111,7 +107,8 @@ static int report(struct kv_server *s, int rc, const struct kv_err *err)
 	return rc == -ENOMEM || rc == -EMFILE || rc == -ENFILE ? rc : -EIO;
 }
 
-static void run(struct kv_server *s, struct job *job)
+/* The file, whose reference is the caller's, or NULL. */
+static struct kv_file *run(struct kv_server *s, struct job *job)
 {
 	struct kv_file *file = kv_handles_get(&s->files, job->handle);
 	struct kv_read read = {
@@ -119,7 +116,6 @@ static void run(struct kv_server *s, struct job *job)
 		.size = job->size,
 		.cancelled = is_cancelled,
 		.reply = answer_bytes,
-		.may_go_ahead = may_go_ahead,
 		.arg = job,
 	};
 	struct kv_err err = {0};
@@ -127,12 +123,39 @@ static void run(struct kv_server *s, struct job *job)
 
 	if (!file) {
 		answer_error(job, -ESTALE);
-		return;
+		return NULL;
 	}
 	rc = kv_file_read(file, &read, &err);
-	kv_drop_file(s, job->handle);
 	if (rc)
 		answer_error(job, report(s, rc, &err));
+	return file;
+}
+
+static void look_ahead(struct kv_server *s, struct kv_file *file)
+{
+	bool may_walk = atomic_fetch_add(&s->walks_ahead, 1) < MAX_AHEAD;
+
+	kv_file_look_ahead(file, may_walk && kv_handles_count(&s->files) <= AHEAD_FILES &&
+					 !kv_loop_has_requests(&s->loop));
+	atomic_fetch_sub(&s->walks_ahead, 1);
+}
+
+/* For the user of its turn, then for whom that turn is passed to. */
+static void run_all(struct kv_server *s, struct job *job)
+{
+	while (job) {
+		uint64_t handle = job->handle;
+		uid_t uid = job->turn.uid;
+		struct kv_file *file = is_interrupted(job) ? NULL : run(s, job);
+
+		free(job);
+		job = (struct job *)kv_turns_pass(&s->turns, uid);
+		if (!file)
+			continue;
+		if (!job)
+			look_ahead(s, file);
+		kv_drop_file(s, handle);
+	}
 }
 
 /*
@@ -187,16 +210,11 @@ void kv_op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct f
 		answer_error(job, rc);
 		free(job);
 	}
-	if (rc > 0 && job->is_long && is_crowded(s))
+	if (rc <= 0)
+		return;
+	if (job->is_long && is_crowded(s))
 		kv_loop_hand_over(&s->loop);
-	while (rc > 0 && job) {
-		uid_t uid = job->turn.uid;
-
-		if (!is_interrupted(job))
-			run(s, job);
-		free(job);
-		job = (struct job *)kv_turns_pass(&s->turns, uid);
-	}
+	run_all(s, job);
 }
 
 void kv_read_forget(struct kv_turn *turn)

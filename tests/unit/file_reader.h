@@ -17,7 +17,7 @@ struct reader {
 	size_t n;
 	unsigned int replies;
 	int cancel_in; /* asks left before "yes"; below 0: never */
-	bool may_go_ahead;
+	bool may_walk; /* ahead, when it has been answered */
 	struct kv_err err;
 	struct kv_counters counters; /* of the view, as if it had this reader alone */
 };
@@ -39,13 +39,6 @@ static inline bool is_cancelled(void *arg)
 	struct reader *r = arg;
 
 	return r->cancel_in >= 0 && r->cancel_in-- == 0;
-}
-
-static inline bool may_go_ahead(void *arg)
-{
-	const struct reader *r = arg;
-
-	return r->may_go_ahead;
 }
 
 /* The file takes over a reader with descriptors. */
@@ -99,7 +92,6 @@ static inline int read_at(struct reader *r, uint64_t off, size_t size)
 		.size = size,
 		.cancelled = is_cancelled,
 		.reply = take,
-		.may_go_ahead = may_go_ahead,
 		.arg = r,
 	};
 	unsigned int before = r->replies;
@@ -107,6 +99,7 @@ static inline int read_at(struct reader *r, uint64_t off, size_t size)
 
 	r->n = 0;
 	rc = kv_file_read(r->file, &read, &r->err);
+	kv_file_look_ahead(r->file, r->may_walk);
 	assert_int_equal(r->replies - before, rc ? 0 : 1);
 	assert_true(r->n <= size);
 	return rc;

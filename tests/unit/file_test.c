@@ -58,7 +58,7 @@ static unsigned int asked_after(size_t size, bool may, unsigned int *ahead)
 	expect_at(&r, 0, size);
 	during = fake.adds;
 	fake.adds = 0;
-	r.may_go_ahead = may;
+	r.may_walk = may;
 	expect_at(&r, 0, size);
 	*ahead = fake.adds - during;
 	reader_close(&r);
@@ -102,7 +102,7 @@ static void the_whole_comes_by_reads_of_all_sizes_ahead_of_some(void **state)
 	while (off < whole_len) {
 		size_t size = noise(&seed) % 3 ? noise(&seed) % 5000 : noise(&seed) % 200000;
 
-		r.may_go_ahead = noise(&seed) & 1;
+		r.may_walk = noise(&seed) & 1;
 		size = size < 131072 ? size + 1 : 131072;
 		expect_at(&r, off, size);
 		off += r.n;
