@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Readers who take more than their part: limits.py CASE MOUNT ARG..."""
 import contextlib
+import mmap
 import os
 import signal
 import subprocess
@@ -159,6 +160,29 @@ def locked(program, file):
         os.waitpid(victim, 0)
 
 
+@contextlib.contextmanager
+def many_mappings(uid, n=4000):
+    """A process whose rows come first and are more than one read takes: neighbours that differ."""
+    r, w = os.pipe()
+
+    def act():
+        become(uid)
+        held = [mmap.mmap(-1, mmap.PAGESIZE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS,
+                          prot=mmap.PROT_READ | (mmap.PROT_WRITE if i % 2 else 0))
+                for i in range(n)]
+        os.write(w, b"x")
+        signal.pause()
+        del held
+
+    pid = fork(act)
+    os.read(r, 1)
+    try:
+        yield pid
+    finally:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+
+
 def wants_lock(pid):
     """Some thread of it waits where no signal helps."""
     states = []
@@ -220,7 +244,8 @@ def case_stuck(mnt, program, file):
 
 def case_sixteen(mnt, program, file):
     """More stuck reads of one user than may be under way; others are served, waiting ones end."""
-    with locked(program, file):
+    # Streams that have begun: while they walk ahead they get stuck as well.
+    with many_mappings(ALICE), locked(program, file):
         stuck = [fork(read_as, ALICE, f"{mnt}/task_vma") for _ in range(EACH)]
         until(lambda: number(mnt, "reads_running") == EACH + 1)
         waiting = [fork(read_as, ALICE, f"{mnt}/{n}") for n in ("task", "task_vma", "json/task.json")]
