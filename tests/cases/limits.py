@@ -161,12 +161,11 @@ def locked(program, file):
 
 
 @contextlib.contextmanager
-def many_mappings(uid, n=4000):
+def many_mappings(n=4000):
     """A process whose rows come first and are more than one read takes: neighbours that differ."""
     r, w = os.pipe()
 
     def act():
-        become(uid)
         held = [mmap.mmap(-1, mmap.PAGESIZE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS,
                           prot=mmap.PROT_READ | (mmap.PROT_WRITE if i % 2 else 0))
                 for i in range(n)]
@@ -226,7 +225,8 @@ def all_free(mnt):
 def case_stuck(mnt, program, file):
     """kill -9, and SIGINT, of a reader whose read is stuck in the kernel."""
     errors = number(mnt, "task_vma.errors")
-    with locked(program, file) as victim:
+    # Streams that have begun: one that gets stuck while it walks ahead has one turn as well.
+    with many_mappings(), locked(program, file) as victim:
         paths = [f"{mnt}/task_vma", f"{mnt}/csv/task_vma.csv", f"{mnt}/pid/{victim}/task_vma"]
         readers = [fork(read_as, uid, p) for p in paths for uid in (0, 0)]
         until(lambda: number(mnt, "reads_running") == len(readers) + 1)
@@ -244,8 +244,7 @@ def case_stuck(mnt, program, file):
 
 def case_sixteen(mnt, program, file):
     """More stuck reads of one user than may be under way; others are served, waiting ones end."""
-    # Streams that have begun: while they walk ahead they get stuck as well.
-    with many_mappings(ALICE), locked(program, file):
+    with locked(program, file):
         stuck = [fork(read_as, ALICE, f"{mnt}/task_vma") for _ in range(EACH)]
         until(lambda: number(mnt, "reads_running") == EACH + 1)
         waiting = [fork(read_as, ALICE, f"{mnt}/{n}") for n in ("task", "task_vma", "json/task.json")]
