@@ -14,7 +14,7 @@ import threading
 import time
 
 from readers import *
-from stress import ended_with, fork, state
+from stress import ended_with, fork, has_ended, state
 
 EXIT = {"x86_64": 60, "aarch64": 93}  # exit(2), of one thread
 # A blank, a control byte, what each format escapes, UTF-8 and what is not
@@ -267,8 +267,7 @@ def case_dying(mnt, dying, staying):
     late = os.open(f"{mnt}/pid/{gone[1]}/task", os.O_RDONLY)
     for pid in gone:
         os.kill(pid, signal.SIGKILL)
-    assert wait_for(lambda: not any(os.path.exists(f"/proc/{p}/exe") and state(p) != "Z"
-                                    for p in gone), 20)
+    assert wait_for(lambda: all(has_ended(p) for p in gone), 20)
     for (view, kind, fd), head in zip(files, heads):
         rows = parse(mnt, view, kind, head + drain(fd))
         check_rows(rows, stay, view, wants[view])

@@ -266,10 +266,10 @@ def all_fail(children, seconds):
     assert all(os.waitstatus_to_exitcode(c) == 7 for c in codes), codes
 
 
-def gone(pid):
+def has_ended(pid):
     try:
         return state(pid) in "ZX"
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):  # between open and read as well
         return True
 
 
@@ -277,7 +277,7 @@ def case_sigterm(mnt, daemon, worker):
     held, loops = readers_of(mnt, worker)
     os.kill(int(daemon), signal.SIGTERM)
     all_fail(held + loops, 5)
-    assert wait_for(lambda: gone(daemon) and gone(worker)), "the daemon stays"
+    assert wait_for(lambda: has_ended(daemon) and has_ended(worker)), "the daemon stays"
     assert wait_for(lambda: not mounted(mnt)), "the mount stays"
 
 
@@ -285,14 +285,14 @@ def case_sigkill(mnt, daemon, worker):
     held, loops = readers_of(mnt, worker)
     os.kill(int(daemon), signal.SIGKILL)
     all_fail(held + loops, 5)
-    assert wait_for(lambda: gone(worker)), "the worker stays"
+    assert wait_for(lambda: has_ended(worker)), "the worker stays"
 
 
 def case_umount_force(mnt, daemon, worker):
     held, loops = readers_of(mnt, worker)
     os.system(f"timeout 10 umount -f {mnt} 2>/dev/null")  # may well be "busy"
     all_fail(held + loops, 5)
-    assert wait_for(lambda: gone(daemon) and gone(worker)), "the daemon stays"
+    assert wait_for(lambda: has_ended(daemon) and has_ended(worker)), "the daemon stays"
 
 
 def case_umount_lazy(mnt, daemon, worker):
@@ -308,7 +308,7 @@ def case_umount_lazy(mnt, daemon, worker):
         os.kill(child, signal.SIGKILL)
     for child in held:
         ended_with(child, 2)
-    assert wait_for(lambda: gone(daemon) and gone(worker)), "the daemon stays"
+    assert wait_for(lambda: has_ended(daemon) and has_ended(worker)), "the daemon stays"
 
 
 if __name__ == "__main__":

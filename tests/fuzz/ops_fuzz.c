@@ -4,6 +4,8 @@
  * is one thread: what other threads would do meanwhile is done by requests
  * that come while a read walks in the kernel.
  */
+#include <sys/eventfd.h>
+
 #include "fuse/listing.h"
 #include "fuse/read.h"
 #include "fuzz_session.h"
@@ -337,7 +339,8 @@ static void open_server(struct kv_server *s, uint8_t how)
 	kv_turns_init(&s->turns, 2, 3, 0);
 }
 
-static void open_session(void)
+/* @waiting: requests, as poll() tells */
+static void open_session(unsigned int waiting)
 {
 	static const struct fuse_custom_io io = {.writev = take_reply, .read = no_read};
 	struct fuse_init_in init = {
@@ -348,11 +351,12 @@ static void open_session(void)
 	};
 	char *argv[] = {(char *)"kview", NULL};
 	struct fuse_args args = FUSE_ARGS_INIT(1, argv);
-	int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	int fd = eventfd(waiting, EFD_CLOEXEC);
 
 	conn.session = fuse_session_new(&args, &kv_ops, sizeof(kv_ops), &conn.server);
 	fuse_opt_free_args(&args);
 	MUST(conn.session && fd >= 0 && fuse_session_custom_io(conn.session, &io, fd) == 0);
+	conn.server.loop.session = conn.session;
 	send_request((struct request){.opcode = FUSE_INIT}, 0, &init, sizeof(init));
 	MUST(conn.requests[0].is_answered && conn.server.shared->is_ready);
 }
@@ -395,6 +399,7 @@ static int lowest_fd(void)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct input in = {data, data + size};
+	uint8_t how = in_8(&in);
 	int fd = lowest_fd();
 
 	conn.n_requests = conn.n_handles = conn.n_nodes = conn.n_busy = conn.depth = 0;
@@ -402,8 +407,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	kernel.on_read = while_walking;
 	for (unsigned int i = 0; i < NR_PROCESSES; i++)
 		change_process(i, 1);
-	open_server(&conn.server, in_8(&in));
-	open_session();
+	open_server(&conn.server, how);
+	open_session(how >> 3 & 1);
 	while (in_left(&in) && conn.n_requests < MAX_STEPS) {
 		step(&in);
 		check_idle();
