@@ -131,11 +131,12 @@ static struct kv_file *run(struct kv_server *s, struct job *job)
 	return file;
 }
 
-static void look_ahead(struct kv_server *s, struct kv_file *file)
+static void look_ahead(struct kv_server *s, struct kv_file *file, bool is_free)
 {
-	bool may_walk = atomic_fetch_add(&s->walks_ahead, 1) < MAX_AHEAD;
+	bool is_one_of_few = atomic_fetch_add(&s->walks_ahead, 1) < MAX_AHEAD;
 
-	kv_file_look_ahead(file, may_walk && kv_handles_count(&s->files) <= AHEAD_FILES &&
+	kv_file_look_ahead(file, is_free && is_one_of_few &&
+					 kv_handles_count(&s->files) <= AHEAD_FILES &&
 					 !kv_loop_has_requests(&s->loop));
 	atomic_fetch_sub(&s->walks_ahead, 1);
 }
@@ -152,8 +153,7 @@ static void run_all(struct kv_server *s, struct job *job)
 		job = (struct job *)kv_turns_pass(&s->turns, uid);
 		if (!file)
 			continue;
-		if (!job)
-			look_ahead(s, file);
+		look_ahead(s, file, !job);
 		kv_drop_file(s, handle);
 	}
 }

@@ -18,7 +18,8 @@
 
 /*
  * Enough for who takes little at a time: the kernel walks no further than a read has
- * room, but for the cgroup iterator, which must come to its end in the first read.
+ * room. For walks through tasks alone: other iterators lose objects where they stop (unix,
+ * on 6.18), or do not go on at all (dmabuf).
  */
 #define SMALL_CHUNK 16384
 
@@ -228,7 +229,8 @@ static int fill(struct kv_run *run, struct kv_err *err)
 void kv_run_ahead(struct kv_run *run)
 {
 	run->size = CHUNK;
-	if (!run->has_walked && run->len - run->pos <= CHUNK)
+	/* Nobody has asked for it yet: what there is no memory for is no failure. */
+	if (!run->has_walked && run->len - run->pos <= CHUNK && make_room(run) == 0)
 		fetch(run);
 }
 
@@ -237,7 +239,8 @@ void kv_run_settle(struct kv_run *run)
 	size_t left = run->len - run->pos;
 	char *less;
 
-	if (!run->opts.pid) /* each break in one process's walk is a thread that may get lost */
+	/* Each stop in one process's walk is a thread that may get lost. */
+	if (run->view->per_task && !run->opts.pid && run->reads)
 		run->size = SMALL_CHUNK;
 	if (run->cap < left + SPARE)
 		return;
