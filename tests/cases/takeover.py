@@ -17,7 +17,7 @@ import time
 from hostile_pids import container_with_socket
 from hostile_world import drain, ends_well, error_of, fork, fresh, pids_in, slurp, until
 from readers import crowd_pids
-from stress import gone
+from stress import has_ended
 
 GONE = {"ECONNABORTED", "ESTALE", "ENOTCONN", "ENODEV"}
 MAX_CRASHES = 5  # as many within 10 s are the last
@@ -386,10 +386,10 @@ def case_crashes(mnt, holder):
         workers.add(kill_worker(holder))
         time.sleep(0.2)
     all_end(readers, 5)
-    until(lambda: gone(int(holder)))
+    until(lambda: has_ended(int(holder)))
     assert error_of(os.read, held, 10) in ("ENOTCONN", "ECONNABORTED"), error_of(os.read, held, 10)
     assert error_of(os.open, f"{mnt}/task", os.O_RDONLY) == "ENOENT"
-    assert all(gone(w) for w in workers)
+    assert all(has_ended(w) for w in workers)
 
 
 def case_holder(mnt, holder, name):
@@ -400,7 +400,7 @@ def case_holder(mnt, holder, name):
     os.kill(int(holder), signal.Signals[name])
     start = time.monotonic()
     all_end(readers, 5)
-    until(lambda: gone(int(holder)) and gone(worker))
+    until(lambda: has_ended(int(holder)) and has_ended(worker))
     error = error_of(os.open, f"{mnt}/task", os.O_RDONLY)
     assert error in ("ENOTCONN", "ECONNABORTED", "ENOENT"), error
     print(f"# {name}: all over within {(time.monotonic() - start) * 1e3:.0f} ms")
