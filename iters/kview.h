@@ -238,11 +238,11 @@ static __always_inline int kv_emit(struct kv_call *c)
 	if (len > KV_RECORD_MAX)
 		return 1; /* never: the kv_put functions keep below it */
 	((struct kv_head *)c->scratch->record)->len = len;
+	/* A row behind the last object that does not fit comes in the next read. */
 	if (!c->scope)
 		kv_text_row(c);
 	else if (bpf_seq_write(c->seq, c->scratch->record, len))
-		c->scope->saw &=
-			~KV_SAW_END; /* a row behind the last object comes in the next read */
+		c->scope->saw &= ~KV_SAW_END;
 	return 0;
 }
 
