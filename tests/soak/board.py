@@ -2,6 +2,7 @@
 """What the processes of a soak share in memory: what was done to which mount
 and when, who is in which system call since when, and when to stop.
 """
+import contextlib
 import mmap
 import time
 
@@ -33,6 +34,15 @@ class Board:
     def upset(self, mount):
         """To be said right before: its worker ends, and another serves."""
         self.cells[self._at(mount, UPSET)] = time.monotonic()
+
+    @contextlib.contextmanager
+    def upsetting(self, mount):
+        """The same, sometime within; under load that may be seconds."""
+        self.cells[self._at(mount, UPSET)] = float("inf")
+        try:
+            yield
+        finally:
+            self.upset(mount)
 
     def go_away(self, mount):
         """To be said right before: it is unmounted."""

@@ -67,8 +67,8 @@ class Disturber:
         """The others' leaks are those of one daemon; this mount's daemon changes."""
         if name != "strict" or not self.kview.status(name):
             return
-        self.board.upset(name)
-        self.kview.mount(name, "--takeover")
+        with self.board.upsetting(name):
+            self.kview.mount(name, "--takeover")
         self.wait_served(name)
         self.killed[name] = []
 
