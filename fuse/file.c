@@ -221,7 +221,7 @@ void kv_file_rest(struct kv_file *f, time_t before)
 {
 	if (pthread_mutex_trylock(&f->lock)) /* it is being read */
 		return;
-	if (f->last_read < before) {
+	if (f->last_read < before && !(f->run && kv_run_is_ahead(f->run))) {
 		if (f->run && !f->failed)
 			f->failed = -ESTALE;
 		f->is_resting = true;
@@ -246,13 +246,21 @@ int kv_file_read(struct kv_file *f, const struct kv_read *read, struct kv_err *e
 	return rc;
 }
 
-void kv_file_look_ahead(struct kv_file *f, bool may_walk)
+unsigned int kv_file_begin_ahead(struct kv_file *f, unsigned int max)
 {
 	if (pthread_mutex_trylock(&f->lock)) /* the reader is here again */
-		return;
-	if (f->run && f->is_stream && may_walk)
-		kv_run_ahead(f->run);
-	else if (f->run)
+		return 0;
+	if (!f->run || !f->is_stream)
+		max = 0;
+	if (max && !kv_run_begin_ahead(f->run, max))
+		max = 0;
+	else if (!max && f->run)
 		kv_run_settle(f->run);
 	pthread_mutex_unlock(&f->lock);
+	return max;
+}
+
+void kv_file_look_ahead(struct kv_file *f, unsigned int max)
+{
+	kv_run_ahead(f->run, max);
 }

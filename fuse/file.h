@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * An open file: one stream of rows, made while it is read. Memory is bounded:
- * one chunk of records and one window of output, both from the first read on.
- * Knows nothing of FUSE requests.
+ * one chunk of records and one window of output, both from the first read on; and
+ * as many chunks as the caller has it walk ahead. Knows nothing of FUSE requests.
  */
 #ifndef KVIEW_FUSE_FILE_H
 #define KVIEW_FUSE_FILE_H
@@ -72,15 +72,23 @@ struct kv_read {
  */
 int kv_file_read(struct kv_file *f, const struct kv_read *read, struct kv_err *err);
 
+#define KV_FILE_AHEAD_MAX KV_AHEAD_MAX
+
 /**
- * kv_file_look_ahead() - what is left to do when a read has been answered
- * @may_walk: there are time and memory to walk ahead of the reader
+ * kv_file_begin_ahead() - what is left to do when a read has been answered
+ * @max: buffers of 32 KiB that there are time and memory to walk ahead of the reader; above
+ *	 1 it may go on for long, and others must be served by another thread
  *
  * Who reads much at once reads on: while that one wakes up, takes the bytes and asks
- * for more, the kernel walks. That takes no other thread. Other files keep no more
- * memory than their records take.
+ * for more, the kernel walks. Other files keep no more memory than their records take.
+ *
+ * Return: for how many of them kv_file_look_ahead() is to be called, and must be. 0: it
+ * must not.
  */
-void kv_file_look_ahead(struct kv_file *f, bool may_walk);
+unsigned int kv_file_begin_ahead(struct kv_file *f, unsigned int max);
+
+/* kv_file_look_ahead() - walk; the file is read meanwhile by who wants, and not freed */
+void kv_file_look_ahead(struct kv_file *f, unsigned int max);
 
 /* kv_file_is_answer() - is it an ordinary answer, and nothing for a log? */
 bool kv_file_is_answer(int rc);

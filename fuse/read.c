@@ -13,7 +13,7 @@
 
 #include "file.h"
 
-/* Each file that walks ahead may keep two chunks: only where there are few files. */
+/* Each file that walks ahead may keep some more chunks: only where there are few files. */
 #define AHEAD_FILES 16
 
 /* And each may get stuck in that, with its thread, without a turn to be counted by. */
@@ -131,13 +131,37 @@ static struct kv_file *run(struct kv_server *s, struct job *job)
 	return file;
 }
 
+/* Reads at this moment. */
+static unsigned int count_reads(struct kv_server *s)
+{
+	unsigned int running, waiting;
+
+	kv_turns_count(&s->turns, &running, &waiting);
+	return running;
+}
+
+/*
+ * How many buffers may be walked ahead for a file? Where this is the only dump, another
+ * thread makes rows of them meanwhile; that one is to answer whoever waits, too.
+ */
+static unsigned int max_ahead(struct kv_server *s)
+{
+	if (kv_handles_count(&s->files) > AHEAD_FILES)
+		return 0;
+	if (s->has_cpus && !count_reads(s))
+		return KV_FILE_AHEAD_MAX;
+	return !kv_loop_has_requests(&s->loop);
+}
+
 static void look_ahead(struct kv_server *s, struct kv_file *file, bool is_free)
 {
 	bool is_one_of_few = atomic_fetch_add(&s->walks_ahead, 1) < MAX_AHEAD;
+	unsigned int n = kv_file_begin_ahead(file, is_free && is_one_of_few ? max_ahead(s) : 0);
 
-	kv_file_look_ahead(file, is_free && is_one_of_few &&
-					 kv_handles_count(&s->files) <= AHEAD_FILES &&
-					 !kv_loop_has_requests(&s->loop));
+	if (n > 1)
+		kv_loop_hand_over(&s->loop);
+	if (n)
+		kv_file_look_ahead(file, n);
 	atomic_fetch_sub(&s->walks_ahead, 1);
 }
 
@@ -175,15 +199,6 @@ static bool await_interrupts(struct job *job)
 	return false;
 }
 
-/* Is there another read? Its reader will soon ask for more. */
-static bool is_crowded(struct kv_server *s)
-{
-	unsigned int running, waiting;
-
-	kv_turns_count(&s->turns, &running, &waiting);
-	return running > 1;
-}
-
 void kv_op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi)
 {
 	struct kv_server *s = fuse_req_userdata(req);
@@ -212,7 +227,8 @@ void kv_op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct f
 	}
 	if (rc <= 0)
 		return;
-	if (job->is_long && is_crowded(s))
+	/* The reader of another one will soon ask for more. */
+	if (job->is_long && count_reads(s) > 1)
 		kv_loop_hand_over(&s->loop);
 	run_all(s, job);
 }

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <linux/fuse.h>
 #include <malloc.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -68,12 +69,21 @@ static void forget_attributes(const struct kv_mounted *m)
 		fuse_lowlevel_notify_inval_inode(m->session, kv_seal_ino(&s->seal, ino), -1, 0);
 }
 
+static bool has_cpus(void)
+{
+	cpu_set_t cpus;
+
+	/* Where it fails there are more than a set has room for. */
+	return sched_getaffinity(0, sizeof(cpus), &cpus) < 0 || CPU_COUNT(&cpus) > 1;
+}
+
 static int serve(struct kv_mounted *m)
 {
 	struct kv_server *s = &m->server;
 	struct kv_rest rest;
 	int rc;
 
+	s->has_cpus = has_cpus();
 	/* No handle of an earlier worker's is taken for one of ours. */
 	s->shared->generation++;
 	kv_handles_init(&s->files, s->shared->generation, &s->limits);

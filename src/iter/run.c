@@ -44,9 +44,10 @@ struct kv_run {
 	struct kv_err *why; /* of @failed; NULL: out of memory */
 	uint8_t saw;	    /* KV_SAW_ bits of all reads */
 	uint64_t reads, records;
-	char *chunk;	      /* records that are still to be taken, then room for one read */
-	size_t pos, len, cap; /* of what is in it */
-	size_t size;	      /* of the next read */
+	char *chunk;		/* records that are still to be taken, then room for one read */
+	size_t pos, len, cap;	/* of what is in it */
+	size_t size;		/* of the next read into it */
+	struct kv_chunks ahead; /* what was read beyond it */
 };
 
 static int no_process(pid_t pid, struct kv_err *err)
@@ -95,6 +96,7 @@ int kv_run_new(const struct kv_view *view, const struct kv_run_opts *opts, struc
 	r->scope.target_start = opts->start;
 	r->fd = fd;
 	r->size = CHUNK;
+	kv_chunks_init(&r->ahead, CHUNK);
 	*run = r;
 	return 0;
 }
@@ -103,6 +105,7 @@ void kv_run_free(struct kv_run *run)
 {
 	if (!run)
 		return;
+	kv_chunks_free(&run->ahead);
 	close(run->fd);
 	free(run->why);
 	free(run->chunk);
@@ -124,16 +127,16 @@ static bool is_cut_short(const struct kv_run *run, uint8_t saw)
 	return run->opts.pid && run->reads > 1 && (saw & KV_SAW_END) && !(saw & KV_SAW_OBJECT);
 }
 
-static ssize_t read_chunk(struct kv_run *run, struct kv_err *err)
+static ssize_t read_chunk(struct kv_run *run, char *to, size_t size, struct kv_err *err)
 {
 	uint8_t saw = 0;
-	ssize_t n = kv_scope_read(run->view->loaded.readers_fd, &run->scope, run->fd,
-				  run->chunk + run->len, run->size, &saw, err);
+	ssize_t n = kv_scope_read(run->view->loaded.readers_fd, &run->scope, run->fd, to, size,
+				  &saw, err);
 
 	run->reads++;
 	run->saw |= saw;
 	/* A read that was filled may have left the rest of the last record behind. */
-	run->has_walked = n == 0 || ((saw & KV_SAW_END) && n > 0 && (size_t)n < run->size);
+	run->has_walked = n == 0 || ((saw & KV_SAW_END) && n > 0 && (size_t)n < size);
 	if (!is_cut_short(run, saw))
 		return n;
 	kv_err_set(err, -EIO, "view '%s': process %d lost the thread that was next",
@@ -155,8 +158,8 @@ static int explain_read(const struct kv_run *run, int rc, struct kv_err *err)
 	return kv_err_errno(err, rc, "can't read view '%s'", run->view->name);
 }
 
-/* Room for one read behind what is there. */
-static int make_room(struct kv_run *run)
+/* Room for @size bytes behind what is there, or NULL. */
+static char *make_room(struct kv_run *run, size_t size)
 {
 	size_t left = run->len - run->pos;
 
@@ -164,15 +167,15 @@ static int make_room(struct kv_run *run)
 		memmove(run->chunk, run->chunk + run->pos, left);
 	run->len = left;
 	run->pos = 0;
-	if (run->cap < left + run->size) {
-		char *more = realloc(run->chunk, left + run->size);
+	if (run->cap < left + size) {
+		char *more = realloc(run->chunk, left + size);
 
 		if (!more)
-			return -ENOMEM;
+			return NULL;
 		run->chunk = more;
-		run->cap = left + run->size;
+		run->cap = left + size;
 	}
-	return 0;
+	return run->chunk + run->len;
 }
 
 /* It is over, whoever asks for more, and when. */
@@ -186,20 +189,28 @@ static int give_up(struct kv_run *run, int rc, const struct kv_err *err)
 	return rc;
 }
 
-/* One read. 1: some came; 0: the end; -EAGAIN, -EINTR: not now. */
-static int fetch(struct kv_run *run)
+/* One read. 1: @n bytes came; 0: the end; -EAGAIN, -EINTR: not now. */
+static int fetch(struct kv_run *run, char *to, size_t size, size_t *n)
 {
 	struct kv_err err = {0};
-	ssize_t n = make_room(run);
+	ssize_t rc = to ? read_chunk(run, to, size, &err) : -ENOMEM;
 
-	if (!n)
-		n = read_chunk(run, &err);
-	if (n == -EAGAIN || n == -EINTR)
-		return (int)n;
-	if (n < 0)
-		return give_up(run, n == KV_SAID ? -EIO : explain_read(run, (int)n, &err), &err);
-	run->len += (size_t)n;
-	return n > 0;
+	if (rc == -EAGAIN || rc == -EINTR)
+		return (int)rc;
+	if (rc < 0)
+		return give_up(run, rc == KV_SAID ? -EIO : explain_read(run, (int)rc, &err), &err);
+	*n = (size_t)rc;
+	return rc > 0;
+}
+
+/* Behind what is there. */
+static int fetch_more(struct kv_run *run)
+{
+	size_t n = 0;
+	int rc = fetch(run, make_room(run, run->size), run->size, &n);
+
+	run->len += n;
+	return rc;
 }
 
 static int end(const struct kv_run *run, struct kv_err *err)
@@ -209,15 +220,41 @@ static int end(const struct kv_run *run, struct kv_err *err)
 	return run->failed;
 }
 
+/* What was read ahead. 1: some came; 0: nothing is left of it, and nobody reads. */
+static int take_ahead(struct kv_run *run, struct kv_err *err)
+{
+	char *room;
+	size_t n;
+
+	if (!kv_chunks_are_there(&run->ahead))
+		return 0;
+	room = make_room(run, CHUNK);
+	if (!room)
+		return kv_err_errno(err, -ENOMEM, "view '%s'", run->view->name);
+	n = kv_chunks_take(&run->ahead, room);
+	run->len += n;
+	return n > 0;
+}
+
+/* While another thread reads ahead the state of the walk is that one's. */
+static bool is_over(struct kv_run *run)
+{
+	return !kv_chunks_are_there(&run->ahead) && run->has_walked;
+}
+
 /* More records. 1: some came; 0: the end. */
 static int fill(struct kv_run *run, struct kv_err *err)
 {
-	for (int idle = 0; idle < MAX_IDLE_READS && !run->has_walked; idle++) {
+	for (int idle = 0; idle < MAX_IDLE_READS && !is_over(run); idle++) {
 		int rc;
 
 		if (run->opts.cancelled && run->opts.cancelled(run->opts.arg))
 			return kv_err_errno(err, -EINTR, "view '%s'", run->view->name);
-		rc = fetch(run);
+		rc = take_ahead(run, err);
+		if (rc)
+			return rc;
+		if (!run->has_walked)
+			rc = fetch_more(run);
 		if (rc > 0)
 			return rc;
 		if (rc == -EAGAIN || rc == -EINTR)
@@ -226,12 +263,29 @@ static int fill(struct kv_run *run, struct kv_err *err)
 	return run->has_walked ? end(run, err) : explain_read(run, -EAGAIN, err);
 }
 
-void kv_run_ahead(struct kv_run *run)
+bool kv_run_begin_ahead(struct kv_run *run, unsigned int max)
 {
-	run->size = CHUNK;
+	bool begins = kv_chunks_begin(&run->ahead, max);
+
+	if (begins)
+		run->size = CHUNK;
+	return begins;
+}
+
+void kv_run_ahead(struct kv_run *run, unsigned int max)
+{
+	struct kv_chunk *chunk;
+
 	/* Nobody has asked for it yet: what there is no memory for is no failure. */
-	if (!run->has_walked && run->len - run->pos <= CHUNK && make_room(run) == 0)
-		fetch(run);
+	while (!run->has_walked && (chunk = kv_chunks_next(&run->ahead, max)) &&
+	       fetch(run, chunk->data, CHUNK, &chunk->len) > 0)
+		kv_chunks_put(&run->ahead);
+	kv_chunks_end(&run->ahead);
+}
+
+bool kv_run_is_ahead(struct kv_run *run)
+{
+	return kv_chunks_are_filled(&run->ahead);
 }
 
 void kv_run_settle(struct kv_run *run)
@@ -239,6 +293,9 @@ void kv_run_settle(struct kv_run *run)
 	size_t left = run->len - run->pos;
 	char *less;
 
+	if (kv_run_is_ahead(run))
+		return;
+	kv_chunks_trim(&run->ahead);
 	/* Each stop in one process's walk is a thread that may get lost. */
 	if (run->view->per_task && !run->opts.pid && run->reads)
 		run->size = SMALL_CHUNK;

@@ -12,6 +12,7 @@
 #include <sys/types.h>
 
 #include "base/err.h"
+#include "iter/chunks.h"
 #include "iter/reader.h"
 #include "iter/view.h"
 
@@ -34,6 +35,7 @@ struct kv_run_opts {
 int kv_run_new(const struct kv_view *view, const struct kv_run_opts *opts, struct kv_run **run,
 	       struct kv_err *err);
 
+/* kv_run_free() - waits for kv_run_ahead() in another thread, which takes no further buffer */
 void kv_run_free(struct kv_run *run);
 
 /* kv_run_on_behalf() - change whom kv_run_opts.cancelled asks about */
@@ -50,19 +52,34 @@ void kv_run_on_behalf(struct kv_run *run, void *arg);
  */
 int kv_run_next(struct kv_run *run, const void **record, uint32_t *len, struct kv_err *err);
 
+#define KV_AHEAD_MAX KV_CHUNKS_MAX
+
 /**
- * kv_run_ahead() - have the kernel walk on, as far as one buffer
+ * kv_run_begin_ahead() - will the caller have the kernel walk on, by kv_run_ahead()?
+ * @max: buffers that may wait to be taken, at most KV_AHEAD_MAX
  *
- * For who has what it asked for and will ask for more. What comes of it, and be it
- * a failure, comes with the next records; the last one taken is no longer valid.
+ * For who has what it asked for and will ask for more.
+ *
+ * Return: false: no. Somebody else does, or as many wait.
  */
-void kv_run_ahead(struct kv_run *run);
+bool kv_run_begin_ahead(struct kv_run *run, unsigned int max);
+
+/**
+ * kv_run_ahead() - after kv_run_begin_ahead(): walk on until @max buffers wait
+ *
+ * Other threads may take records meanwhile: where they have none they wait for this
+ * one. What comes of it, and be it a failure, comes with the next records.
+ */
+void kv_run_ahead(struct kv_run *run, unsigned int max);
+
+/* kv_run_is_ahead() - is a thread at that? */
+bool kv_run_is_ahead(struct kv_run *run);
 
 /**
  * kv_run_settle() - keep no more memory than the records that are still to be taken
  *
  * For who has what it asked for and may be long in asking for more. The last one
- * taken is no longer valid.
+ * taken is no longer valid. Does nothing during kv_run_ahead().
  */
 void kv_run_settle(struct kv_run *run);
 

@@ -86,6 +86,11 @@ refused() {
 	stuck stuck
 }
 
+@test "a walk that gets stuck ahead of its reader holds no turn, and who waits for it can be killed" {
+	up -o allow_other
+	stuck ahead
+}
+
 @test "16 stuck reads of one user leave others served, and those that wait can be interrupted" {
 	up -o allow_other
 	stuck sixteen

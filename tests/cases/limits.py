@@ -4,6 +4,7 @@
 import contextlib
 import mmap
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -225,7 +226,7 @@ def all_free(mnt):
 def case_stuck(mnt, program, file):
     """kill -9, and SIGINT, of a reader whose read is stuck in the kernel."""
     errors = number(mnt, "task_vma.errors")
-    # Streams that have begun: one that gets stuck while it walks ahead has one turn as well.
+    # Streams that have begun: one that waits for its walk ahead has one turn as well.
     with many_mappings(), locked(program, file) as victim:
         paths = [f"{mnt}/task_vma", f"{mnt}/csv/task_vma.csv", f"{mnt}/pid/{victim}/task_vma"]
         readers = [fork(read_as, uid, p) for p in paths for uid in (0, 0)]
@@ -239,6 +240,41 @@ def case_stuck(mnt, program, file):
     until(lambda: all_free(mnt))
     until(lambda: number(mnt, "open_files") == 1)
     assert number(mnt, "task_vma.errors") == errors, "an interrupted read is no error"
+    assert slurp(f"{mnt}/task_vma").endswith(b"\n")
+
+
+def read_when_told(path, go, told):
+    fd = os.open(path, os.O_RDONLY)
+    while os.read(go, 1):
+        os.write(told, f"{len(os.read(fd, 131072))}\n".encode())
+
+
+def case_ahead(mnt, program, file):
+    """A stream whose reader has all it asked for, and the walk ahead of it gets stuck."""
+    assert len(os.sched_getaffinity(0)) > 1, "with one CPU no walk is far enough ahead"
+    worker = number(mnt, "worker")
+    hear, told = os.pipe()
+    go, tell = os.pipe()
+    with many_mappings(), locked(program, file):
+        reader = fork(read_when_told, f"{mnt}/task_vma", go, told)
+        for _ in range(100):
+            os.write(tell, b"x")
+            assert select.select([hear], [], [], 5.0)[0], "the read got stuck, not the walk ahead"
+            assert os.read(hear, 100) == b"131072\n", "the rows of the stuck one came"
+            time.sleep(0.05)
+            if wants_lock(worker):
+                break
+        assert wants_lock(worker), "nothing is stuck"
+        assert number(mnt, "reads_running") == 1, "it holds a turn"
+        for act in (lambda: slurp(f"{mnt}/task_file"), lambda: os.listdir(f"{mnt}/pid")):
+            assert seconds(act) < 1.0
+        os.write(tell, b"x")
+        until(lambda: number(mnt, "reads_running") == 2)
+        assert seconds(slurp, f"{mnt}/task") < 1.0
+        took = killed_within(reader, signal.SIGKILL)
+        print(f"# kill -9 of a reader that waits for a stuck walk: {took * 1e3:.0f} ms")
+    until(lambda: all_free(mnt))
+    until(lambda: number(mnt, "open_files") == 1)
     assert slurp(f"{mnt}/task_vma").endswith(b"\n")
 
 

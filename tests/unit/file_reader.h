@@ -16,8 +16,10 @@ struct reader {
 	char *got; /* of the last read */
 	size_t n;
 	unsigned int replies;
-	int cancel_in; /* asks left before "yes"; below 0: never */
-	bool may_walk; /* ahead, when it has been answered */
+	int cancel_in;		  /* asks left before "yes"; below 0: never */
+	unsigned int ahead;	  /* what may be walked when it has been answered, and ... */
+	unsigned int to_walk;	  /* ... what kv_file_begin_ahead() made of that */
+	bool is_walked_elsewhere; /* who opened it does that */
 	struct kv_err err;
 	struct kv_counters counters; /* of the view, as if it had this reader alone */
 };
@@ -99,7 +101,9 @@ static inline int read_at(struct reader *r, uint64_t off, size_t size)
 
 	r->n = 0;
 	rc = kv_file_read(r->file, &read, &r->err);
-	kv_file_look_ahead(r->file, r->may_walk);
+	r->to_walk = kv_file_begin_ahead(r->file, r->ahead);
+	if (r->to_walk && !r->is_walked_elsewhere)
+		kv_file_look_ahead(r->file, r->to_walk);
 	assert_int_equal(r->replies - before, rc ? 0 : 1);
 	assert_true(r->n <= size);
 	return rc;

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Open files: what a read at any offset gets, without a kernel. */
+#include <pthread.h>
+
 #include "file_reader.h"
 
 /* --- reading on --- */
@@ -49,29 +51,32 @@ static void larger_reads_are_cut_to_128_kib(void **state)
 /* --- reading ahead --- */
 
 /* How many times the kernel was asked once a read of @size has got all it wants. */
-static unsigned int asked_after(size_t size, bool may, unsigned int *ahead)
+static unsigned int asked_after(size_t size, unsigned int may, unsigned int *ahead)
 {
 	unsigned int during;
 	struct reader r;
 
 	open_rows(&r);
+	fake.adds = 0;
 	expect_at(&r, 0, size);
 	during = fake.adds;
 	fake.adds = 0;
-	r.may_walk = may;
+	r.ahead = may;
 	expect_at(&r, 0, size);
 	*ahead = fake.adds - during;
 	reader_close(&r);
 	return during;
 }
 
-static void a_large_read_walks_one_buffer_ahead(void **state)
+static void a_large_read_walks_ahead_as_far_as_it_may(void **state)
 {
 	unsigned int ahead;
 
 	(void)state;
-	assert_true(asked_after(128 << 10, true, &ahead) >= 4);
-	assert_int_equal(ahead, 1);
+	for (unsigned int may = 1; may <= KV_FILE_AHEAD_MAX; may++) {
+		assert_true(asked_after(128 << 10, may, &ahead) >= 4);
+		assert_int_equal(ahead, may);
+	}
 }
 
 static void it_does_not_where_it_may_not(void **state)
@@ -79,7 +84,7 @@ static void it_does_not_where_it_may_not(void **state)
 	unsigned int ahead;
 
 	(void)state;
-	asked_after(128 << 10, false, &ahead);
+	asked_after(128 << 10, 0, &ahead);
 	assert_int_equal(ahead, 0);
 }
 
@@ -88,7 +93,7 @@ static void a_small_read_walks_no_further_than_it_must(void **state)
 	unsigned int ahead;
 
 	(void)state;
-	assert_int_equal(asked_after(4096, true, &ahead), 1);
+	assert_int_equal(asked_after(4096, KV_FILE_AHEAD_MAX, &ahead), 1);
 	assert_int_equal(ahead, 0);
 }
 
@@ -102,12 +107,62 @@ static void the_whole_comes_by_reads_of_all_sizes_ahead_of_some(void **state)
 	while (off < whole_len) {
 		size_t size = noise(&seed) % 3 ? noise(&seed) % 5000 : noise(&seed) % 200000;
 
-		r.may_walk = noise(&seed) & 1;
+		r.ahead = (unsigned int)(noise(&seed) % (KV_FILE_AHEAD_MAX + 1));
 		size = size < 131072 ? size + 1 : 131072;
 		expect_at(&r, off, size);
 		off += r.n;
 	}
 	expect_at(&r, off, 131072);
+	reader_close(&r);
+}
+
+static void *look_ahead(void *arg)
+{
+	struct reader *r = arg;
+
+	kv_file_look_ahead(r->file, KV_FILE_AHEAD_MAX);
+	return NULL;
+}
+
+/* Each walk by a thread of its own; and another reading before this one's end. */
+static void the_whole_comes_while_other_threads_walk(void **state)
+{
+	pthread_t walkers[1000];
+	unsigned int n = 0;
+	struct reader r;
+
+	(void)state;
+	open_rows(&r);
+	r.ahead = KV_FILE_AHEAD_MAX;
+	r.is_walked_elsewhere = true;
+	for (int times = 0; times < 3; times++)
+		for (uint64_t off = 0; off < whole_len - 131072 * (times < 2); off += r.n) {
+			expect_at(&r, off, 131072);
+			if (r.to_walk)
+				pthread_create(&walkers[n++], NULL, look_ahead, &r);
+			assert_true(n < ARRAY_SIZE(walkers));
+		}
+	while (n)
+		pthread_join(walkers[--n], NULL);
+	reader_close(&r);
+}
+
+static void a_file_rests_but_not_while_it_is_walked(void **state)
+{
+	struct reader r;
+
+	(void)state;
+	open_rows(&r);
+	r.ahead = KV_FILE_AHEAD_MAX;
+	r.is_walked_elsewhere = true;
+	expect_at(&r, 0, 131072);
+	assert_int_equal(r.to_walk, KV_FILE_AHEAD_MAX);
+	kv_file_rest(r.file, INT32_MAX);
+	kv_file_look_ahead(r.file, r.to_walk);
+	r.ahead = 0;
+	expect_at(&r, 131072, 131072);
+	kv_file_rest(r.file, INT32_MAX);
+	assert_int_equal(read_at(&r, 262144, 131072), -ESTALE);
 	reader_close(&r);
 }
 
@@ -325,10 +380,12 @@ int main(void)
 		WITH_FAKE(reads_of_128_kib_give_the_whole),
 		WITH_FAKE(larger_reads_are_cut_to_128_kib),
 		WITH_FAKE(reads_are_filled_while_there_is_more),
-		WITH_FAKE(a_large_read_walks_one_buffer_ahead),
+		WITH_FAKE(a_large_read_walks_ahead_as_far_as_it_may),
 		WITH_FAKE(it_does_not_where_it_may_not),
 		WITH_FAKE(a_small_read_walks_no_further_than_it_must),
 		WITH_FAKE(the_whole_comes_by_reads_of_all_sizes_ahead_of_some),
+		WITH_FAKE(the_whole_comes_while_other_threads_walk),
+		WITH_FAKE(a_file_rests_but_not_while_it_is_walked),
 		WITH_FAKE(nothing_is_iterated_before_the_first_read),
 		WITH_FAKE(behind_the_end_there_is_nothing),
 		WITH_FAKE(the_largest_offset_is_behind_the_end),

@@ -1,62 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The read loop over an iterator that gives whatever a kernel may give. */
-#include "fake_iter.h"
-
-static const struct kv_reader reader = {
-	.scope = {.pid_ns = 0xabcd, .fsuid = 1000, .passes = 1 << KV_PUBLIC},
-	.holds = {-1, -1, -1, -1},
-};
-
-static struct kv_run *start(const struct kv_run_opts *opts)
-{
-	static const struct kv_run_opts none = {.reader = &reader};
-	struct kv_run *run = NULL;
-	struct kv_err err = {0};
-
-	assert_int_equal(kv_run_new(&fake_view, opts ? opts : &none, &run, &err), 0);
-	return run;
-}
-
-static int next(struct kv_run *run, uint32_t *n, struct kv_err *err)
-{
-	const void *record = NULL;
-	uint32_t len = 0, said;
-	int rc = kv_run_next(run, &record, &len, err);
-
-	if (rc > 0) {
-		memcpy(&said, record, 4);
-		assert_int_equal(said, len);
-		memcpy(n, (const char *)record + 4, 4);
-	}
-	return rc;
-}
-
-/* Records 0 to @n - 1 come, whole. */
-static void expect(struct kv_run *run, uint32_t n)
-{
-	struct fake_record want;
-	struct kv_err err = {0};
-
-	for (uint32_t i = 0; i < n; i++) {
-		const void *record = NULL;
-		uint32_t len = 0;
-
-		assert_int_equal(kv_run_next(run, &record, &len, &err), 1);
-		assert_int_equal(len, fake_record(i, &want));
-		assert_memory_equal(record, &want, len);
-	}
-}
-
-static void expect_end(struct kv_run *run)
-{
-	struct kv_err err = {0};
-	uint32_t n;
-
-	assert_int_equal(next(run, &n, &err), 0);
-	assert_int_equal(next(run, &n, &err), 0);
-	assert_int_equal(fake.adds, fake.removes);
-	kv_run_free(run);
-}
+#include "run_records.h"
 
 static void an_iteration_without_records_ends_at_once(void **state)
 {
@@ -295,96 +239,6 @@ static void whom_to_ask_can_change(void **state)
 	kv_run_free(run);
 }
 
-/* --- ahead of who asks --- */
-
-/* By noise: taken, walked ahead, settled, in any order. */
-static void walking_ahead_and_settling_lose_no_record(void **state)
-{
-	uint64_t seed = 7;
-	struct kv_run *run;
-	struct kv_err err = {0};
-	uint32_t n = 0;
-
-	(void)state;
-	fake_records(50000, NULL, 0);
-	run = start(NULL);
-	for (uint32_t i = 0; i < 50000; i++) {
-		uint64_t what = noise(&seed) % 400;
-
-		if (what < 2)
-			kv_run_ahead(run);
-		else if (what < 4)
-			kv_run_settle(run);
-		assert_int_equal(next(run, &n, &err), 1);
-		assert_int_equal(n, i);
-	}
-	kv_run_ahead(run);
-	kv_run_settle(run);
-	expect_end(run);
-}
-
-static void ahead_is_one_read_and_no_more_than_two_buffers(void **state)
-{
-	struct kv_run *run;
-
-	(void)state;
-	fake_records(10000, NULL, 0);
-	run = start(NULL);
-	expect(run, 1);
-	assert_int_equal(fake.adds, 1);
-	kv_run_ahead(run);
-	assert_int_equal(fake.adds, 2);
-	kv_run_ahead(run);
-	assert_int_equal(fake.adds, 2);
-	kv_run_free(run);
-}
-
-static void an_end_found_ahead_is_not_asked_for_again(void **state)
-{
-	struct kv_run *run;
-
-	(void)state;
-	fake_records(3, NULL, 0);
-	run = start(NULL);
-	expect(run, 1);
-	kv_run_ahead(run);
-	kv_run_ahead(run);
-	assert_int_equal(fake.adds, 2);
-	for (uint32_t i = 1, n; i < 3; i++) {
-		assert_int_equal(next(run, &n, NULL), 1);
-		assert_int_equal(n, i);
-	}
-	expect_end(run);
-	assert_int_equal(fake.adds, 2);
-}
-
-/* A process loses the thread that is next: see run_scope_test.c. */
-static void a_failure_ahead_comes_behind_the_records_before_it(void **state)
-{
-	const struct kv_run_opts opts = {.reader = &reader, .pid = getpid()};
-	struct kv_err err = {0};
-	struct kv_run *run;
-	uint32_t n;
-
-	(void)state;
-	fake_records(2, NULL, 0);
-	fake_saw(KV_SAW_END);
-	fake.saws[0] = KV_SAW_OBJECT;
-	run = start(&opts);
-	expect(run, 1);
-	kv_run_ahead(run);
-	assert_int_equal(next(run, &n, &err), 1);
-	assert_int_equal(n, 1);
-	for (int i = 0; i < 2; i++) {
-		err = (struct kv_err){0};
-		assert_int_equal(next(run, &n, &err), -EIO);
-		assert_says(&err, "lost the thread");
-		assert_hints(&err, "again");
-	}
-	assert_int_equal(fake.adds, 2);
-	kv_run_free(run);
-}
-
 /* --- one process --- */
 
 static void a_process_gets_a_link_of_its_own(void **state)
@@ -483,10 +337,6 @@ int main(void)
 		WITH_FAKE(a_cancelled_run_can_go_on),
 		WITH_FAKE(a_cancel_amid_a_record_loses_nothing),
 		WITH_FAKE(whom_to_ask_can_change),
-		WITH_FAKE(walking_ahead_and_settling_lose_no_record),
-		WITH_FAKE(ahead_is_one_read_and_no_more_than_two_buffers),
-		WITH_FAKE(an_end_found_ahead_is_not_asked_for_again),
-		WITH_FAKE(a_failure_ahead_comes_behind_the_records_before_it),
 		WITH_FAKE(a_process_gets_a_link_of_its_own),
 		WITH_FAKE(a_process_that_is_not_there_is_named),
 		WITH_FAKE(a_process_that_went_meanwhile_is_not_there),
