@@ -8,6 +8,7 @@ import signal
 import threading
 import time
 
+from hostile_world import PR_SET_PDEATHSIG, libc
 from readers import *
 
 
@@ -120,6 +121,7 @@ def fork(body, *args):
     child = os.fork()
     if child:
         return child
+    libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)  # a case that fails ends it
     try:
         body(*args)
         os._exit(0)
