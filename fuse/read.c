@@ -13,8 +13,8 @@
 
 #include "file.h"
 
-/* Each file that walks ahead may keep some more chunks: only where there are few files. */
-#define AHEAD_FILES 16
+/* Each file that walks ahead may keep 128 KiB more: only where few files are open. */
+#define AHEAD_FILES 4
 
 /* And each may get stuck in that, with its thread, without a turn to be counted by. */
 #define MAX_AHEAD 4
