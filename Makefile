@@ -151,6 +151,8 @@ check-vm: $(BUILD)/kview $(TOOL_BIN)
 # part of the server. Reports go to files, since the daemon has no stderr.
 SAN_CASES := tests/cases/formats.bats tests/cases/reading.bats tests/cases/mount.bats \
 	tests/cases/readers100.bats tests/cases/handover.bats
+# Those with threads.
+SAN_THREAD_UNITS := $(patsubst %,tests/unit/%_test.c,run_ahead file handles loop turns_threads)
 SAN_MAKE = KVIEW_TEST_TOOLS=$(abspath $(BUILD))/tests/cases CASES="$(wildcard $(SAN_CASES))" \
 	$(MAKE) --no-print-directory
 export ASAN_OPTIONS := log_path=$(abspath $(BUILD))/san-report:detect_leaks=1
@@ -162,6 +164,8 @@ check-san: case-tools
 	$(Q)rm -f $(BUILD)/san-report*
 	$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)/asan SAN=address,undefined check-unit
 	$(Q)$(SAN_MAKE) BUILD=$(BUILD)/asan SAN=address,undefined check-cases
+	$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)/tsan SAN=thread \
+		UNIT_SRC="$(SAN_THREAD_UNITS)" check-unit
 	$(Q)$(SAN_MAKE) BUILD=$(BUILD)/tsan SAN=thread check-cases
 	$(Q)! cat $(BUILD)/san-report* 2>/dev/null
 

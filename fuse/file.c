@@ -260,7 +260,7 @@ unsigned int kv_file_begin_ahead(struct kv_file *f, unsigned int max)
 	return max;
 }
 
-void kv_file_look_ahead(struct kv_file *f, unsigned int max)
+void kv_file_look_ahead(struct kv_file *f, bool (*goes_on)(void *arg), void *arg)
 {
-	kv_run_ahead(f->run, max);
+	kv_run_ahead(f->run, goes_on, arg);
 }

@@ -82,13 +82,18 @@ int kv_file_read(struct kv_file *f, const struct kv_read *read, struct kv_err *e
  * Who reads much at once reads on: while that one wakes up, takes the bytes and asks
  * for more, the kernel walks. Other files keep no more memory than their records take.
  *
- * Return: for how many of them kv_file_look_ahead() is to be called, and must be. 0: it
- * must not.
+ * Return: how many it will be; 0: none. Otherwise kv_file_look_ahead() must be called.
  */
 unsigned int kv_file_begin_ahead(struct kv_file *f, unsigned int max);
 
-/* kv_file_look_ahead() - walk; the file is read meanwhile by who wants, and not freed */
-void kv_file_look_ahead(struct kv_file *f, unsigned int max);
+/**
+ * kv_file_look_ahead() - walk
+ * @goes_on: asked before each buffer but the first; NULL: yes
+ *
+ * The file is read meanwhile by who wants, without its lock being held here: whoever ends
+ * the iteration waits for us. It must not be freed.
+ */
+void kv_file_look_ahead(struct kv_file *f, bool (*goes_on)(void *arg), void *arg);
 
 /* kv_file_is_answer() - is it an ordinary answer, and nothing for a log? */
 bool kv_file_is_answer(int rc);

@@ -132,6 +132,18 @@ void *kv_handles_get(struct kv_handles *handles, uint64_t handle)
 	return object;
 }
 
+bool kv_handles_is_last(struct kv_handles *handles, uint64_t handle)
+{
+	const struct kv_handle_slot *slot;
+	bool is_last;
+
+	pthread_mutex_lock(&handles->lock);
+	slot = find(handles, handle);
+	is_last = slot && slot->refs == 1;
+	pthread_mutex_unlock(&handles->lock);
+	return is_last;
+}
+
 void *kv_handles_drop(struct kv_handles *handles, uint64_t handle)
 {
 	struct kv_handle_slot *slot;

@@ -8,6 +8,7 @@
 #define KVIEW_FUSE_HANDLES_H
 
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -69,6 +70,9 @@ uint32_t kv_handles_count(struct kv_handles *handles);
  * Return: NULL for a handle that is not of this table.
  */
 void *kv_handles_get(struct kv_handles *handles, uint64_t handle);
+
+/* kv_handles_is_last() - is the caller's the only reference that is left? */
+bool kv_handles_is_last(struct kv_handles *handles, uint64_t handle);
 
 /**
  * kv_handles_drop() - give a reference back

@@ -44,7 +44,7 @@ struct kv_server {
 	struct kv_turns turns;	 /* of reads */
 	struct kv_loop loop;	 /* threads that serve */
 	atomic_uint walks_ahead; /* of which walk ahead of a reader */
-	bool has_cpus;		 /* more than one, for the threads */
+	unsigned int ncpus;	 /* that the threads may use, as the worker began */
 	struct kv_handles dirs;	 /* struct kv_processes, of pid/ alone */
 	uid_t uid;		 /* owner of the files */
 	gid_t gid;

@@ -11,13 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ahead.h"
 #include "file.h"
-
-/* Each file that walks ahead may keep 128 KiB more: only where few files are open. */
-#define AHEAD_FILES 4
-
-/* And each may get stuck in that, with its thread, without a turn to be counted by. */
-#define MAX_AHEAD 4
 
 enum {
 	STARTING,    /* libfuse may call interrupt() from where we are: no answer yet */
@@ -140,28 +135,52 @@ static unsigned int count_reads(struct kv_server *s)
 	return running;
 }
 
-/*
- * How many buffers may be walked ahead for a file? Where this is the only dump, another
- * thread makes rows of them meanwhile; that one is to answer whoever waits, too.
- */
-static unsigned int max_ahead(struct kv_server *s)
+static struct kv_at_work at_work(struct kv_server *s)
 {
-	if (kv_handles_count(&s->files) > AHEAD_FILES)
-		return 0;
-	if (s->has_cpus && !count_reads(s))
-		return KV_FILE_AHEAD_MAX;
-	return !kv_loop_has_requests(&s->loop);
+	return (struct kv_at_work){
+		.files = kv_handles_count(&s->files),
+		.reads = count_reads(s),
+		.walks = atomic_load(&s->walks_ahead),
+		.cpus = s->ncpus,
+	};
 }
 
-static void look_ahead(struct kv_server *s, struct kv_file *file, bool is_free)
-{
-	bool is_one_of_few = atomic_fetch_add(&s->walks_ahead, 1) < MAX_AHEAD;
-	unsigned int n = kv_file_begin_ahead(file, is_free && is_one_of_few ? max_ahead(s) : 0);
+struct walk {
+	struct kv_server *server;
+	uint64_t handle;
+};
 
+/* Not for a file that has been closed, nor for one of the dumps that came meanwhile. */
+static bool goes_on(void *arg)
+{
+	const struct walk *walk = arg;
+	struct kv_server *s = walk->server;
+	struct kv_at_work now = at_work(s);
+
+	return kv_ahead_goes_on(&now) && !kv_handles_is_last(&s->files, walk->handle) &&
+	       !fuse_session_exited(s->loop.session);
+}
+
+static unsigned int max_ahead(struct kv_server *s)
+{
+	struct kv_at_work now = at_work(s);
+	unsigned int max = kv_ahead_max(&now);
+
+	return max == 1 && kv_loop_has_requests(&s->loop) ? 0 : max;
+}
+
+/* @is_free: nobody has waited for our turn */
+static void look_ahead(struct kv_server *s, struct kv_file *file, uint64_t handle, bool is_free)
+{
+	struct walk walk = {s, handle};
+	unsigned int n;
+
+	atomic_fetch_add(&s->walks_ahead, 1);
+	n = kv_file_begin_ahead(file, is_free ? max_ahead(s) : 0);
 	if (n > 1)
 		kv_loop_hand_over(&s->loop);
 	if (n)
-		kv_file_look_ahead(file, n);
+		kv_file_look_ahead(file, goes_on, &walk);
 	atomic_fetch_sub(&s->walks_ahead, 1);
 }
 
@@ -177,7 +196,7 @@ static void run_all(struct kv_server *s, struct job *job)
 		job = (struct job *)kv_turns_pass(&s->turns, uid);
 		if (!file)
 			continue;
-		look_ahead(s, file, !job);
+		look_ahead(s, file, handle, !job);
 		kv_drop_file(s, handle);
 	}
 }

@@ -69,12 +69,14 @@ static void forget_attributes(const struct kv_mounted *m)
 		fuse_lowlevel_notify_inval_inode(m->session, kv_seal_ino(&s->seal, ino), -1, 0);
 }
 
-static bool has_cpus(void)
+/* A quota of CPU time is not asked for: then they are throttled together. */
+static unsigned int count_cpus(void)
 {
 	cpu_set_t cpus;
 
-	/* Where it fails there are more than a set has room for. */
-	return sched_getaffinity(0, sizeof(cpus), &cpus) < 0 || CPU_COUNT(&cpus) > 1;
+	/* It fails where there are more than a set has room for. */
+	return sched_getaffinity(0, sizeof(cpus), &cpus) < 0 ? CPU_SETSIZE
+							     : (unsigned int)CPU_COUNT(&cpus);
 }
 
 static int serve(struct kv_mounted *m)
@@ -83,7 +85,7 @@ static int serve(struct kv_mounted *m)
 	struct kv_rest rest;
 	int rc;
 
-	s->has_cpus = has_cpus();
+	s->ncpus = count_cpus();
 	/* No handle of an earlier worker's is taken for one of ours. */
 	s->shared->generation++;
 	kv_handles_init(&s->files, s->shared->generation, &s->limits);

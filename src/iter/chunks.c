@@ -67,20 +67,24 @@ bool kv_chunks_begin(struct kv_chunks *c, unsigned int max)
 {
 	bool begins;
 
+	if (max > KV_CHUNKS_MAX)
+		max = KV_CHUNKS_MAX;
 	pthread_mutex_lock(&c->lock);
 	begins = !c->is_filling && c->n < max;
-	if (begins)
+	if (begins) {
 		c->is_filling = true;
+		c->max = max;
+	}
 	pthread_mutex_unlock(&c->lock);
 	return begins;
 }
 
-struct kv_chunk *kv_chunks_next(struct kv_chunks *c, unsigned int max)
+struct kv_chunk *kv_chunks_next(struct kv_chunks *c)
 {
 	struct kv_chunk *chunk = NULL;
 
 	pthread_mutex_lock(&c->lock);
-	if (c->n < max && !c->is_stopped)
+	if (c->n < c->max && !c->is_stopped)
 		chunk = &c->ring[(c->first + c->n) % KV_CHUNKS_MAX];
 	pthread_mutex_unlock(&c->lock);
 	if (chunk && !chunk->data)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Buffers of records that one thread fills while another one empties them, in
- * order. Knows nothing of iterators and records.
+ * order; no more than one does either. Knows nothing of iterators and records.
  */
 #ifndef KVIEW_ITER_CHUNKS_H
 #define KVIEW_ITER_CHUNKS_H
@@ -23,9 +23,10 @@ struct kv_chunks {
 	size_t size;
 	struct kv_chunk ring[KV_CHUNKS_MAX];
 	unsigned int first, n; /* of them are full */
+	unsigned int max;      /* that may be */
 	bool is_filling;       /* a thread does, or is about to */
 	bool is_stopped;       /* it shall not go on */
-	bool is_awaited;       /* for the next one */
+	bool is_awaited;       /* a change, by the one thread that takes or frees */
 };
 
 /* kv_chunks_init() - none; @size: bytes that each has room for */
@@ -42,7 +43,7 @@ bool kv_chunks_are_there(struct kv_chunks *c);
 
 /**
  * kv_chunks_begin() - the caller will fill some, until kv_chunks_end()
- * @max: that may be full, KV_CHUNKS_MAX at most
+ * @max: that may be full at a time; more than KV_CHUNKS_MAX never are
  *
  * Return: false: it will not. Another thread does, or as many are full.
  */
@@ -51,12 +52,12 @@ bool kv_chunks_begin(struct kv_chunks *c, unsigned int max);
 /**
  * kv_chunks_next() - the one to fill
  *
- * Return: where; NULL: no more, as many as @max are full, somebody waits for an
- * end of it, or there is no memory.
+ * Return: where; NULL: no more. As many as may be are full, somebody waits to free
+ * them, or there is no memory.
  */
-struct kv_chunk *kv_chunks_next(struct kv_chunks *c, unsigned int max);
+struct kv_chunk *kv_chunks_next(struct kv_chunks *c);
 
-/* kv_chunks_put() - @chunk, of kv_chunks_next(), has been filled with its @len bytes */
+/* kv_chunks_put() - that one has been filled; its len, above 0, says how far */
 void kv_chunks_put(struct kv_chunks *c);
 
 void kv_chunks_end(struct kv_chunks *c);

@@ -272,14 +272,21 @@ bool kv_run_begin_ahead(struct kv_run *run, unsigned int max)
 	return begins;
 }
 
-void kv_run_ahead(struct kv_run *run, unsigned int max)
+/* Nobody has asked for it yet: what there is no memory for is no failure. */
+static bool walk_one_ahead(struct kv_run *run)
 {
-	struct kv_chunk *chunk;
+	struct kv_chunk *chunk = run->has_walked ? NULL : kv_chunks_next(&run->ahead);
 
-	/* Nobody has asked for it yet: what there is no memory for is no failure. */
-	while (!run->has_walked && (chunk = kv_chunks_next(&run->ahead, max)) &&
-	       fetch(run, chunk->data, CHUNK, &chunk->len) > 0)
-		kv_chunks_put(&run->ahead);
+	if (!chunk || fetch(run, chunk->data, CHUNK, &chunk->len) <= 0)
+		return false;
+	kv_chunks_put(&run->ahead);
+	return true;
+}
+
+void kv_run_ahead(struct kv_run *run, bool (*goes_on)(void *arg), void *arg)
+{
+	while (walk_one_ahead(run) && (!goes_on || goes_on(arg)))
+		;
 	kv_chunks_end(&run->ahead);
 }
 

@@ -55,7 +55,7 @@ int kv_run_next(struct kv_run *run, const void **record, uint32_t *len, struct k
 #define KV_AHEAD_MAX KV_CHUNKS_MAX
 
 /**
- * kv_run_begin_ahead() - will the caller have the kernel walk on, by kv_run_ahead()?
+ * kv_run_begin_ahead() - will the caller have the kernel walk on, by kv_run_ahead()? It must.
  * @max: buffers that may wait to be taken, at most KV_AHEAD_MAX
  *
  * For who has what it asked for and will ask for more.
@@ -65,12 +65,13 @@ int kv_run_next(struct kv_run *run, const void **record, uint32_t *len, struct k
 bool kv_run_begin_ahead(struct kv_run *run, unsigned int max);
 
 /**
- * kv_run_ahead() - after kv_run_begin_ahead(): walk on until @max buffers wait
+ * kv_run_ahead() - after kv_run_begin_ahead(): walk on until as many buffers wait
+ * @goes_on: asked before each but the first; NULL: yes
  *
  * Other threads may take records meanwhile: where they have none they wait for this
  * one. What comes of it, and be it a failure, comes with the next records.
  */
-void kv_run_ahead(struct kv_run *run, unsigned int max);
+void kv_run_ahead(struct kv_run *run, bool (*goes_on)(void *arg), void *arg);
 
 /* kv_run_is_ahead() - is a thread at that? */
 bool kv_run_is_ahead(struct kv_run *run);

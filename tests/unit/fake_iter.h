@@ -9,6 +9,7 @@
 
 #include <bpf/bpf.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -24,8 +25,9 @@ static struct {
 	int fd;	       /* or this very description, whatever it is; -1: none */
 	int fail;      /* or this -errno */
 	int link_fail; /* -errno of making a link */
-	unsigned int opens, links, adds, removes;
-	uint32_t pid, tid; /* asked for by the last link */
+	unsigned int opens, links;
+	atomic_uint adds, removes; /* registrations, by whichever thread */
+	uint32_t pid, tid;	   /* asked for by the last link */
 
 	struct kv_scope scope; /* as the last read was registered with */
 	uint8_t saws[8];       /* what the program answers to each read, ... */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Walks ahead of who takes the records: by the same thread, and by another one. */
 #include <pthread.h>
+#include <sched.h>
 #include <semaphore.h>
 
 #include "run_records.h"
@@ -8,7 +9,7 @@
 static void walk(struct kv_run *run, unsigned int max)
 {
 	if (kv_run_begin_ahead(run, max))
-		kv_run_ahead(run, max);
+		kv_run_ahead(run, NULL, NULL);
 }
 
 /* --- by the same thread --- */
@@ -55,6 +56,53 @@ static void ahead_are_as_many_reads_as_may_wait(void **state)
 	assert_int_equal(fake.adds, 1 + KV_AHEAD_MAX);
 	assert_false(kv_run_begin_ahead(run, KV_AHEAD_MAX));
 	kv_run_free(run);
+}
+
+static bool goes_on_twice(void *arg)
+{
+	return ++*(unsigned int *)arg <= 2;
+}
+
+static void a_walk_ahead_ends_when_it_is_told_to(void **state)
+{
+	unsigned int asked = 0;
+	struct kv_run *run;
+
+	(void)state;
+	fake_records(10000, NULL, 0);
+	run = start(NULL);
+	expect(run, 1);
+	assert_true(kv_run_begin_ahead(run, KV_AHEAD_MAX));
+	kv_run_ahead(run, goes_on_twice, &asked);
+	assert_int_equal(asked, 3);
+	assert_int_equal(fake.adds, 4);
+	assert_false(kv_run_is_ahead(run));
+	kv_run_free(run);
+}
+
+/* Reads that all records take once one was taken and memory was given back. */
+static unsigned int reads_after_settling(bool ahead)
+{
+	struct kv_run *run;
+	uint32_t n;
+
+	fake_reset();
+	fake_records(10000, NULL, 0);
+	run = start(NULL);
+	expect(run, 1);
+	kv_run_settle(run);
+	if (ahead)
+		walk(run, 1);
+	while (next(run, &n, NULL) > 0)
+		;
+	kv_run_free(run);
+	return fake.adds;
+}
+
+static void whoever_walks_ahead_reads_whole_buffers_from_then_on(void **state)
+{
+	(void)state;
+	assert_true(reads_after_settling(true) < reads_after_settling(false) * 2 / 3);
 }
 
 static void an_end_found_ahead_is_not_asked_for_again(void **state)
@@ -116,7 +164,7 @@ static void *walk_when_asked(void *arg)
 	struct walker *w = arg;
 
 	while (sem_wait(&w->asked) == 0 && w->run)
-		kv_run_ahead(w->run, KV_AHEAD_MAX);
+		kv_run_ahead(w->run, NULL, NULL);
 	return NULL;
 }
 
@@ -236,10 +284,11 @@ static void whoever_frees_waits_for_one_read_and_no_more(void **state)
 	begin(&walker);
 	assert_true(ask(&walker, run));
 	pthread_create(&later.thread, NULL, send_later, &later);
-	usleep(10000); /* for the walk to be in its read, else there is nothing to wait for */
+	while (fake.adds < 2) /* the walk is in its read, or about to be */
+		sched_yield();
 	kv_run_free(run);
-	assert_true(fake.adds <= 2);
-	assert_int_equal(fake.adds, fake.removes);
+	assert_int_equal(fake.adds, 2);
+	assert_int_equal(fake.removes, 2);
 	pthread_join(later.thread, NULL);
 	close(later.at);
 	finish(&walker);
@@ -250,6 +299,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		WITH_FAKE(walking_ahead_and_settling_lose_no_record),
 		WITH_FAKE(ahead_are_as_many_reads_as_may_wait),
+		WITH_FAKE(a_walk_ahead_ends_when_it_is_told_to),
+		WITH_FAKE(whoever_walks_ahead_reads_whole_buffers_from_then_on),
 		WITH_FAKE(an_end_found_ahead_is_not_asked_for_again),
 		WITH_FAKE(a_failure_ahead_comes_behind_the_records_before_it),
 		WITH_FAKE(records_come_in_order_while_another_thread_walks),
