@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "iter/chunks.h"
 
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "base/cpu.h"
 
 /* --- with the lock held --- */
 
@@ -84,6 +87,7 @@ struct kv_chunk *kv_chunks_next(struct kv_chunks *c)
 	struct kv_chunk *chunk = NULL;
 
 	pthread_mutex_lock(&c->lock);
+	c->cpu = sched_getcpu();
 	if (c->n < c->max && !c->is_stopped)
 		chunk = &c->ring[(c->first + c->n) % KV_CHUNKS_MAX];
 	pthread_mutex_unlock(&c->lock);
@@ -110,10 +114,22 @@ void kv_chunks_end(struct kv_chunks *c)
 
 /* --- who empties --- */
 
+/* Both at once is what two threads are for. */
+static void leave_to_who_fills(struct kv_chunks *c)
+{
+	int cpu;
+
+	pthread_mutex_lock(&c->lock);
+	cpu = c->is_filling ? c->cpu : -1;
+	pthread_mutex_unlock(&c->lock);
+	kv_leave_cpu(cpu);
+}
+
 size_t kv_chunks_take(struct kv_chunks *c, char *to)
 {
 	size_t n = 0;
 
+	leave_to_who_fills(c);
 	pthread_mutex_lock(&c->lock);
 	while (!c->n && c->is_filling)
 		await(c);

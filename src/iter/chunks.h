@@ -24,6 +24,7 @@ struct kv_chunks {
 	struct kv_chunk ring[KV_CHUNKS_MAX];
 	unsigned int first, n; /* of them are full */
 	unsigned int max;      /* that may be */
+	int cpu;	       /* where they are filled */
 	bool is_filling;       /* a thread does, or is about to */
 	bool is_stopped;       /* it shall not go on */
 	bool is_awaited;       /* a change, by the one thread that takes or frees */

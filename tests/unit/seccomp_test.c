@@ -211,6 +211,14 @@ static int be_dumpable(void)
 	return told(prctl(PR_SET_DUMPABLE, 1));
 }
 
+static int move_parent(void)
+{
+	cpu_set_t cpus;
+
+	sched_getaffinity(0, sizeof(cpus), &cpus);
+	return told(sched_setaffinity(getppid(), sizeof(cpus), &cpus));
+}
+
 static int unheard_of(void)
 {
 	return told(syscall(4000));
@@ -236,6 +244,7 @@ static void other_calls_are_as_if_the_kernel_lacked_them(void **state)
 		signal_threads_of_parent,
 		end_thread_of_parent,
 		be_dumpable,
+		move_parent,
 		unheard_of,
 	};
 
@@ -334,6 +343,14 @@ static int probe_threads(void)
 	return rc ? rc : told(syscall(SYS_tgkill, getppid(), getppid(), 0));
 }
 
+static int move(void)
+{
+	cpu_set_t cpus;
+	int rc = told(sched_getaffinity(0, sizeof(cpus), &cpus));
+
+	return rc ? rc : told(sched_setaffinity(0, sizeof(cpus), &cpus));
+}
+
 /* Of a program, if there were one. */
 static int call_programs(void)
 {
@@ -345,8 +362,8 @@ static int call_programs(void)
 
 static void what_serving_takes_goes_on(void **state)
 {
-	int (*const tries[])(void) = {use_threads, use_files,	  use_clocks,
-				      use_syslog,  probe_threads, call_programs};
+	int (*const tries[])(void) = {use_threads,   use_files, use_clocks,   use_syslog,
+				      probe_threads, move,	call_programs};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(tries); i++) {
