@@ -3,7 +3,7 @@
 
 #include "file.h"
 
-/* Each file that was walked ahead of may keep 128 KiB more: only where few are open. */
+/* Each file that was walked ahead of may keep 96 KiB more: only where few are open. */
 #define MAX_FILES 4
 
 /* And each walk may get stuck, with its thread, without a turn to be counted by. */

@@ -6,7 +6,7 @@
 
 #include "file.h"
 
-/* Long enough for who reads a page and thinks; what is kept for them is 330 KiB at most. */
+/* Long enough for who reads a page and thinks; what is kept for them is 300 KiB at most. */
 #define IDLE_SECONDS 600
 #define EVERY_SECONDS 30
 

@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define KV_CHUNKS_MAX 4
+#define KV_CHUNKS_MAX 3
 
 struct kv_chunk {
 	char *data; /* of the size that kv_chunks_init() was told; NULL before it is needed */

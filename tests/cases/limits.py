@@ -15,6 +15,7 @@ from hostile_world import ALICE, BOB, as_user, become, ends_well, error_of, fork
 CAROL, DAVE = 21003, 21004
 EACH = 16  # reads of one user under way; 40 of all but root
 OTHERS = 40
+STREAM = 65536  # of reads that are walked ahead of, further than the next one takes
 PR_SET_CHILD_SUBREAPER = 36
 
 
@@ -247,7 +248,7 @@ def case_stuck(mnt, program, file):
 def read_when_told(path, go, told):
     fd = os.open(path, os.O_RDONLY)
     while os.read(go, 1):
-        os.write(told, f"{len(os.read(fd, 131072))}\n".encode())
+        os.write(told, f"{len(os.read(fd, STREAM))}\n".encode())
 
 
 def case_ahead(mnt, program, file):
@@ -261,7 +262,7 @@ def case_ahead(mnt, program, file):
         for _ in range(100):
             os.write(tell, b"x")
             assert select.select([hear], [], [], 5.0)[0], "the read got stuck, not the walk ahead"
-            assert os.read(hear, 100) == b"131072\n", "the rows of the stuck one came"
+            assert os.read(hear, 100) == b"%d\n" % STREAM, "the rows of the stuck one came"
             time.sleep(0.05)
             if wants_lock(worker):
                 break
