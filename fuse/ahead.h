@@ -18,8 +18,8 @@ struct kv_at_work {
 /**
  * kv_ahead_max() - buffers that may be walked ahead of a reader
  *
- * More than one while there is a CPU for it: then another thread takes them and makes
- * rows meanwhile, and answers whoever waits. One, if nobody does.
+ * Return: KV_AHEAD_MAX where there is a CPU for it: another thread is to take them and
+ * make rows meanwhile, and to answer whoever waits; 1: only if nobody waits; 0.
  */
 unsigned int kv_ahead_max(const struct kv_at_work *w);
 

@@ -248,16 +248,15 @@ int kv_file_read(struct kv_file *f, const struct kv_read *read, struct kv_err *e
 
 unsigned int kv_file_begin_ahead(struct kv_file *f, unsigned int max)
 {
+	bool begins;
+
 	if (pthread_mutex_trylock(&f->lock)) /* the reader is here again */
 		return 0;
-	if (!f->run || !f->is_stream)
-		max = 0;
-	if (max && !kv_run_begin_ahead(f->run, max))
-		max = 0;
-	else if (!max && f->run)
+	begins = max && f->run && f->is_stream && kv_run_begin_ahead(f->run, max);
+	if (f->run && !begins)
 		kv_run_settle(f->run);
 	pthread_mutex_unlock(&f->lock);
-	return max;
+	return begins ? max : 0;
 }
 
 void kv_file_look_ahead(struct kv_file *f, bool (*goes_on)(void *arg), void *arg)

@@ -72,12 +72,11 @@ struct kv_read {
  */
 int kv_file_read(struct kv_file *f, const struct kv_read *read, struct kv_err *err);
 
-#define KV_FILE_AHEAD_MAX KV_AHEAD_MAX
-
 /**
  * kv_file_begin_ahead() - what is left to do when a read has been answered
- * @max: buffers of 32 KiB that there are time and memory to walk ahead of the reader; above
- *	 1 it may go on for long, and others must be served by another thread
+ * @max: buffers of 32 KiB that there are time and memory to walk ahead of the reader, at
+ *	 most KV_AHEAD_MAX; above 1 it may go on for long, and others must be served by
+ *	 another thread
  *
  * Who reads much at once reads on: while that one wakes up, takes the bytes and asks
  * for more, the kernel walks. Other files keep no more memory than their records take.

@@ -265,11 +265,10 @@ static int fill(struct kv_run *run, struct kv_err *err)
 
 bool kv_run_begin_ahead(struct kv_run *run, unsigned int max)
 {
-	bool begins = kv_chunks_begin(&run->ahead, max);
-
-	if (begins)
-		run->size = CHUNK;
-	return begins;
+	if (kv_run_is_ahead(run) || run->has_walked || !kv_chunks_begin(&run->ahead, max))
+		return false;
+	run->size = CHUNK;
+	return true;
 }
 
 /* Nobody has asked for it yet: what there is no memory for is no failure. */

@@ -60,7 +60,7 @@ int kv_run_next(struct kv_run *run, const void **record, uint32_t *len, struct k
  *
  * For who has what it asked for and will ask for more.
  *
- * Return: false: no. Somebody else does, or as many wait.
+ * Return: false: no. Somebody else does, as many wait, or there is no more.
  */
 bool kv_run_begin_ahead(struct kv_run *run, unsigned int max);
 

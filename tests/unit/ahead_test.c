@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* How far the kernel may walk ahead, by what else there is to do. */
 #include "fuse/ahead.h"
-#include "fuse/file.h"
+#include "iter/run.h"
 #include "unit.h"
 
 static unsigned int max_of(unsigned int files, unsigned int reads, unsigned int walks,
@@ -22,8 +22,8 @@ static bool goes_on(unsigned int reads, unsigned int walks, unsigned int cpus)
 static void the_only_dump_is_walked_far_ahead_of(void **state)
 {
 	(void)state;
-	assert_int_equal(max_of(1, 0, 1, 2), KV_FILE_AHEAD_MAX);
-	assert_int_equal(max_of(4, 0, 1, 2), KV_FILE_AHEAD_MAX);
+	assert_int_equal(max_of(1, 0, 1, 2), KV_AHEAD_MAX);
+	assert_int_equal(max_of(4, 0, 1, 2), KV_AHEAD_MAX);
 	assert_true(goes_on(0, 1, 2));
 	assert_true(goes_on(1, 1, 2)); /* its own reader's */
 }
@@ -47,7 +47,7 @@ static void one_cpu_is_for_one_buffer(void **state)
 static void more_cpus_are_for_more_dumps(void **state)
 {
 	(void)state;
-	assert_int_equal(max_of(4, 3, 4, 8), KV_FILE_AHEAD_MAX);
+	assert_int_equal(max_of(4, 3, 4, 8), KV_AHEAD_MAX);
 	assert_int_equal(max_of(4, 4, 4, 8), 1);
 	assert_true(goes_on(4, 4, 8));
 	assert_false(goes_on(5, 4, 8));

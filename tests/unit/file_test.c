@@ -73,7 +73,7 @@ static void a_large_read_walks_ahead_as_far_as_it_may(void **state)
 	unsigned int ahead;
 
 	(void)state;
-	for (unsigned int may = 1; may <= KV_FILE_AHEAD_MAX; may++) {
+	for (unsigned int may = 1; may <= KV_AHEAD_MAX; may++) {
 		assert_true(asked_after(128 << 10, may, &ahead) >= 4);
 		assert_int_equal(ahead, may);
 	}
@@ -93,7 +93,7 @@ static void a_small_read_walks_no_further_than_it_must(void **state)
 	unsigned int ahead;
 
 	(void)state;
-	assert_int_equal(asked_after(4096, KV_FILE_AHEAD_MAX, &ahead), 1);
+	assert_int_equal(asked_after(4096, KV_AHEAD_MAX, &ahead), 1);
 	assert_int_equal(ahead, 0);
 }
 
@@ -107,7 +107,7 @@ static void the_whole_comes_by_reads_of_all_sizes_ahead_of_some(void **state)
 	while (off < whole_len) {
 		size_t size = noise(&seed) % 3 ? noise(&seed) % 5000 : noise(&seed) % 200000;
 
-		r.ahead = (unsigned int)(noise(&seed) % (KV_FILE_AHEAD_MAX + 1));
+		r.ahead = (unsigned int)(noise(&seed) % (KV_AHEAD_MAX + 1));
 		size = size < 131072 ? size + 1 : 131072;
 		expect_at(&r, off, size);
 		off += r.n;
@@ -133,7 +133,7 @@ static void the_whole_comes_while_other_threads_walk(void **state)
 
 	(void)state;
 	open_rows(&r);
-	r.ahead = KV_FILE_AHEAD_MAX;
+	r.ahead = KV_AHEAD_MAX;
 	r.is_walked_elsewhere = true;
 	for (int times = 0; times < 3; times++)
 		for (uint64_t off = 0; off < whole_len - 131072 * (times < 2); off += r.n) {
@@ -154,10 +154,10 @@ static void a_file_rests_but_not_while_it_is_walked(void **state)
 
 	(void)state;
 	open_rows(&r);
-	r.ahead = KV_FILE_AHEAD_MAX;
+	r.ahead = KV_AHEAD_MAX;
 	r.is_walked_elsewhere = true;
 	expect_at(&r, 0, 131072);
-	assert_int_equal(r.to_walk, KV_FILE_AHEAD_MAX);
+	assert_int_equal(r.to_walk, KV_AHEAD_MAX);
 	kv_file_rest(r.file, INT32_MAX);
 	kv_file_look_ahead(r.file, NULL, NULL);
 	r.ahead = 0;

@@ -113,8 +113,8 @@ static void an_end_found_ahead_is_not_asked_for_again(void **state)
 	fake_records(3, NULL, 0);
 	run = start(NULL);
 	expect(run, 1);
-	walk(run, 1);
-	walk(run, 1);
+	walk(run, KV_AHEAD_MAX);
+	assert_false(kv_run_begin_ahead(run, KV_AHEAD_MAX));
 	assert_int_equal(fake.adds, 2);
 	for (uint32_t i = 1, n; i < 3; i++) {
 		assert_int_equal(next(run, &n, NULL), 1);
