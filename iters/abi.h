@@ -12,7 +12,7 @@
 
 #include <linux/types.h>
 
-#define KV_ABI_VERSION 3
+#define KV_ABI_VERSION 4
 #define KV_MAX_COLUMNS 48
 #define KV_COLUMN_NAME 24
 
@@ -92,6 +92,13 @@ enum kv_guard {
 #define KV_SAW_END 2	/* and for the end: nothing comes after this read */
 #define KV_SAW_DENIED 4 /* a row was withheld: the reader has no right to it */
 #define KV_SAW_OTHER 8	/* and this: it is of another process than target_start's */
+#define KV_SAW_TIME 16	/* the read was stopped, after KV_SLICE_NS: the next goes on there */
+
+/*
+ * A walk that finds nothing to show would go on in one read(2) for a million objects, deaf to
+ * signals. After so long it returns to who reads, who may have something else to do.
+ */
+#define KV_SLICE_NS 4000000
 
 /*
  * What the reader on whose behalf a thread reads may see, set just before each
@@ -112,6 +119,7 @@ struct kv_scope {
 	__u64 own_exec;	    /* and how many programs it had executed */
 	__u64 target_start; /* likewise of the only process to be shown; 0: all are */
 	__u64 host_ns;	    /* the pid namespace of kview itself, for the tool `processes` */
+	__u64 began;	    /* the program's own, as is @calls: when this read did; 0: just now */
 	__s32 own_tgid;	    /* the reader's process, in the initial pid namespace */
 	__u32 pid_ns_level; /* 0: the initial one */
 	__u32 user_ns_level;
@@ -120,10 +128,11 @@ struct kv_scope {
 	__u32 fsuid, fsgid, euid; /* in the initial user namespace */
 	__u32 overflow_uid;	  /* what an id is shown as that @user_ns does not map */
 	__u32 overflow_gid;
+	__u32 calls;  /* of the program in this read */
 	__u8 passes;  /* 1 << enum kv_guard: the reader passes it whatever the task */
 	__u8 hidepid; /* enum kv_hidepid; 0 for a reader that it does not concern */
 	__u8 saw;     /* the program's answer: KV_SAW_ bits */
-	__u8 _pad[5];
+	__u8 _pad[1];
 };
 
 /* As of /proc's mount option. */
@@ -148,8 +157,12 @@ struct kv_identity {
 	__s32 pid; /* its process's number in its own pid namespace */
 	/* No directory with a name lies above its root: paths end where its mounts end. */
 	__u32 root_is_top;
+	__u32 is_being_killed;
+	__u32 master; /* the user, in the initial namespace, of whose ids @fsuid is one */
 	__u32 _pad;
 };
+
+#define KV_NOBODY 0xffffffffU /* an id that is none, and that a user namespace may not map */
 
 /* What the tool `processes` says of one. */
 struct kv_process {

@@ -27,9 +27,9 @@
 #define SPARE 4096
 
 /*
- * A read that walks 1,000,000 objects without output ends with EAGAIN and the
- * next one goes on; so does a program that has no memory for its scratch, and
- * that must not be waited for endlessly.
+ * A read that walks without output for some time ends with EAGAIN and the next one goes
+ * on; so does a program that has no memory for its scratch, and that must not be waited for
+ * endlessly.
  */
 #define MAX_IDLE_READS 10000
 
@@ -43,6 +43,7 @@ struct kv_run {
 	int failed;
 	struct kv_err *why; /* of @failed; NULL: out of memory */
 	uint8_t saw;	    /* KV_SAW_ bits of all reads */
+	bool got_on;	    /* the last one, though it may have had nothing to show */
 	uint64_t reads, records;
 	char *chunk;		/* records that are still to be taken, then room for one read */
 	size_t pos, len, cap;	/* of what is in it */
@@ -135,6 +136,7 @@ static ssize_t read_chunk(struct kv_run *run, char *to, size_t size, struct kv_e
 
 	run->reads++;
 	run->saw |= saw;
+	run->got_on = n >= 0 || (saw & KV_SAW_TIME);
 	/* A read that was filled may have left the rest of the last record behind. */
 	run->has_walked = n == 0 || ((saw & KV_SAW_END) && n > 0 && (size_t)n < size);
 	if (!is_cut_short(run, saw))
@@ -245,7 +247,9 @@ static bool is_over(struct kv_run *run)
 /* More records. 1: some came; 0: the end. */
 static int fill(struct kv_run *run, struct kv_err *err)
 {
-	for (int idle = 0; idle < MAX_IDLE_READS && !is_over(run); idle++) {
+	int idle = 0;
+
+	while (idle < MAX_IDLE_READS && !is_over(run)) {
 		int rc;
 
 		if (run->opts.cancelled && run->opts.cancelled(run->opts.arg))
@@ -257,8 +261,10 @@ static int fill(struct kv_run *run, struct kv_err *err)
 			rc = fetch_more(run);
 		if (rc > 0)
 			return rc;
-		if (rc == -EAGAIN || rc == -EINTR)
+		if (!run->got_on) {
+			idle++;
 			sched_yield(); /* for who holds what the program waits for */
+		}
 	}
 	return run->has_walked ? end(run, err) : explain_read(run, -EAGAIN, err);
 }
