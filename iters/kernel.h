@@ -255,6 +255,14 @@ struct worker {
 	struct workqueue_struct *rescue_wq;
 };
 
+struct sigset {
+	unsigned long sig[1];
+};
+
+struct sigpending {
+	struct sigset signal;
+};
+
 struct task_struct {
 	unsigned int flags;
 	int prio;
@@ -286,6 +294,7 @@ struct task_struct {
 	struct nsproxy *nsproxy;
 	struct signal_struct *signal;
 	struct css_set *cgroups;
+	struct sigpending pending;
 	void *worker_private;
 };
 

@@ -25,8 +25,6 @@
 #define CAP_DAC_READ_SEARCH 2
 #define CAP_SYS_PTRACE 19
 
-#define NOBODY 0xffffffffU /* an id that a user namespace does not map */
-
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, KV_MAX_READERS);
@@ -113,7 +111,7 @@ static long kv_mapping_step(__u64 i, struct kv_mapping *m)
 static __always_inline __u32 kv_map_id(const struct uid_gid_map *map, __u32 id, bool down)
 {
 	__u32 n = BPF_CORE_READ(map, nr_extents);
-	struct kv_mapping m = {.id = id, .found = NOBODY, .down = down};
+	struct kv_mapping m = {.id = id, .found = KV_NOBODY, .down = down};
 
 	if (n > 5)
 		m.extents =
@@ -144,7 +142,7 @@ __noinline int kv_show_id(const struct kv_scope *scope, __u32 id, __u32 is_group
 		return 0;
 	ns = (void *)scope->user_ns;
 	shown = kv_map_id(is_group ? kv_gid_map(ns) : kv_uid_map(ns), id, false);
-	if (shown == NOBODY)
+	if (shown == KV_NOBODY)
 		return is_group ? scope->overflow_gid : scope->overflow_uid;
 	return shown;
 }
@@ -269,8 +267,8 @@ static __always_inline void kv_dump_owner(const struct task_struct *task, __u32 
 	} else if (d.ns) {
 		*uid = kv_map_id(kv_uid_map(d.ns), 0, true);
 		*gid = kv_map_id(kv_gid_map(d.ns), 0, true);
-		*uid = *uid == NOBODY ? 0 : *uid;
-		*gid = *gid == NOBODY ? 0 : *gid;
+		*uid = *uid == KV_NOBODY ? 0 : *uid;
+		*gid = *gid == KV_NOBODY ? 0 : *gid;
 	}
 }
 
@@ -288,8 +286,8 @@ static __always_inline bool kv_may_list_files(const struct kv_scope *scope,
 	    !kv_has_cap(scope->caps, CAP_DAC_OVERRIDE))
 		return false;
 	/* privileged_wrt_inode_uidgid() */
-	return kv_map_id(kv_uid_map(ns), uid, false) != NOBODY &&
-	       kv_map_id(kv_gid_map(ns), gid, false) != NOBODY;
+	return kv_map_id(kv_uid_map(ns), uid, false) != KV_NOBODY &&
+	       kv_map_id(kv_gid_map(ns), gid, false) != KV_NOBODY;
 }
 
 /* The answer for those who do not pass every time. */

@@ -75,6 +75,45 @@ static __always_inline void put_cred(struct kv_identity *id, struct task_struct 
 	id->user_ns_inum = BPF_CORE_READ(ns, ns.inum);
 }
 
+struct ascent {
+	const struct user_namespace *ns;
+};
+
+/* As far as one below the initial one. */
+static long ascent_step(__u64 i, struct ascent *a)
+{
+	const struct user_namespace *ns = a->ns;
+
+	if (BPF_CORE_READ(ns, level) <= 1)
+		return 1;
+	a->ns = BPF_CORE_READ(ns, parent);
+	return 0;
+}
+
+/* Who is master of all ids there: who made it, or if that was root who is root in it. */
+static __always_inline void put_master(struct kv_identity *id, struct task_struct *task)
+{
+	struct ascent a = {.ns = BPF_CORE_READ(task, cred, user_ns)};
+	const struct user_namespace *ns;
+
+	bpf_loop(KV_USER_NS_DEPTH, ascent_step, &a, 0);
+	ns = a.ns;
+	if (BPF_CORE_READ(ns, level))
+		id->master = BPF_CORE_READ(ns, owner.val);
+	if (BPF_CORE_READ(ns, level) && !id->master)
+		id->master = kv_map_id(kv_uid_map(ns), 0, true);
+	if (!id->master || id->master == KV_NOBODY)
+		id->master = id->fsuid;
+}
+
+#define SIGKILL 9
+
+static __always_inline void put_state(struct kv_identity *id, struct task_struct *task)
+{
+	/* Any deadly signal has become this one for each thread: complete_signal(). */
+	id->is_being_killed = BPF_CORE_READ(task, pending.signal.sig[0]) >> (SIGKILL - 1) & 1;
+}
+
 static __always_inline void put_cgroup(struct kv_identity *id, struct task_struct *task)
 {
 	const struct cgroup_namespace *ns = BPF_CORE_READ(task, nsproxy, cgroup_ns);
@@ -93,6 +132,8 @@ static __always_inline void answer_identity(struct kv_identity *id, struct task_
 	put_cred(id, task);
 	put_cgroup(id, task);
 	put_root(id, task);
+	put_master(id, task);
+	put_state(id, task);
 }
 
 /* --- the processes that a reader may know of --- */

@@ -210,10 +210,20 @@ void kv_reader_close(struct kv_reader *reader)
 
 /* --- readers --- */
 
-/* The operator vouches for all: they see what we do. */
-static void see_as_host(const struct kv_host *host, pid_t tid, struct kv_reader *reader)
+static int ask(const struct kv_host *host, pid_t tid, struct kv_identity *id)
 {
+	if (kv_asker_is_open(&host->asker))
+		return kv_ask_identity(&host->asker, tid, id);
+	return kv_tool_identify(&host->reader_tool, tid, id);
+}
+
+/* The operator vouches for all: they see what we do. */
+static void see_as_host(const struct kv_host *host, pid_t tid, uid_t uid, struct kv_reader *reader)
+{
+	struct kv_identity id;
+
 	*reader = KV_READER_INIT;
+	reader->user = tid > 0 && ask(host, tid, &id) == 0 ? id.master : uid;
 	fill_scope(host, tid, &host->self, &reader->scope);
 	reader->scope.passes = PASSES_ALL;
 	reader->scope.hidepid = KV_HIDEPID_OFF;
@@ -226,14 +236,12 @@ static int identify(const struct kv_host *host, pid_t tid, struct kv_identity *i
 	int rc;
 
 	*reader = KV_READER_INIT;
-	if (kv_asker_is_open(&host->asker))
-		rc = kv_ask_identity(&host->asker, tid, id);
-	else
-		rc = kv_tool_identify(&host->reader_tool, tid, id);
+	rc = ask(host, tid, id);
 	if (rc)
 		return rc;
 	fill_scope(host, tid, id, &reader->scope);
 	reader->pid = id->pid;
+	reader->user = id->master;
 	rc = hold_all(host, tid, id, reader);
 	if (rc)
 		kv_reader_close(reader);
@@ -256,7 +264,7 @@ int kv_reader_identify(const struct kv_host *host, pid_t tid, uid_t uid, gid_t g
 	int rc;
 
 	if (host->policy.host_view) {
-		see_as_host(host, tid, reader);
+		see_as_host(host, tid, uid, reader);
 		return 0;
 	}
 	if (tid <= 0)
@@ -268,6 +276,13 @@ int kv_reader_identify(const struct kv_host *host, pid_t tid, uid_t uid, gid_t g
 		return 0;
 	kv_reader_close(reader);
 	return fail(err, tid, -EPERM, "the request has other ids than it");
+}
+
+bool kv_reader_is_being_killed(const struct kv_host *host, pid_t tid)
+{
+	struct kv_identity id;
+
+	return tid > 0 && ask(host, tid, &id) == 0 && id.is_being_killed;
 }
 
 int kv_reader_self(const struct kv_host *host, struct kv_reader *reader, struct kv_err *err)

@@ -56,6 +56,7 @@ enum { KV_HOLD_PID_NS, KV_HOLD_USER_NS, KV_HOLD_CGROUP_NS, KV_HOLD_ROOT, KV_HOLD
 
 struct kv_reader {
 	struct kv_scope scope;
+	uid_t user;	     /* who answers for what it costs: kv_identity.master */
 	pid_t pid;	     /* its process's number in the pid namespace it sees; 0: none */
 	int holds[KV_HOLDS]; /* descriptors that keep alive what @scope has addresses of, or -1 */
 };
@@ -76,6 +77,13 @@ struct kv_reader {
  */
 int kv_reader_identify(const struct kv_host *host, pid_t tid, uid_t uid, gid_t gid,
 		       struct kv_reader *reader, struct kv_err *err);
+
+/**
+ * kv_reader_is_being_killed() - has the thread that waits for us been sent a deadly signal?
+ *
+ * Return: false as well where nobody knows.
+ */
+bool kv_reader_is_being_killed(const struct kv_host *host, pid_t tid);
 
 /* kv_reader_self() - the calling thread as a reader; otherwise like kv_reader_identify() */
 int kv_reader_self(const struct kv_host *host, struct kv_reader *reader, struct kv_err *err);
