@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "flight.h"
 #include "mountinfo.h"
 #include "mountpoint.h"
 
@@ -195,27 +196,43 @@ int kv_connection_share(int pidfd, pid_t pid, const char *mountpoint, struct kv_
 
 /* --- while it lives, and its end --- */
 
-int kv_connection_pass_on(struct kv_connection *c, bool again)
+int kv_connection_pass_on(struct kv_connection *c, struct kv_flight *flight, bool again)
 {
-	if (!again || !c->resends)
-		return renew(c);
-	return resend(c->kept);
+	int rc = 0;
+
+	if (again && c->resends) {
+		rc = resend(c->kept);
+	} else {
+		kv_flight_fail(flight, c->fd, -ECONNABORTED);
+		rc = renew(c); /* for what is not in that book, unless the dead one hangs */
+	}
+	kv_flight_clear(flight);
+	return rc;
 }
 
-int kv_connection_inherit(struct kv_connection *c)
+void kv_connection_inherit(struct kv_connection *c)
 {
 	/* The names are others now. Kernels that can't be told believe the old for a minute. */
 	notify(c->kept, NOTIFY_INC_EPOCH);
 	c->resends = resend(c->kept) == 0;
-	return c->resends ? 0 : renew(c);
+	if (!c->resends)
+		renew(c);
 }
 
 /* After that its device number may be another file system's. */
-static bool has_ended(const struct kv_connection *c)
+bool kv_connection_has_ended(const struct kv_connection *c)
 {
 	struct pollfd p = {.fd = c->kept, .events = POLLIN};
 
 	return poll(&p, 1, 0) == 1 && (p.revents & POLLERR);
+}
+
+/* The last of them is taken by force, which ends the connection, whoever keeps it. */
+static int take_away(const struct kv_connection *c, const char *path, unsigned int left)
+{
+	_cleanup_free_ char *another = kv_mountinfo_place(c->dev, KV_FSTYPE, left + 1);
+
+	return umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW | (another ? 0 : MNT_FORCE));
 }
 
 void kv_connection_unmount(const struct kv_connection *c)
@@ -223,10 +240,10 @@ void kv_connection_unmount(const struct kv_connection *c)
 	char *path;
 
 	/* Places that can't be unmounted, since their way there is covered, are left. */
-	for (unsigned int left = 0;
-	     c->kept >= 0 && !has_ended(c) && (path = kv_mountinfo_place(c->dev, KV_FSTYPE, left));
+	for (unsigned int left = 0; c->kept >= 0 && !kv_connection_has_ended(c) &&
+				    (path = kv_mountinfo_place(c->dev, KV_FSTYPE, left));
 	     free(path))
-		if (umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) < 0)
+		if (take_away(c, path, left) < 0)
 			left++;
 }
 

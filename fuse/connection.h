@@ -13,6 +13,8 @@
 
 #include "base/err.h"
 
+struct kv_flight;
+
 struct kv_connection {
 	int kept;     /* what keeps it open: nobody reads from it */
 	int fd;	      /* what workers read from; the same number for all of them */
@@ -44,25 +46,30 @@ int kv_connection_share(int pidfd, pid_t pid, const char *mountpoint, struct kv_
 /* kv_connection_is_of() - has a process a descriptor of it? */
 bool kv_connection_is_of(const struct kv_connection *c, pid_t pid);
 
-/**
- * kv_connection_inherit() - after the end of the one it was shared with, as
- * kv_connection_pass_on()
+/*
+ * kv_connection_inherit() - after the end of the one it was shared with: what that had not
+ * answered is for us, where the kernel can; otherwise it fails with the last descriptor of it
  */
-int kv_connection_inherit(struct kv_connection *c);
+void kv_connection_inherit(struct kv_connection *c);
 
 /**
  * kv_connection_pass_on() - after the end of the process that read from @c->fd
+ * @flight: what it had at hand; empty on return
  * @again: what it has not answered is for the next one, where the kernel can;
  *	   otherwise it fails with ECONNABORTED
  *
  * Return: 0 or -errno.
  */
-int kv_connection_pass_on(struct kv_connection *c, bool again);
+int kv_connection_pass_on(struct kv_connection *c, struct kv_flight *flight, bool again);
+
+/* kv_connection_has_ended() - it was unmounted, or aborted: nobody will ask any more */
+bool kv_connection_has_ended(const struct kv_connection *c);
 
 /**
  * kv_connection_unmount() - take the mount away, from wherever it is now
  *
- * With its binds in this mount namespace, lazily where they are in use. What
+ * With its binds in this mount namespace, lazily where they are in use. Who still has
+ * it open gets errors, even if a worker that hangs in the kernel keeps the connection. What
  * somebody has mounted over it stays. Nothing happens if it has gone.
  */
 void kv_connection_unmount(const struct kv_connection *c);

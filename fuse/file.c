@@ -199,6 +199,16 @@ struct kv_file *kv_file_new(const struct kv_source *source, struct kv_reader *re
 	return f;
 }
 
+const struct kv_source *kv_file_source(const struct kv_file *f)
+{
+	return &f->source;
+}
+
+uid_t kv_file_user(const struct kv_file *f)
+{
+	return f->reader.user;
+}
+
 void kv_file_free(struct kv_file *f)
 {
 	kv_run_free(f->run);

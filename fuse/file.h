@@ -45,6 +45,10 @@ struct kv_source {
  */
 struct kv_file *kv_file_new(const struct kv_source *source, struct kv_reader *reader);
 
+/* kv_file_source(), kv_file_user() - what it shows, and who answers for the cost: kv_reader.user */
+const struct kv_source *kv_file_source(const struct kv_file *f);
+uid_t kv_file_user(const struct kv_file *f);
+
 /* kv_file_free() - no read may be under way */
 void kv_file_free(struct kv_file *f);
 

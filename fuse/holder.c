@@ -10,6 +10,7 @@
 
 #include "base/cleanup.h"
 #include "mounted.h"
+#include "notify.h"
 #include "privilege.h"
 
 /* A worker that can't live long enough is not tried for ever. */
@@ -32,6 +33,16 @@
 #define STOPPED_TIMEOUT_MS 1000
 #define KILL_AGAIN_MS 1000
 
+/* A successor's worker has got ready by then, or never does. */
+#define PREPARE_TIMEOUT_MS 5000
+
+/* Threads of a worker that was killed end in a millisecond, but for those that hang in the kernel. */
+#define RECEIVERS_END_MS 1000
+#define REAP_MS 30
+
+/* Of workers that have not ended so. A process each, and the memory of one. */
+#define MAX_DYING 8
+
 /* No process or memory for the next worker may be had soon; who uses the mount waits. */
 #define START_AGAIN_MS 100
 #define START_TRIES 50
@@ -50,10 +61,9 @@ static long now_ms(void)
 	return now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/* Note one more. How many there were so shortly, MAX_CRASHES at most. */
-static unsigned int count_crashes(struct crashes *c)
+/* Note one more, at a time. How many there were so shortly, MAX_CRASHES at most. */
+static unsigned int count_crashes(struct crashes *c, long now)
 {
-	long now = now_ms();
 	unsigned int n = 0;
 
 	c->times[c->n++ % MAX_CRASHES] = now;
@@ -75,7 +85,11 @@ struct events {
 	sigset_t before; /* the signals that were blocked */
 	int signals;	 /* signalfd of a worker's end and of those that end us */
 	int ready;	 /* where a worker says that the mount answers; -1: none is to */
+	int life;	 /* ends with the worker, see lifeline.h */
 	bool is_told;	 /* that it does */
+	bool is_dead;	 /* the worker: it serves no more, whether it is to be waited for or not */
+	pid_t dying[MAX_DYING];
+	unsigned int n_dying;
 };
 
 static int open_events(struct events *e)
@@ -93,41 +107,97 @@ static int open_events(struct events *e)
 	return e->signals < 0 ? -errno : 0;
 }
 
+static void shut(int *fd)
+{
+	kv_closep(fd);
+	*fd = -1;
+}
+
 static void close_events(struct events *e)
 {
-	kv_closep(&e->signals);
-	kv_closep(&e->ready);
+	shut(&e->signals);
+	shut(&e->ready);
+	shut(&e->life);
 	sigprocmask(SIG_SETMASK, &e->before, NULL);
 }
 
-/* Until one has said that the mount answers each has a pipe to do so. */
+/* --- a worker begins --- */
+
+struct pipes {
+	int ready[2], life[2], go[2];
+};
+
+static void close_pipe(int fds[2])
+{
+	shut(&fds[0]);
+	shut(&fds[1]);
+}
+
+static void close_pipes(struct pipes *p)
+{
+	close_pipe(p->ready);
+	close_pipe(p->life);
+	close_pipe(p->go);
+}
+
+/* Until one has said that the mount answers each has a pipe to do so; a successor's first is told to go. */
+static int open_pipes(const struct kv_mounted *m, const struct events *e, struct pipes *p)
+{
+	*p = (struct pipes){{-1, -1}, {-1, -1}, {-1, -1}};
+	if (pipe2(p->life, O_CLOEXEC) < 0 || (!e->is_told && pipe2(p->ready, O_CLOEXEC) < 0) ||
+	    (m->before.pid && pipe2(p->go, O_CLOEXEC) < 0))
+		return -errno;
+	return 0;
+}
+
+static _Noreturn void be_worker(struct kv_mounted *m, const struct events *e, struct pipes *p)
+{
+	shut(&p->ready[0]);
+	shut(&p->life[0]);
+	shut(&p->go[1]);
+	m->server.ready_fd = p->ready[1];
+	m->life_fd = p->life[1];
+	m->go_fd = p->go[0];
+	sigprocmask(SIG_SETMASK, &e->before, NULL);
+	exit(kv_work(m)); /* not _exit(): a sanitizer looks for leaks */
+}
+
 static pid_t start_worker(struct kv_mounted *m, struct events *e)
 {
-	int pipefd[2] = {-1, -1};
+	struct pipes p;
+	int rc = open_pipes(m, e, &p);
 	pid_t pid;
 
-	if (!e->is_told && pipe2(pipefd, O_CLOEXEC) < 0)
-		return -errno;
+	if (rc) {
+		close_pipes(&p);
+		return rc;
+	}
 	fflush(NULL);
 	pid = fork();
-	if (!pid) {
-		m->server.ready_fd = pipefd[1];
-		sigprocmask(SIG_SETMASK, &e->before, NULL);
-		exit(kv_work(m)); /* not _exit(): a sanitizer looks for leaks */
-	}
+	if (!pid)
+		be_worker(m, e, &p);
 	if (pid < 0) {
 		pid = -errno;
-		kv_closep(&pipefd[0]);
-		pipefd[0] = -1;
+		close_pipes(&p);
+		return pid;
 	}
-	kv_closep(&pipefd[1]);
-	e->ready = pipefd[0];
+	e->ready = p.ready[0];
+	e->life = p.life[0];
+	e->is_dead = false;
+	m->go_fd = p.go[1];
+	shut(&p.ready[1]);
+	shut(&p.life[1]);
+	shut(&p.go[0]);
 	return pid;
 }
 
+/* --- what happens to it --- */
+
 static void describe(int status, char *what, size_t size)
 {
-	if (WIFSIGNALED(status))
+	if (status < 0)
+		snprintf(what, size, "was ended, and hangs in the kernel");
+	else if (WIFSIGNALED(status))
 		snprintf(what, size, "was ended by signal %d (%s)", WTERMSIG(status),
 			 strsignal(WTERMSIG(status)));
 	else
@@ -142,16 +212,30 @@ static void take_ready(struct kv_mounted *m, struct events *e)
 		e->is_told = true;
 		m->on_ready(m);
 	}
-	kv_closep(&e->ready);
-	e->ready = -1;
+	shut(&e->ready);
 }
 
-static enum order take_signal(const struct events *e)
+/* Those that have hung in the kernel, and do no more. */
+static void reap_dying(struct kv_mounted *m, struct events *e)
+{
+	for (unsigned int i = 0; i < e->n_dying;)
+		if (waitpid(e->dying[i], NULL, WNOHANG) != 0)
+			e->dying[i] = e->dying[--e->n_dying];
+		else
+			i++;
+	m->server.shared->dying = e->n_dying;
+}
+
+static enum order take_signal(struct kv_mounted *m, struct events *e)
 {
 	struct signalfd_siginfo info;
 
-	if (read(e->signals, &info, sizeof(info)) != sizeof(info) || info.ssi_signo == SIGCHLD)
+	if (read(e->signals, &info, sizeof(info)) != sizeof(info))
 		return SERVE;
+	if (info.ssi_signo == SIGCHLD) {
+		reap_dying(m, e);
+		return SERVE;
+	}
 	return info.ssi_signo == KV_SIG_HAND_OVER ? HAND_OVER : END;
 }
 
@@ -159,15 +243,19 @@ static enum order take_signal(const struct events *e)
 static enum order wait_event(struct kv_mounted *m, struct events *e, int ms)
 {
 	struct pollfd p[] = {{.fd = e->signals, .events = POLLIN},
-			     {.fd = e->ready, .events = POLLIN}};
-
-	int n = poll(p, 2, ms);
+			     {.fd = e->ready, .events = POLLIN},
+			     {.fd = e->life, .events = POLLIN}};
+	int n = poll(p, 3, ms);
 
 	if (n <= 0)
 		return n ? SERVE : LATE;
 	if (p[1].revents)
 		take_ready(m, e);
-	return p[0].revents ? take_signal(e) : SERVE;
+	if (p[2].revents) {
+		e->is_dead = true;
+		shut(&e->life);
+	}
+	return p[0].revents ? take_signal(m, e) : SERVE;
 }
 
 /* @patience: ms until we lose it, for one that is stopped; NULL: that is so already */
@@ -186,16 +274,35 @@ static bool has_worker_ended(pid_t worker, int *status, int *patience)
 	return pid < 0;
 }
 
+/* It was killed. Its status, or -1: it hangs in the kernel, and was noted to be waited for. */
+static int see_off(struct kv_mounted *m, struct events *e, pid_t worker)
+{
+	int status;
+
+	kv_flight_await(m->server.flight, worker, RECEIVERS_END_MS);
+	for (int i = 0; i < REAP_MS; i++) {
+		if (has_worker_ended(worker, &status, NULL))
+			return status;
+		poll(NULL, 0, 1);
+	}
+	if (e->n_dying < MAX_DYING)
+		e->dying[e->n_dying++] = worker;
+	m->server.shared->dying = e->n_dying;
+	return -1;
+}
+
 /*
  * Until the worker ends; it is told to when we are, and killed when it does
- * not. Its status as of waitpid().
+ * not. Its status as of waitpid(), or as of see_off().
  */
 static int wait_worker(struct kv_mounted *m, struct events *e, pid_t worker, enum order *order)
 {
 	long deadline = 0;
 	int status = 0, ms = -1;
+	bool has_ended;
 
-	while (!has_worker_ended(worker, &status, *order == SERVE ? &ms : NULL)) {
+	while (!(has_ended = has_worker_ended(worker, &status, *order == SERVE ? &ms : NULL)) &&
+	       !e->is_dead) {
 		enum order new = wait_event(m, e, ms);
 
 		/* The first order stands: a mount that is handed over is not ours to end. */
@@ -213,7 +320,8 @@ static int wait_worker(struct kv_mounted *m, struct events *e, pid_t worker, enu
 	}
 	if (e->ready >= 0) /* it served, and ended before we looked; or never did */
 		take_ready(m, e);
-	return status;
+	shut(&e->life);
+	return has_ended ? status : see_off(m, e, worker);
 }
 
 /* May it crash the next one too, what the last had begun? */
@@ -223,10 +331,11 @@ static bool is_doubtful(const struct crashes *c, unsigned int n, long lived_ms)
 }
 
 /* After a crash: 0: another worker is to be started. */
-static int consider_crash(struct kv_mounted *m, struct crashes *crashes, int status, long lived_ms,
+static int consider_crash(struct kv_mounted *m, struct crashes *crashes, int status, long began,
 			  struct kv_err *err)
 {
-	unsigned int n = count_crashes(crashes);
+	long now = now_ms(), lived_ms = now - began;
+	unsigned int n = count_crashes(crashes, now);
 	char what[128];
 	int rc;
 
@@ -243,7 +352,8 @@ static int consider_crash(struct kv_mounted *m, struct crashes *crashes, int sta
 				  m->mountpoint, what, MAX_CRASHES, CRASHES_WITHIN,
 				  *m->server.shared->why ? "; " : "", m->server.shared->why);
 	crashes->early = lived_ms < EARLY_MS ? crashes->early + 1 : 0;
-	rc = kv_connection_pass_on(&m->connection, !is_doubtful(crashes, n, lived_ms));
+	rc = kv_connection_pass_on(&m->connection, m->server.flight,
+				   !is_doubtful(crashes, n, lived_ms));
 	if (rc)
 		return kv_err_errno(err, rc, "can't go on after the worker %s", what);
 	m->server.log("the worker %s; the mount goes on with another", what);
@@ -271,32 +381,83 @@ static pid_t insist_on_worker(struct kv_mounted *m, struct events *e, bool is_fi
 	return worker;
 }
 
+/*
+ * A successor's first worker has done all that may fail, and waits. Now the one before is to
+ * end, not earlier: if we can't serve it goes on.
+ */
+static int succeed(struct kv_mounted *m, struct events *e, pid_t worker, struct kv_err *err)
+{
+	struct pollfd p = {.fd = e->ready, .events = POLLIN};
+	char byte, state[32];
+
+	if (poll(&p, 1, PREPARE_TIMEOUT_MS) != 1 || read(e->ready, &byte, 1) != 1) {
+		kill(worker, SIGKILL);
+		waitpid(worker, NULL, 0);
+		return kv_err_set(err, -EIO, "can't take over '%s': %s", m->mountpoint,
+				  *m->server.shared->why ? m->server.shared->why
+							 : "the worker does not start");
+	}
+	/* The end of its main process is not the end of the service. */
+	snprintf(state, sizeof(state), "MAINPID=%d", (int)getpid());
+	kv_notify(state);
+	kv_predecessor_end(&m->before, &m->connection);
+	m->server.resends = m->connection.resends;
+	(void)!write(m->go_fd, "\1", 1);
+	shut(&m->go_fd);
+	return 0;
+}
+
+static int serve_once(struct kv_mounted *m, struct events *e, struct crashes *crashes,
+		      bool is_first, enum order *order, struct kv_err *err)
+{
+	pid_t worker = insist_on_worker(m, e, is_first, order);
+	long began = now_ms();
+	int status, rc;
+
+	if (*order != SERVE && worker < 0)
+		return 0;
+	if (worker < 0)
+		return kv_err_errno(err, worker, "can't start a worker");
+	rc = m->before.pid ? succeed(m, e, worker, err) : 0;
+	if (rc)
+		return rc;
+	status = wait_worker(m, e, worker, order);
+	if (*order != SERVE || m->server.shared->is_over)
+		return 0;
+	if (e->n_dying == MAX_DYING)
+		return kv_err_set(err, -EIO,
+				  "the mount on '%s' is given up: %d workers that were killed "
+				  "hang in the kernel",
+				  m->mountpoint, MAX_DYING);
+	return consider_crash(m, crashes, status, began, err);
+}
+
 static int keep_serving(struct kv_mounted *m, struct events *e, enum order *order,
 			struct kv_err *err)
 {
 	struct crashes crashes = {.n = 0};
+	bool is_first = true;
 	int rc = 0;
 
-	for (bool is_first = true; !rc; is_first = false) {
-		long began = now_ms();
-		pid_t worker = insist_on_worker(m, e, is_first, order);
-		int status;
-
-		if (*order != SERVE)
-			return 0;
-		if (worker < 0)
-			return kv_err_errno(err, worker, "can't start a worker");
-		status = wait_worker(m, e, worker, order);
-		if (*order != SERVE || (WIFEXITED(status) && WEXITSTATUS(status) == 0))
-			return 0;
-		rc = consider_crash(m, &crashes, status, now_ms() - began, err);
+	while (!rc && *order == SERVE && !m->server.shared->is_over) {
+		rc = serve_once(m, e, &crashes, is_first, order, err);
+		is_first = false;
 	}
 	return rc;
 }
 
+/* Unless another daemon serves it: the next one, or since we never came so far the one before. */
+static void give_back(struct kv_mounted *m, enum order order)
+{
+	if (order == HAND_OVER && !m->connection.resends)
+		kv_flight_fail(m->server.flight, m->connection.fd, -ECONNABORTED);
+	if (order != HAND_OVER && !m->before.pid)
+		kv_connection_unmount(&m->connection);
+}
+
 int kv_hold(struct kv_mounted *m, struct kv_err *err)
 {
-	struct events events = {.signals = -1, .ready = -1};
+	struct events events = {.signals = -1, .ready = -1, .life = -1};
 	enum order order = SERVE;
 	int rc = open_events(&events);
 
@@ -309,8 +470,7 @@ int kv_hold(struct kv_mounted *m, struct kv_err *err)
 		kv_err_errno(err, rc, "can't hold the mount on '%s'", m->mountpoint);
 	else
 		rc = keep_serving(m, &events, &order, err);
-	if (order != HAND_OVER)
-		kv_connection_unmount(&m->connection);
+	give_back(m, order);
 	close_events(&events);
 	return rc;
 }

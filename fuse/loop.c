@@ -223,13 +223,22 @@ static void catch_wake(void)
 	sigaction(WAKE, &action, NULL);
 }
 
+static long now_ms(clockid_t clock)
+{
+	struct timespec ts;
+
+	clock_gettime(clock, &ts);
+	return ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
 /*
  * Woken until it has seen that it is to end, since it may not wait yet. Not
  * cancelled: what it has at hand would be lost, a request among it.
  */
-static void end(pthread_t thread)
+static bool end(pthread_t thread, long deadline)
 {
 	struct timespec soon;
+	int rc;
 
 	do {
 		pthread_kill(thread, WAKE);
@@ -237,36 +246,34 @@ static void end(pthread_t thread)
 		soon.tv_nsec += WAKE_AGAIN_NS;
 		soon.tv_sec += soon.tv_nsec / 1000000000;
 		soon.tv_nsec %= 1000000000;
-	} while (pthread_timedjoin_np(thread, NULL, &soon) == ETIMEDOUT);
+		rc = pthread_timedjoin_np(thread, NULL, &soon);
+	} while (rc == ETIMEDOUT && now_ms(CLOCK_MONOTONIC) < deadline);
+	return rc == 0;
 }
 
-static void end_threads(struct kv_loop *l)
+bool kv_loop_stop(struct kv_loop *l, unsigned int ms)
 {
+	long deadline = now_ms(CLOCK_MONOTONIC) + ms;
+	bool have_ended = true;
+
+	if (l->timer_fd < 0)
+		return true; /* it never began */
 	pthread_mutex_lock(&l->lock);
 	l->has_ended = true;
 	pthread_cond_broadcast(&l->vacant);
 	pthread_mutex_unlock(&l->lock);
 	for (unsigned int i = 0; i < l->n; i++)
-		end(l->threads[i]);
-}
-
-static int run(struct kv_loop *l)
-{
-	int rc;
-
-	pthread_mutex_lock(&l->lock);
-	rc = add_thread(l);
-	pthread_mutex_unlock(&l->lock);
-	/* A signal's handler ends the session, and the wait; or comes just before that. */
-	while (!rc && !fuse_session_exited(l->session)) {
-		struct timespec soon;
-
-		clock_gettime(CLOCK_REALTIME, &soon);
-		soon.tv_sec++;
-		sem_timedwait(&l->end, &soon);
-	}
-	end_threads(l);
-	return rc ? rc : l->error;
+		have_ended = end(l->threads[i], deadline) && have_ended;
+	if (l->is_watched)
+		have_ended = end(l->watch, deadline) && have_ended;
+	if (!have_ended)
+		return false;
+	fuse_session_reset(l->session);
+	sem_destroy(&l->end);
+	pthread_cond_destroy(&l->vacant);
+	pthread_mutex_destroy(&l->lock);
+	close(l->timer_fd);
+	return true;
 }
 
 int kv_loop_run(struct kv_loop *l, struct fuse_session *session)
@@ -282,14 +289,19 @@ int kv_loop_run(struct kv_loop *l, struct fuse_session *session)
 	sem_init(&l->end, 0, 0);
 	catch_wake();
 	rc = start(&l->watch, watch, l);
+	l->is_watched = !rc;
 	if (!rc) {
-		rc = run(l);
-		end(l->watch);
+		pthread_mutex_lock(&l->lock);
+		rc = add_thread(l);
+		pthread_mutex_unlock(&l->lock);
 	}
-	fuse_session_reset(session);
-	sem_destroy(&l->end);
-	pthread_cond_destroy(&l->vacant);
-	pthread_mutex_destroy(&l->lock);
-	close(l->timer_fd);
-	return rc;
+	/* A signal's handler ends the session, and the wait; or comes just before that. */
+	while (!rc && !fuse_session_exited(l->session)) {
+		struct timespec soon;
+
+		clock_gettime(CLOCK_REALTIME, &soon);
+		soon.tv_sec++;
+		sem_timedwait(&l->end, &soon);
+	}
+	return rc ? rc : l->error;
 }

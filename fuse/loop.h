@@ -18,7 +18,7 @@
 
 struct fuse_session;
 
-#define KV_MAX_THREADS 64
+#define KV_MAX_THREADS 1024
 
 struct kv_loop {
 	struct fuse_session *session;
@@ -30,7 +30,7 @@ struct kv_loop {
 	uint64_t request; /* counts those of leaders */
 	uint64_t watched; /* the one that the timer began to run for, 0: it does not run */
 	int timer_fd;
-	bool is_led, has_ended;
+	bool is_led, has_ended, is_watched;
 	bool is_busy; /* the leader is at a request */
 	int error;    /* -errno that ended it */
 };
@@ -38,9 +38,17 @@ struct kv_loop {
 /**
  * kv_loop_run() - serve until the session ends
  *
- * Return: 0 or -errno.
+ * Return: 0 or -errno. In any case kv_loop_stop() has to be called.
  */
 int kv_loop_run(struct kv_loop *loop, struct fuse_session *session);
+
+/**
+ * kv_loop_stop() - end the threads; what they have at hand they finish
+ * @ms: how long they may take for it
+ *
+ * Return: have all ended?
+ */
+bool kv_loop_stop(struct kv_loop *loop, unsigned int ms);
 
 /**
  * kv_loop_hand_over() - the calling thread will be long at its request

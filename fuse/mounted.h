@@ -26,6 +26,8 @@ struct kv_mounted {
 	int starter_fd;	   /* where who started the daemon waits for word, or -1 */
 	void (*on_ready)(struct kv_mounted *m); /* called by the holder once the mount answers */
 	int mount_lock; /* of the directory below the mount, until it is there */
+	int life_fd;	/* a worker's, see lifeline.h */
+	int go_fd;	/* a successor's first worker waits at it until it may serve; or -1 */
 };
 
 /**

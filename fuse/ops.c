@@ -7,13 +7,13 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include "listing.h"
+#include "iter/process.h"
 #include "read.h"
+#include "readdir.h"
 #include "status.h"
 
 /* The static tree never changes; what is below pid/ depends on who looks. */
 #define STATIC_TIMEOUT 60.0
-#define DIR_CHUNK 65536u
 #define MAX_LOGS_PER_SECOND 5
 
 void kv_drop_file(struct kv_server *s, uint64_t handle)
@@ -22,14 +22,6 @@ void kv_drop_file(struct kv_server *s, uint64_t handle)
 
 	if (file)
 		kv_file_free(file);
-}
-
-static void drop_dir(struct kv_server *s, uint64_t handle)
-{
-	struct kv_processes *processes = kv_handles_drop(&s->dirs, handle);
-
-	if (processes)
-		kv_processes_free(processes);
 }
 
 static struct kv_server *server(fuse_req_t req)
@@ -254,12 +246,13 @@ static int open_pids(fuse_req_t req, uint64_t *handle)
 	struct kv_processes *processes;
 	struct kv_reader reader;
 	int rc = identify(req, &reader);
+	uid_t user;
 
 	if (rc)
 		return rc;
+	user = reader.user;
 	processes = kv_processes_new(&s->host, &reader);
-	rc = processes ? kv_handles_add(&s->dirs, processes, fuse_req_ctx(req)->uid, handle)
-		       : -ENOMEM;
+	rc = processes ? kv_handles_add(&s->dirs, processes, user, handle) : -ENOMEM;
 	if (rc && processes)
 		kv_processes_free(processes);
 	kv_reader_close(&reader);
@@ -278,7 +271,7 @@ static void op_opendir(fuse_req_t req, fuse_ino_t told, struct fuse_file_info *f
 	if (rc)
 		fuse_reply_err(req, -rc);
 	else if (fuse_reply_open(req, fi) == -ENOENT && node->type == KV_NODE_PIDS)
-		drop_dir(s, fi->fh); /* interrupted: no release comes */
+		kv_drop_dir(s, fi->fh); /* interrupted: no release comes */
 }
 
 static void op_releasedir(fuse_req_t req, fuse_ino_t told, struct fuse_file_info *fi)
@@ -287,42 +280,8 @@ static void op_releasedir(fuse_req_t req, fuse_ino_t told, struct fuse_file_info
 	const struct kv_node *node = kv_tree_node(&s->tree, unseal(req, told));
 
 	if (node && node->type == KV_NODE_PIDS)
-		drop_dir(s, fi->fh);
+		kv_drop_dir(s, fi->fh);
 	fuse_reply_err(req, 0);
-}
-
-static void op_readdir(fuse_req_t req, fuse_ino_t told, size_t size, off_t off,
-		       struct fuse_file_info *fi)
-{
-	struct kv_server *s = server(req);
-	uint64_t ino = unseal(req, told);
-	const struct kv_node *node = kv_tree_node(&s->tree, ino);
-	struct kv_listing l = {
-		.req = req, .seal = &s->seal, .size = size < DIR_CHUNK ? size : DIR_CHUNK};
-	struct kv_processes *processes = NULL;
-	int rc = 0;
-
-	if (node && node->type == KV_NODE_PIDS)
-		processes = kv_handles_get(&s->dirs, fi->fh);
-	if (!node || off < 0 || (node->type == KV_NODE_PIDS && !processes)) {
-		fuse_reply_err(req, off < 0 ? EINVAL : ESTALE);
-		return;
-	}
-	if (processes)
-		kv_loop_hand_over(&s->loop);
-	l.buf = malloc(l.size);
-	if (!l.buf)
-		rc = -ENOMEM;
-	else if ((off >= KV_PID_BASE || kv_list_tree(&l, &s->tree, ino, off)) && processes)
-		rc = kv_list_pids(&l, &s->tree, processes, off);
-	/* Entries that are there go out; the failure comes with the next call. */
-	if (rc && !l.used)
-		fuse_reply_err(req, -rc);
-	else
-		fuse_reply_buf(req, l.buf, l.used);
-	if (processes)
-		drop_dir(s, fi->fh);
-	free(l.buf);
 }
 
 /* --- files --- */
@@ -353,6 +312,7 @@ static int open_file(fuse_req_t req, const struct kv_node *node, uint64_t ino,
 	struct kv_server *s = server(req);
 	struct kv_source source = source_of(s, node);
 	struct kv_process process = {0};
+	uid_t user = reader->user;
 	struct kv_file *file;
 	int rc = 0;
 
@@ -363,7 +323,7 @@ static int open_file(fuse_req_t req, const struct kv_node *node, uint64_t ino,
 	source.pid = process.pid;
 	source.start = process.start;
 	file = kv_file_new(&source, reader);
-	rc = file ? kv_handles_add(&s->files, file, fuse_req_ctx(req)->uid, handle) : -ENOMEM;
+	rc = file ? kv_handles_add(&s->files, file, user, handle) : -ENOMEM;
 	if (rc && file)
 		kv_file_free(file);
 	return rc;
@@ -447,7 +407,7 @@ const struct fuse_lowlevel_ops kv_ops = {
 	.getattr = op_getattr,
 	.readlink = op_readlink,
 	.opendir = op_opendir,
-	.readdir = op_readdir,
+	.readdir = kv_op_readdir,
 	.releasedir = op_releasedir,
 	.open = op_open,
 	.read = kv_op_read,

@@ -13,23 +13,28 @@
 #include <time.h>
 
 #include "file.h"
+#include "flight.h"
 #include "handles.h"
 #include "iter/reader.h"
 #include "loop.h"
+#include "sched.h"
 #include "seal.h"
 #include "tree.h"
-#include "turns.h"
 
 /* What outlives a worker, in memory that it shares with the holder. */
 struct kv_shared {
+	struct kv_flight flight;
 	bool is_ready;	     /* the kernel said INIT, and got its reply */
+	bool is_over;	     /* a worker has ended as it should */
 	uint32_t generation; /* of workers; no two of one mount have the same */
 	uint32_t restarts;
+	uint32_t dying;		       /* workers that hang in the kernel since they were killed */
 	char why[128];		       /* a worker has ended by itself, "" for no reason */
 	struct kv_counters counters[]; /* by view, as in kv_server.views */
 };
 
 struct kv_server {
+	struct kv_flight *flight; /* in @shared; first, see flight.h */
 	struct kv_shared *shared;
 	const struct kv_views *views;
 	pid_t holder;
@@ -40,13 +45,14 @@ struct kv_server {
 	struct kv_tree tree;
 	struct kv_seal seal; /* between the tree's numbers and the kernel's */
 	struct kv_handle_limits limits;
-	struct kv_handles files; /* struct kv_file */
-	struct kv_turns turns;	 /* of reads */
-	struct kv_loop loop;	 /* threads that serve */
-	atomic_uint walks_ahead; /* of which walk ahead of a reader */
-	unsigned int ncpus;	 /* that the threads may use, as the worker began */
-	struct kv_handles dirs;	 /* struct kv_processes, of pid/ alone */
-	uid_t uid;		 /* owner of the files */
+	struct kv_handles files;  /* struct kv_file */
+	struct kv_sched sched;	  /* requests that may take long */
+	struct kv_loop loop;	  /* threads that serve */
+	atomic_uint walks_ahead;  /* of requests, beyond what their readers asked for */
+	unsigned int cpu_percent; /* of a user; 0: as much as there is */
+	unsigned int ncpus;	  /* that the threads may use, as the worker began */
+	struct kv_handles dirs;	  /* struct kv_processes, of pid/ alone */
+	uid_t uid;		  /* owner of the files */
 	gid_t gid;
 	uid_t wide_uid; /* owner of those of kernel-wide views */
 	gid_t wide_gid;

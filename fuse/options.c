@@ -155,6 +155,23 @@ static int parse_max_user_files(const char *word, const char *value, struct kv_m
 	return 0;
 }
 
+#define MAX_CPU 100000 /* a thousand CPUs */
+
+static int parse_cpu(const char *word, const char *value, struct kv_mount_opts *opts,
+		     struct kv_err *err)
+{
+	unsigned long n;
+
+	if (!is_number(value, 10, MAX_CPU, &n))
+		return bad_value(
+			word,
+			"cpu=PERCENT: of one CPU, for the reads of each user but the one who mounts; "
+			"0: no limit",
+			err);
+	opts->cpu_percent = (unsigned int)n;
+	return 0;
+}
+
 static int parse_pin_dir(const char *word, const char *value, struct kv_mount_opts *opts,
 			 struct kv_err *err)
 {
@@ -187,6 +204,7 @@ static const struct {
 	{"mode", parse_mode},
 	{"max_files", parse_max_files},
 	{"max_user_files", parse_max_user_files},
+	{"cpu", parse_cpu},
 };
 
 static int parse_word(const char *word, struct kv_mount_opts *opts, struct kv_err *err)
@@ -206,7 +224,7 @@ static int parse_word(const char *word, struct kv_mount_opts *opts, struct kv_er
 	kv_err_set(err, -EINVAL, "unknown mount option '%s'", word);
 	kv_err_hint(err,
 		    "kview's own are allow_other, view=, hidepid=, uid=, gid=, mode=, max_files=, "
-		    "max_user_files=, pin_dir= and iter_dir=");
+		    "max_user_files=, cpu=, pin_dir= and iter_dir=");
 	return -EINVAL;
 }
 

@@ -1,96 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * READ requests: each waits for its turn, holding no thread, and is answered
- * once: by who has read, or with EINTR when its reader is interrupted, even
- * while the walk for it is stuck in the kernel.
- */
+/* READ requests: from handle and offset to bytes, or an error. */
 #include "read.h"
 
 #include <errno.h>
-#include <stdatomic.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "ahead.h"
-#include "file.h"
+#include "request.h"
 
-enum {
-	STARTING,    /* libfuse may call interrupt() from where we are: no answer yet */
-	EARLY,	     /* interrupted in that state */
-	WAITING,     /* or being read: nobody has answered */
-	INTERRUPTED, /* answered with EINTR: the request is gone */
-	ANSWERING,
-};
-
-struct job {
-	struct kv_turn turn; /* first: the turn is the job */
-	struct kv_server *server;
-	fuse_req_t req; /* may be touched while WAITING or ANSWERING alone */
-	uint64_t handle;
-	size_t size;
-	off_t off;
-	bool is_long; /* others must not wait for it */
-	atomic_int state;
-};
-
-/*
- * libfuse calls it with the request locked: begin_answer() waits for us, so the
- * job is there as long as we have not answered.
- */
-static void interrupt(fuse_req_t req, void *data)
+static void reply(void *request, const struct iovec *iov, int n)
 {
-	struct job *job = data;
-	int starting = STARTING, waiting = WAITING;
-
-	if (atomic_compare_exchange_strong(&job->state, &starting, EARLY))
-		return;
-	if (kv_turns_leave(&job->server->turns, &job->turn)) {
-		free(job);
-		fuse_reply_err(req, EINTR);
-	} else if (atomic_compare_exchange_strong(&job->state, &waiting, INTERRUPTED)) {
-		fuse_reply_err(req, EINTR);
-	}
+	kv_request_reply(request, iov, n);
 }
 
-static bool is_interrupted(const struct job *job)
+static bool is_cancelled(void *request)
 {
-	return atomic_load(&job->state) == INTERRUPTED;
-}
-
-/* Before each chunk of records; for most processes one is all. */
-static bool is_cancelled(void *arg)
-{
-	struct job *job = arg;
-
-	if (job->is_long && kv_loop_has_requests(&job->server->loop))
-		kv_loop_hand_over(&job->server->loop);
-	job->is_long = true;
-	return is_interrupted(job);
-}
-
-/* May we answer? From then on interrupt() is not called, nor is it under way. */
-static bool begin_answer(struct job *job)
-{
-	int waiting = WAITING;
-
-	if (!atomic_compare_exchange_strong(&job->state, &waiting, ANSWERING))
-		return false;
-	fuse_req_interrupt_func(job->req, NULL, NULL);
-	return true;
-}
-
-static void answer_error(struct job *job, int rc)
-{
-	if (begin_answer(job))
-		fuse_reply_err(job->req, -rc);
-}
-
-static void answer_bytes(void *arg, const struct iovec *iov, int n)
-{
-	struct job *job = arg;
-
-	if (begin_answer(job))
-		fuse_reply_iov(job->req, iov, n);
+	return !kv_request_goes_on(request);
 }
 
 /* What the reader is told; what only we can do something about is told to the log. */
@@ -102,63 +27,31 @@ static int report(struct kv_server *s, int rc, const struct kv_err *err)
 	return rc == -ENOMEM || rc == -EMFILE || rc == -ENFILE ? rc : -EIO;
 }
 
-/* The file, whose reference is the caller's, or NULL. */
-static struct kv_file *run(struct kv_server *s, struct job *job)
-{
-	struct kv_file *file = kv_handles_get(&s->files, job->handle);
-	struct kv_read read = {
-		.off = (uint64_t)job->off,
-		.size = job->size,
-		.cancelled = is_cancelled,
-		.reply = answer_bytes,
-		.arg = job,
-	};
-	struct kv_err err = {0};
-	int rc;
-
-	if (!file) {
-		answer_error(job, -ESTALE);
-		return NULL;
-	}
-	rc = kv_file_read(file, &read, &err);
-	if (rc)
-		answer_error(job, report(s, rc, &err));
-	return file;
-}
-
-/* Reads at this moment. */
-static unsigned int count_reads(struct kv_server *s)
-{
-	unsigned int running, waiting;
-
-	kv_turns_count(&s->turns, &running, &waiting);
-	return running;
-}
+/* --- ahead of the reader --- */
 
 static struct kv_at_work at_work(struct kv_server *s)
 {
+	unsigned int walks = atomic_load(&s->walks_ahead);
+	struct kv_sched_counts counts;
+
+	kv_sched_count(&s->sched, &counts);
 	return (struct kv_at_work){
 		.files = kv_handles_count(&s->files),
-		.reads = count_reads(s),
-		.walks = atomic_load(&s->walks_ahead),
+		.reads = counts.running > walks ? counts.running - walks : 0,
+		.walks = walks,
 		.cpus = s->ncpus,
 	};
 }
 
-struct walk {
-	struct kv_server *server;
-	uint64_t handle;
-};
-
 /* Not for a file that has been closed, nor for one of the dumps that came meanwhile. */
-static bool goes_on(void *arg)
+static bool goes_on(void *request)
 {
-	const struct walk *walk = arg;
-	struct kv_server *s = walk->server;
+	struct kv_request *r = request;
+	struct kv_server *s = r->server;
 	struct kv_at_work now = at_work(s);
 
-	return kv_ahead_goes_on(&now) && !kv_handles_is_last(&s->files, walk->handle) &&
-	       !fuse_session_exited(s->loop.session);
+	return kv_ahead_goes_on(&now) && kv_sched_has_leisure(&s->sched, &r->job) &&
+	       !kv_handles_is_last(&s->files, r->handle) && !fuse_session_exited(s->loop.session);
 }
 
 static unsigned int max_ahead(struct kv_server *s)
@@ -169,90 +62,74 @@ static unsigned int max_ahead(struct kv_server *s)
 	return max == 1 && kv_loop_has_requests(&s->loop) ? 0 : max;
 }
 
-/* @is_free: nobody has waited for our turn */
-static void look_ahead(struct kv_server *s, struct kv_file *file, uint64_t handle, bool is_free)
+static void look_ahead(struct kv_request *r)
 {
-	struct walk walk = {s, handle};
-	unsigned int n;
+	struct kv_server *s = r->server;
+	unsigned int n = 0;
 
 	atomic_fetch_add(&s->walks_ahead, 1);
-	n = kv_file_begin_ahead(file, is_free ? max_ahead(s) : 0);
+	if (kv_sched_has_leisure(&s->sched, &r->job))
+		n = max_ahead(s);
+	n = kv_file_begin_ahead(r->object, n);
 	if (n > 1)
 		kv_loop_hand_over(&s->loop);
 	if (n)
-		kv_file_look_ahead(file, goes_on, &walk);
+		kv_file_look_ahead(r->object, goes_on, r);
 	atomic_fetch_sub(&s->walks_ahead, 1);
 }
 
-/* For the user of its turn, then for whom that turn is passed to. */
-static void run_all(struct kv_server *s, struct job *job)
-{
-	while (job) {
-		uint64_t handle = job->handle;
-		uid_t uid = job->turn.uid;
-		struct kv_file *file = is_interrupted(job) ? NULL : run(s, job);
+/* --- requests --- */
 
-		free(job);
-		job = (struct job *)kv_turns_pass(&s->turns, uid);
-		if (!file)
-			continue;
-		look_ahead(s, file, handle, !job);
-		kv_drop_file(s, handle);
-	}
+static void run(struct kv_request *r)
+{
+	struct kv_server *s = r->server;
+	struct kv_read read = {
+		.off = (uint64_t)r->off,
+		.size = r->size,
+		.cancelled = is_cancelled,
+		.reply = reply,
+		.arg = r,
+	};
+	struct kv_err err = {0};
+	int rc;
+
+	/* The reader of another one will soon ask for more. */
+	if (r->is_long && at_work(s).reads > 1)
+		kv_loop_hand_over(&s->loop);
+	rc = kv_file_read(r->object, &read, &err);
+	if (rc)
+		kv_request_fail(r, report(s, rc, &err));
+	look_ahead(r);
 }
 
-/*
- * From here on interrupt() may answer. It can have come before its READ: then
- * libfuse calls it at once, and uses the request afterwards, so we answer.
- */
-static bool await_interrupts(struct job *job)
+/* Where one walk gets stuck another one of the same would. */
+static uint64_t lane_of(const struct kv_server *s, const struct kv_source *source)
 {
-	int starting = STARTING;
-
-	fuse_req_interrupt_func(job->req, interrupt, job);
-	if (atomic_compare_exchange_strong(&job->state, &starting, WAITING))
-		return true;
-	fuse_req_interrupt_func(job->req, NULL, NULL); /* waits for one that is under way */
-	fuse_reply_err(job->req, EINTR);
-	free(job);
-	return false;
+	if (!source->view)
+		return KV_LANE_TEXTS;
+	return (uint64_t)(source->view - s->views->list) << 32 | (uint32_t)source->pid;
 }
 
 void kv_op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi)
 {
 	struct kv_server *s = fuse_req_userdata(req);
-	struct job *job = malloc(sizeof(*job));
-	int rc;
-
-	if (!job) {
-		fuse_reply_err(req, ENOMEM);
-		return;
-	}
-	*job = (struct job){
-		.turn = {.uid = fuse_req_ctx(req)->uid},
+	struct kv_file *file = kv_handles_get(&s->files, fi->fh);
+	struct kv_request r = {
 		.server = s,
 		.req = req,
+		.run = run,
 		.handle = fi->fh,
 		.size = size,
 		.off = off,
+		.object = file,
+		.drop = kv_drop_file,
 		.is_long = !kv_ino_who(kv_unseal_ino(&s->seal, ino)),
 	};
-	if (!await_interrupts(job))
-		return;
-	rc = kv_turns_take(&s->turns, &job->turn);
-	if (rc < 0) {
-		answer_error(job, rc);
-		free(job);
-	}
-	if (rc <= 0)
-		return;
-	/* The reader of another one will soon ask for more. */
-	if (job->is_long && count_reads(s) > 1)
-		kv_loop_hand_over(&s->loop);
-	run_all(s, job);
-}
 
-void kv_read_forget(struct kv_turn *turn)
-{
-	free(turn);
+	if (!file) {
+		fuse_reply_err(req, ESTALE);
+	} else if (kv_request_submit(&r, kv_file_user(file), lane_of(s, kv_file_source(file)))) {
+		kv_drop_file(s, fi->fh);
+		fuse_reply_err(req, ENOMEM);
+	}
 }

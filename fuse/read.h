@@ -7,7 +7,4 @@
 /* kv_op_read() - fuse_lowlevel_ops.read */
 void kv_op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi);
 
-/* kv_read_forget() - for kv_turns_free(): the connection has gone, nobody waits any more */
-void kv_read_forget(struct kv_turn *turn);
-
 #endif

@@ -22,7 +22,7 @@
  * @is_filtered: set to whether there is a filter now: not where the kernel has
  *               none (no CONFIG_SECCOMP_FILTER), nor in builds with sanitizers
  *
- * For a process of one thread with no_new_privs, with its connection open.
+ * For a process with no_new_privs and its connection open; of all its threads.
  *
  * Return: 0 or -errno.
  */

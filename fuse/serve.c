@@ -68,35 +68,26 @@ static int open_mount(struct kv_mounted *m, struct kv_err *err)
 
 static int open_connection(struct kv_mounted *m, struct kv_err *err)
 {
-	char state[32];
-
 	int rc;
 
 	if (!m->before.pid)
 		return open_mount(m, err);
 	rc = kv_connection_share(m->before.pidfd, m->before.pid, m->mountpoint, &m->connection,
 				 err);
-	if (rc) {
+	if (rc)
 		kv_connection_close(&m->connection); /* it is the other's still */
-		return rc;
-	}
-	/* The end of its main process is not the end of the service. */
-	snprintf(state, sizeof(state), "MAINPID=%d", (int)getpid());
-	kv_notify(state);
-	return kv_predecessor_end(&m->before, &m->connection, err);
+	return rc;
 }
 
 static int open_session(struct kv_mounted *m, struct kv_err *err)
 {
-	char *argv[] = {"kview", NULL}, path[32];
+	char *argv[] = {"kview", NULL};
 	struct fuse_args args = FUSE_ARGS_INIT(1, argv);
 
 	fuse_set_log_func(keep_fuse_log);
 	m->session = fuse_session_new(&args, &kv_ops, sizeof(kv_ops), &m->server);
 	fuse_opt_free_args(&args);
-	/* libfuse takes a descriptor of ours in the place of a mount point. */
-	snprintf(path, sizeof(path), "/dev/fd/%d", m->connection.fd);
-	if (m->session && fuse_session_mount(m->session, path) == 0)
+	if (m->session && kv_flight_session(m->session, m->connection.fd) == 0)
 		return 0;
 	return kv_err_set(err, -EIO, "can't serve '%s': %s", m->mountpoint,
 			  *fuse_says ? fuse_says : strerror(errno));
@@ -127,6 +118,7 @@ static int open_server(struct kv_mounted *m, const struct kv_mount_opts *opts, s
 		s->shared = NULL;
 		return kv_err_errno(err, -errno, "can't serve");
 	}
+	s->flight = &s->shared->flight;
 	s->views = &m->views;
 	/* The kernel has said INIT to who was before us. */
 	s->shared->is_ready = s->is_successor = m->before.pid != 0;
@@ -141,6 +133,7 @@ static int open_server(struct kv_mounted *m, const struct kv_mount_opts *opts, s
 		.each = max_user_files(opts),
 		.host = s->uid,
 	};
+	s->cpu_percent = opts->cpu_percent;
 	s->wide_uid = opts->uid;
 	s->wide_gid = opts->gid;
 	return kv_host_open(&s->host, &opts->policy, s->tree.pids, m->views.types, err);
@@ -225,8 +218,8 @@ static int serve(struct kv_mounted *m, struct kv_err *err)
 	m->server.resends = m->connection.resends;
 	if (!rc)
 		return kv_hold(m, err);
-	/* Nobody serves it: nothing, if it never came so far. */
-	kv_connection_unmount(&m->connection);
+	if (!m->before.pid)
+		kv_connection_unmount(&m->connection); /* nobody serves it */
 	return rc;
 }
 
@@ -328,6 +321,8 @@ int kv_mount(const struct kv_mount_opts *opts, struct kv_err *err)
 		.before = KV_PREDECESSOR_INIT,
 		.mount_lock = -1,
 		.starter_fd = -1,
+		.life_fd = -1,
+		.go_fd = -1,
 		.on_ready = tell_service_manager,
 		.allow_other = opts->allow_other,
 		.server = {.host = KV_HOST_INIT,

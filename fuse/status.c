@@ -25,6 +25,7 @@ static void put_mount(FILE *out, const struct kv_server *s)
 	fprintf(out, "holder\t%d\n", (int)s->holder);
 	fprintf(out, "worker\t%d\n", (int)getpid());
 	fprintf(out, "restarts\t%u\n", s->shared->restarts);
+	fprintf(out, "dying_workers\t%u\n", s->shared->dying);
 	fprintf(out, "seccomp\t%s\n", s->is_filtered ? "filter" : "none");
 	fprintf(out, "view\t%s\n", s->host.policy.host_view ? "host" : "reader");
 	fprintf(out, "hidepid\t%s\n", hidepid[s->host.policy.hidepid]);
@@ -34,15 +35,17 @@ static void put_mount(FILE *out, const struct kv_server *s)
 
 static void put_use(FILE *out, struct kv_server *s)
 {
-	unsigned int running, waiting;
+	struct kv_sched_counts counts;
 
-	kv_turns_count(&s->turns, &running, &waiting);
+	kv_sched_count(&s->sched, &counts);
 	fprintf(out, "open_files\t%u\n", kv_handles_count(&s->files));
 	fprintf(out, "max_files\t%u\n", s->limits.all);
 	fprintf(out, "max_user_files\t%u\n", s->limits.each);
+	fprintf(out, "cpu\t%u\n", s->cpu_percent);
 	fprintf(out, "open_listings\t%u\n", kv_handles_count(&s->dirs));
-	fprintf(out, "reads_running\t%u\n", running);
-	fprintf(out, "reads_waiting\t%u\n", waiting);
+	fprintf(out, "reads_running\t%u\n", counts.running);
+	fprintf(out, "reads_waiting\t%u\n", counts.waiting);
+	fprintf(out, "reads_stuck\t%u\n", counts.stuck);
 }
 
 static void put_view(FILE *out, const struct kv_view *view, const struct kv_counters *c)

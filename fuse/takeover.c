@@ -18,7 +18,7 @@
 
 /* A holder that needs longer is killed; its worker dies with it. */
 #define END_TIMEOUT_MS 2000
-/* A worker whose holder was killed is being killed. */
+/* So long one takes for that whose threads do not hang in the kernel. */
 #define WORKER_END_MS 1000
 
 static int ask_pid(int root)
@@ -121,39 +121,22 @@ static int open_worker(pid_t holder, const struct kv_connection *c)
 	return -1;
 }
 
-/*
- * True: it has ended. So has its worker, for which it waits; if it is killed
- * that one is being killed. Two must not read the same requests.
- */
-static bool end(const struct kv_predecessor *before, const struct kv_connection *c)
+void kv_predecessor_end(struct kv_predecessor *before, struct kv_connection *c)
 {
 	_cleanup_close_ int worker = open_worker(before->pid, c);
 
 	syscall(SYS_pidfd_send_signal, before->pidfd, KV_SIG_HAND_OVER, NULL, 0);
-	if (ends_within(before->pidfd, END_TIMEOUT_MS))
-		return true;
-	syscall(SYS_pidfd_send_signal, before->pidfd, SIGKILL, NULL, 0);
-	if (!ends_within(before->pidfd, END_TIMEOUT_MS))
-		return false;
-	if (worker >= 0)
-		return ends_within(worker, WORKER_END_MS);
-	poll(NULL, 0, WORKER_END_MS);
-	return true;
-}
-
-int kv_predecessor_end(struct kv_predecessor *before, struct kv_connection *c, struct kv_err *err)
-{
-	int rc;
-
-	if (!end(before, c)) {
-		kv_err_set(err, -ETIMEDOUT, "process %d can't be ended", (int)before->pid);
-		kv_err_hint(err, "it may be stuck in the kernel: see /proc/%d/stack",
-			    (int)before->pid);
-		return -ETIMEDOUT;
+	if (!ends_within(before->pidfd, END_TIMEOUT_MS)) {
+		syscall(SYS_pidfd_send_signal, before->pidfd, SIGKILL, NULL, 0);
+		ends_within(before->pidfd, END_TIMEOUT_MS);
+		/* Two must not read the same requests; this one is killed, as its parent was. */
+		if (worker >= 0)
+			ends_within(worker, WORKER_END_MS);
+		else
+			poll(NULL, 0, WORKER_END_MS);
 	}
-	rc = kv_connection_inherit(c);
+	kv_connection_inherit(c);
 	kv_predecessor_close(before);
-	return rc ? kv_err_errno(err, rc, "can't use the connection") : 0;
 }
 
 void kv_predecessor_close(struct kv_predecessor *before)

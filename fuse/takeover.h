@@ -40,11 +40,10 @@ int kv_predecessor_find(const char *mountpoint, struct kv_predecessor *before, s
  * kv_predecessor_end() - have it end, and leave its mount to us
  * @c: what it shares with us; what it has not answered will be read from it
  *
- * It has ended on return, or is about to: there is no way back to it.
- *
- * Return: 0 or -errno with @err set.
+ * To be called when all is ready to serve: there is no way back. If it does not end it is
+ * killed, and if it hangs in the kernel so that it can't end it serves no more either.
  */
-int kv_predecessor_end(struct kv_predecessor *before, struct kv_connection *c, struct kv_err *err);
+void kv_predecessor_end(struct kv_predecessor *before, struct kv_connection *c);
 
 void kv_predecessor_close(struct kv_predecessor *before);
 

@@ -12,15 +12,25 @@
 
 #include "file.h"
 #include "iter/process.h"
+#include "lifeline.h"
 #include "mounted.h"
 #include "privilege.h"
-#include "read.h"
+#include "request.h"
 #include "rest.h"
 #include "seccomp.h"
 
-/* Of KV_MAX_THREADS: what reads may take at a time, see turns.h. */
-#define MAX_USER_READS 16
-#define MAX_OTHERS_READS 40
+/*
+ * Threads of one user's, and of all but the one's who mounted: a walk may get stuck in the
+ * kernel with its thread. So many users can do that before it costs others anything.
+ */
+#define LANE_JOBS 4
+#define USER_JOBS 8
+#define HOST_JOBS 64
+#define OTHERS_JOBS 640
+#define MIN_SLOTS 2
+
+/* What is stuck in the kernel does not keep a worker from ending. */
+#define END_MS 500
 
 /* As many open files as the system lets us have, whatever our starter had. */
 static void raise_limits(void)
@@ -79,6 +89,29 @@ static unsigned int count_cpus(void)
 							     : (unsigned int)CPU_COUNT(&cpus);
 }
 
+static int start_sched(struct kv_server *s)
+{
+	const struct kv_share_limits limits = {
+		.slots = s->ncpus < MIN_SLOTS ? MIN_SLOTS : s->ncpus,
+		.lane = LANE_JOBS,
+		.each = USER_JOBS,
+		.host_each = HOST_JOBS,
+		.all = OTHERS_JOBS,
+		.cpu_percent = s->cpu_percent,
+		.host = s->uid,
+	};
+
+	return kv_sched_start(&s->sched, &limits, &kv_request_ops);
+}
+
+/* The threads end. False: some hang in the kernel, and what they use must stay. */
+static bool stop(struct kv_server *s)
+{
+	bool is_done = kv_sched_stop(&s->sched, END_MS);
+
+	return kv_loop_stop(&s->loop, is_done ? END_MS : 0) && is_done;
+}
+
 static int serve(struct kv_mounted *m)
 {
 	struct kv_server *s = &m->server;
@@ -90,18 +123,22 @@ static int serve(struct kv_mounted *m)
 	s->shared->generation++;
 	kv_handles_init(&s->files, s->shared->generation, &s->limits);
 	kv_handles_init(&s->dirs, s->shared->generation, &s->limits);
-	kv_turns_init(&s->turns, MAX_USER_READS, MAX_OTHERS_READS, s->uid);
 	if (s->shared->is_ready) {
 		repeat_init(m->session);
 		forget_attributes(m);
 	}
 	if (fuse_set_signal_handlers(m->session) < 0)
 		return -EIO;
-	rc = kv_rest_start(&rest, &s->files);
-	if (!rc) {
-		rc = kv_loop_run(&s->loop, m->session);
-		kv_rest_stop(&rest);
-	}
+	rc = start_sched(s);
+	if (!rc)
+		rc = kv_rest_start(&rest, &s->files);
+	if (rc)
+		return rc;
+	rc = kv_loop_run(&s->loop, m->session);
+	s->shared->is_over = !rc;
+	kv_rest_stop(&rest);
+	if (!stop(s))
+		_exit(rc ? EXIT_FAILURE : EXIT_SUCCESS);
 	fuse_remove_signal_handlers(m->session);
 	return rc;
 }
@@ -139,8 +176,22 @@ static int give_up_rights(struct kv_mounted *m)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != m->server.holder)
 		return fail(m, -ESRCH, "the worker's holder has ended");
+	rc = kv_lifeline_hold(m->life_fd);
+	if (rc)
+		return fail(m, rc, "can't start a thread");
 	rc = kv_seccomp_worker(&m->server.is_filtered);
 	return rc ? fail(m, rc, "can't filter the worker's system calls") : 0;
+}
+
+/* Ready to take a mount over, as soon as it is said that we may. */
+static bool await_go(struct kv_mounted *m)
+{
+	char byte = 0;
+
+	if (m->go_fd < 0)
+		return true;
+	(void)!write(m->server.ready_fd, &byte, 1);
+	return read(m->go_fd, &byte, 1) == 1;
 }
 
 int kv_work(struct kv_mounted *m)
@@ -149,12 +200,11 @@ int kv_work(struct kv_mounted *m)
 
 	raise_limits();
 	rc = give_up_rights(m);
-	if (rc)
+	if (rc || !await_go(m))
 		return EXIT_FAILURE;
 	rc = serve(m);
 	if (rc)
 		fail(m, rc, "the worker can't serve");
-	kv_turns_free(&m->server.turns, kv_read_forget);
 	kv_handles_free(&m->server.files, free_file);
 	kv_handles_free(&m->server.dirs, free_dir);
 	return rc ? EXIT_FAILURE : EXIT_SUCCESS;

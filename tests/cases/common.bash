@@ -63,6 +63,25 @@ worker_pid() {
 	pgrep -P "$(daemon_pid)"
 }
 
+# make_group CONTROLLER FILE...: a control group of either version in GROUP; in LIMIT the
+# one of these files that it has.
+make_group() {
+	local controller=$1 dir file
+	shift
+	for dir in "/sys/fs/cgroup/$controller" /sys/fs/cgroup/unified /sys/fs/cgroup; do
+		[ "$(stat -f -c %T "$dir" 2>/dev/null)" != tmpfs ] || continue
+		GROUP=$dir/kview-test-$$
+		mkdir "$GROUP" 2>/dev/null || continue
+		for file; do
+			LIMIT=$GROUP/$file
+			[ ! -e "$LIMIT" ] || return 0
+		done
+		rmdir "$GROUP"
+	done
+	echo "no $controller controller"
+	return 1
+}
+
 # until_true COMMAND...: wait for a condition, 10 seconds at most.
 until_true() {
 	local i

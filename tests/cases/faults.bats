@@ -174,21 +174,6 @@ limit() {
 	down
 }
 
-# A control group for the worker, of either version.
-make_group() {
-	local dir
-	for dir in /sys/fs/cgroup/memory /sys/fs/cgroup/unified /sys/fs/cgroup; do
-		GROUP=$dir/kview-test-$$
-		mkdir "$GROUP" 2>/dev/null || continue
-		for LIMIT in "$GROUP/memory.limit_in_bytes" "$GROUP/memory.max"; do
-			[ ! -e "$LIMIT" ] || return 0
-		done
-		rmdir "$GROUP"
-	done
-	echo "no memory controller"
-	return 1
-}
-
 # Each open file keeps what it has read: 200 take some 30 MiB. Until one fails.
 open_many() {
 	timeout 30 python3 - "$1" <<-'END'
@@ -208,7 +193,7 @@ open_many() {
 
 @test "a worker that the OOM killer takes is replaced" {
 	front
-	make_group
+	make_group memory memory.limit_in_bytes memory.max
 	echo "$WORKER" >"$GROUP/cgroup.procs"
 	echo 8M >"$LIMIT"
 	open_many "$MNT" >"$DIR/errors"

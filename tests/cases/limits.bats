@@ -86,19 +86,19 @@ refused() {
 	stuck stuck
 }
 
-@test "a walk that gets stuck ahead of its reader holds no turn, and who waits for it can be killed" {
+@test "a walk that gets stuck ahead of its reader is one of its user's, and who waits for it can be killed" {
 	up -o allow_other
 	stuck ahead
 }
 
-@test "16 stuck reads of one user leave others served, and those that wait can be interrupted" {
+@test "stuck reads of one user's leave its other files and others served; those that wait can be interrupted" {
 	up -o allow_other
-	stuck sixteen
+	stuck lanes
 }
 
 @test "stuck reads of many users leave root served" {
 	up -o allow_other
-	stuck forty
+	stuck many
 }
 
 @test "a worker killed with stuck reads is replaced" {
@@ -112,8 +112,9 @@ refused() {
 	up -o allow_other,hidepid=1
 	cat "$MNT/status" >"$DIR/status"
 	cat >"$DIR/names" <<-END
-		version uptime holder worker restarts seccomp view hidepid resend perfmon_reads_maps open_files
-		max_files max_user_files open_listings reads_running reads_waiting
+		version uptime holder worker restarts dying_workers seccomp view hidepid resend
+		perfmon_reads_maps open_files max_files max_user_files cpu open_listings reads_running
+		reads_waiting reads_stuck
 	END
 	xargs -n 1 <"$DIR/names" >"$DIR/want"
 	for v in kmem_cache task task_file task_vma; do

@@ -13,8 +13,7 @@ import time
 from hostile_world import ALICE, BOB, as_user, become, ends_well, error_of, fork, libc, slurp, until
 
 CAROL, DAVE = 21003, 21004
-EACH = 16  # reads of one user under way; 40 of all but root
-OTHERS = 40
+LANE = 4  # reads of one user and view that have begun
 STREAM = 65536  # of reads that are walked ahead of, further than the next one takes
 PR_SET_CHILD_SUBREAPER = 36
 
@@ -145,12 +144,12 @@ def cat(prefix, path):
 
 
 @contextlib.contextmanager
-def locked(program, file):
-    """A process whose mmap_lock is kept. Ended in any case, and by itself before 10 s."""
+def locked(program, file, at_most=9):
+    """A process whose mmap_lock is kept. Ended in any case, and by itself in AT_MOST seconds."""
     libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)  # of the victim, when its parent has ended
     with open(file, "wb"):
         pass
-    keeper = subprocess.Popen([program, file, "9"], stdout=subprocess.PIPE)
+    keeper = subprocess.Popen([program, file, str(at_most)], stdout=subprocess.PIPE)
     victim = int(keeper.stdout.readline())
     try:
         until(lambda: wants_lock(victim))
@@ -267,11 +266,11 @@ def case_ahead(mnt, program, file):
             if wants_lock(worker):
                 break
         assert wants_lock(worker), "nothing is stuck"
-        assert number(mnt, "reads_running") == 1, "it holds a turn"
+        assert number(mnt, "reads_running") == 2, "it is none of its user's reads"
         for act in (lambda: slurp(f"{mnt}/task_file"), lambda: os.listdir(f"{mnt}/pid")):
             assert seconds(act) < 1.0
         # What has been walked may be enough for one more.
-        until(lambda: os.write(tell, b"x") and number(mnt, "reads_running") == 2)
+        until(lambda: os.write(tell, b"x") and number(mnt, "reads_running") == 3)
         assert seconds(slurp, f"{mnt}/task") < 1.0
         took = killed_within(reader, signal.SIGKILL)
         print(f"# kill -9 of a reader that waits for a stuck walk: {took * 1e3:.0f} ms")
@@ -280,23 +279,24 @@ def case_ahead(mnt, program, file):
     assert slurp(f"{mnt}/task_vma").endswith(b"\n")
 
 
-def case_sixteen(mnt, program, file):
-    """More stuck reads of one user than may be under way; others are served, waiting ones end."""
+def case_lanes(mnt, program, file):
+    """More stuck reads of one user than may have begun: its other files and others' are served."""
     with locked(program, file):
-        stuck = [fork(read_as, ALICE, f"{mnt}/task_vma") for _ in range(EACH)]
-        until(lambda: number(mnt, "reads_running") == EACH + 1)
-        waiting = [fork(read_as, ALICE, f"{mnt}/{n}") for n in ("task", "task_vma", "json/task.json")]
+        stuck = [fork(read_as, ALICE, f"{mnt}/task_vma") for _ in range(LANE)]
+        until(lambda: number(mnt, "reads_running") == LANE + 1)
+        waiting = [fork(read_as, ALICE, f"{mnt}/{n}") for n in (
+            "task_vma", "json/task_vma.json", "csv/task_vma.csv")]
         until(lambda: number(mnt, "reads_waiting") == len(waiting))
-        for uid in (0, BOB):
+        for uid in (0, ALICE, BOB):
             for name in ("task", "json/task_file.json", f"pid/{os.getpid()}/task"):
                 took = seconds(ends_well, fork(read_as, uid, f"{mnt}/{name}"))
                 assert took < 1.0, f"{uid}: {name} took {took} s"
-        # Those that wait may be interrupted: at once, and no turn is lost.
+        # Those that wait may be interrupted, and nobody's place is lost.
         took = [killed_within(p, s) for p, s in zip(
             waiting, (signal.SIGTERM, signal.SIGKILL, signal.SIGUSR1))]
         print(f"# signals to waiting reads: worst {max(took) * 1e3:.0f} ms")
         until(lambda: number(mnt, "reads_waiting") == 0)
-        late = fork(read_as, ALICE, f"{mnt}/task")
+        late = fork(read_as, ALICE, f"{mnt}/task_vma")
         until(lambda: number(mnt, "reads_waiting") == 1)
     # And whoever waited on is served: nothing has failed.
     for pid in stuck + [late]:
@@ -304,16 +304,17 @@ def case_sixteen(mnt, program, file):
     until(lambda: all_free(mnt))
 
 
-def case_forty(mnt, program, file):
-    """Stuck reads of many users: those of all leave root its turns and threads."""
+def case_many(mnt, program, file):
+    """Stuck reads of many users: each has what one may have, and no more."""
     users = (ALICE, BOB, CAROL, DAVE)
+    begun = len(users) * LANE
     with locked(program, file):
         readers = [fork(read_as, users[i % 4], f"{mnt}/task_vma") for i in range(60)]
-        until(lambda: number(mnt, "reads_running") == OTHERS + 1)
-        until(lambda: number(mnt, "reads_waiting") == 60 - OTHERS)
+        until(lambda: number(mnt, "reads_running") == begun + 1)
+        until(lambda: number(mnt, "reads_waiting") == 60 - begun)
+        until(lambda: number(mnt, "reads_stuck") == begun)
         for _ in range(5):
             assert seconds(slurp, f"{mnt}/json/task.json") < 1.0
-        # What needs no turn is there for all.
         assert as_user(21005, seconds, os.listdir, f"{mnt}/pid") < 1.0
         took = [killed_within(p, signal.SIGKILL) for p in readers]
         print(f"# kill -9 of 60 stuck or waiting readers: worst {max(took) * 1e3:.0f} ms")

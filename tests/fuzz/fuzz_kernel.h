@@ -316,6 +316,8 @@ static void become(uint8_t who, uid_t uid)
 		id->root_dentry = 0x42, id->root_is_top = 0;
 	if ((who & 0x60) == 0x20)
 		id->pid = 0; /* in a namespace where it has no number */
+	id->master = uid;
+	id->is_being_killed = who >> 7;
 	if (who >= 0xf8)
 		id->fsuid++; /* not who the request says */
 	kernel.is_short = who >= 0xf0 && who < 0xf8;

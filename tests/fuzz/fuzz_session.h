@@ -38,6 +38,7 @@ static struct {
 	unsigned int n_nodes;
 	uint64_t busy[MAX_REQUESTS]; /* files that a read has, or waits for */
 	unsigned int n_busy;
+	bool is_open;
 	unsigned int depth;  /* requests that come while a read walks */
 	bool sets_interrupt; /* within fuse_req_interrupt_func() */
 	char reply[MAX_READ + 4096];
@@ -220,6 +221,16 @@ void fuse_req_interrupt_func(fuse_req_t req, fuse_interrupt_func_t func, void *d
 	conn.sets_interrupt = before;
 }
 
+/* The sanitizer's, which knows of all threads. */
+int __interceptor_pthread_create(pthread_t *thread, const pthread_attr_t *attr,
+				 void *(*run)(void *), void *arg);
+
+/* There is one thread. What the others would do is done by it, as where the system has no more. */
+int pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*run)(void *), void *arg)
+{
+	return conn.is_open ? EAGAIN : __interceptor_pthread_create(thread, attr, run, arg);
+}
+
 /* --- requests --- */
 
 /* In memory of just its size. The reply may come within, or later. */
@@ -249,7 +260,8 @@ static inline void send_request(struct request r, uid_t uid, const void *payload
 /* Between requests that came from nobody's read: all is answered, nothing is left over. */
 static inline void check_idle(void)
 {
-	unsigned int running, waiting, files = 0, dirs = 0;
+	struct kv_sched_counts counts;
+	unsigned int files = 0, dirs = 0;
 
 	for (unsigned int i = 0; i < conn.n_requests; i++) {
 		const struct request *r = &conn.requests[i];
@@ -264,8 +276,8 @@ static inline void check_idle(void)
 		dirs += h->is_open && h->is_dir &&
 			h->node == kv_tree_told(&conn.server.tree, conn.server.tree.pids);
 	}
-	kv_turns_count(&conn.server.turns, &running, &waiting);
-	MUST(running == 0 && waiting == 0);
+	kv_sched_count(&conn.server.sched, &counts);
+	MUST(counts.running == 0 && counts.waiting == 0);
 	MUST(kv_handles_count(&conn.server.files) == files);
 	MUST(kv_handles_count(&conn.server.dirs) == dirs);
 	conn.n_busy = 0;

@@ -7,7 +7,7 @@
 #include <sys/eventfd.h>
 
 #include "fuse/listing.h"
-#include "fuse/read.h"
+#include "fuse/request.h"
 #include "fuzz_session.h"
 
 #define MAX_DEPTH 3
@@ -267,6 +267,7 @@ static void step(struct input *in)
 		break;
 	case 13:
 		change_process(who, in_8(in));
+		kv_sched_tick(&conn.server.sched);
 		break;
 	case 14:
 		what & 0x80 ? do_ioctl(in, uid) : do_forget(in, uid);
@@ -310,6 +311,9 @@ static ssize_t no_read(int fd, void *buf, size_t len, void *server)
 	return -1;
 }
 
+static const struct kv_share_limits sched_limits = {
+	.slots = 2, .lane = 2, .each = 2, .host_each = 2, .all = 3};
+
 static void open_server(struct kv_server *s, uint8_t how)
 {
 	for (size_t i = 0; i < COUNT(views_list); i++) {
@@ -336,7 +340,7 @@ static void open_server(struct kv_server *s, uint8_t how)
 	MUST(s->shared && kv_tree_new(&s->tree, &views, 0400) == 0);
 	kv_handles_init(&s->files, 7, &s->limits);
 	kv_handles_init(&s->dirs, 7, &s->limits);
-	kv_turns_init(&s->turns, 2, 3, 0);
+	MUST(kv_sched_start(&s->sched, &sched_limits, &kv_request_ops) == -EAGAIN);
 }
 
 /* @waiting: requests, as poll() tells */
@@ -380,7 +384,7 @@ static void close_session(void)
 			send_request((struct request){.opcode = FUSE_STATFS}, 0, NULL, 0);
 	check_idle();
 	fuse_session_destroy(conn.session);
-	kv_turns_free(&s->turns, kv_read_forget);
+	MUST(kv_sched_stop(&s->sched, 0));
 	kv_handles_free(&s->files, free_file);
 	kv_handles_free(&s->dirs, free_file);
 	kv_tree_free(&s->tree);
@@ -407,6 +411,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	kernel.on_read = while_walking;
 	for (unsigned int i = 0; i < NR_PROCESSES; i++)
 		change_process(i, 1);
+	conn.is_open = true;
 	open_server(&conn.server, how);
 	open_session(how >> 3 & 1);
 	while (in_left(&in) && conn.n_requests < MAX_STEPS) {
@@ -414,6 +419,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		check_idle();
 	}
 	close_session();
+	conn.is_open = false;
 	MUST(lowest_fd() == fd);
 	return 0;
 }

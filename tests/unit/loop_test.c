@@ -17,7 +17,7 @@ static struct {
 	int gate, open_gate; /* what slow ones wait at, a byte for each */
 	int fail;	     /* what receiving returns at the end */
 	atomic_int quick, slow, done;
-	_Atomic pthread_t last;
+	_Atomic pthread_t last, last_slow;
 	atomic_bool has_ended;
 } fake;
 
@@ -45,6 +45,7 @@ static void wait_at_gate(void)
 	ssize_t n;
 	char c;
 
+	fake.last_slow = pthread_self();
 	fake.slow++;
 	while ((n = read(fake.gate, &c, 1)) < 0 && errno == EINTR)
 		continue; /* woken to end: first this is finished */
@@ -92,18 +93,22 @@ void fuse_session_reset(struct fuse_session *se)
 	(void)se;
 }
 
+#define PATIENCE_MS 20000
+
 static void *run(void *arg)
 {
-	return (void *)(intptr_t)kv_loop_run(&loop, arg);
+	int rc = kv_loop_run(&loop, arg);
+
+	assert_true(kv_loop_stop(&loop, PATIENCE_MS));
+	return (void *)(intptr_t)rc;
 }
 
 static pthread_t runner;
 
-static int setup(void **state)
+static void setup_fake(void)
 {
 	int requests[2], gate[2];
 
-	(void)state;
 	memset(&fake, 0, sizeof(fake));
 	assert_int_equal(pipe(requests), 0);
 	assert_int_equal(pipe(gate), 0);
@@ -111,6 +116,12 @@ static int setup(void **state)
 	fake.to = requests[1];
 	fake.gate = gate[0];
 	fake.open_gate = gate[1];
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	setup_fake();
 	return -pthread_create(&runner, NULL, run, NULL);
 }
 
@@ -134,7 +145,7 @@ static void ask(const char *requests)
 
 static void until(atomic_int *count, int n)
 {
-	for (int i = 0; *count < n && i < 5000; i++)
+	for (int i = 0; *count < n && i < 30000; i++)
 		usleep(1000);
 	assert_int_equal(*count, n);
 }
@@ -250,7 +261,7 @@ static void idle_threads_end_but_for_some(void **state)
 		ask("h");
 	until(&fake.slow, 40);
 	let_through(40);
-	for (int i = 0; count_threads() > IDLE + 1 && i < 5000; i++)
+	for (int i = 0; count_threads() > IDLE + 1 && i < 30000; i++)
 		usleep(1000);
 	assert_int_equal(count_threads(), IDLE + 1);
 	ask("hhq");
@@ -293,6 +304,19 @@ static void a_signal_ends_it_with_idle_and_waiting_threads(void **state)
 	assert_int_equal(fake.done, 4);
 }
 
+static void a_thread_that_hangs_does_not_keep_the_loop_from_ending(void **state)
+{
+	(void)state;
+	setup_fake();
+	ask("hq");
+	close(fake.to);
+	assert_int_equal(kv_loop_run(&loop, NULL), 0);
+	assert_false(kv_loop_stop(&loop, 50));
+	assert_int_equal(fake.quick, 1);
+	let_through(1);
+	pthread_join(fake.last_slow, NULL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -305,6 +329,7 @@ int main(void)
 		cmocka_unit_test_setup(idle_threads_end_but_for_some, setup),
 		cmocka_unit_test_setup(a_failure_is_the_result, setup),
 		cmocka_unit_test_setup(a_signal_ends_it_with_idle_and_waiting_threads, setup),
+		cmocka_unit_test(a_thread_that_hangs_does_not_keep_the_loop_from_ending),
 	};
 
 	return cmocka_run_group_tests_name("loop", tests, NULL, NULL);

@@ -212,15 +212,20 @@ static void everyone_sees_what_the_host_does(void **state)
 	}
 }
 
-static void for_the_hosts_view_nobody_is_identified(void **state)
+static void who_answers_for_the_cost_is_known_in_any_view(void **state)
 {
 	struct kv_reader reader;
 
 	(void)state;
-	see_as_host(gettid(), 12345, &reader);
-	assert_int_equal(fake.links, 0);
-	assert_int_equal(fake.opens, 0);
+	who.master = 777;
+	reader = identified();
+	assert_int_equal(reader.user, 777);
 	kv_reader_close(&reader);
+	fake_one(&who, sizeof(who));
+	see_as_host(gettid(), 12345, &reader);
+	assert_int_equal(reader.user, 777);
+	see_as_host(0, 12345, &reader); /* from elsewhere: by the id in the request */
+	assert_int_equal(reader.user, 12345);
 }
 
 static void self_is_still_the_process_that_looks(void **state)
@@ -263,7 +268,7 @@ int main(void)
 		WITH_IDENTITY(the_largest_group_is_read_whole),
 		WITH_IDENTITY(a_thread_whose_groups_cannot_be_read_is_concerned),
 		WITH_IDENTITY(everyone_sees_what_the_host_does),
-		WITH_IDENTITY(for_the_hosts_view_nobody_is_identified),
+		WITH_IDENTITY(who_answers_for_the_cost_is_known_in_any_view),
 		WITH_IDENTITY(self_is_still_the_process_that_looks),
 		WITH_IDENTITY(from_the_hosts_view_nothing_is_hidden),
 	};

@@ -13,6 +13,10 @@ static struct kv_view list[] = {
 static struct kv_views views = {.list = list, .n = ARRAY_SIZE(list)};
 static struct kv_server server;
 
+static const struct kv_share_limits limits = {
+	.slots = 2, .lane = 9, .each = 9, .host_each = 9, .all = 9, .cpu_percent = 50, .host = 7};
+static const struct kv_sched_ops ops;
+
 static int make_server(void **state)
 {
 	(void)state;
@@ -21,17 +25,12 @@ static int make_server(void **state)
 		.views = &views,
 		.holder = 4321,
 		.limits = {.all = 4096, .each = 256},
+		.cpu_percent = 50,
 	};
 	clock_gettime(CLOCK_BOOTTIME, &server.began);
 	kv_handles_init(&server.files, 1, &server.limits);
 	kv_handles_init(&server.dirs, 1, &server.limits);
-	kv_turns_init(&server.turns, 2, 3, 0);
-	return server.shared ? 0 : -1;
-}
-
-static void forget(struct kv_turn *turn)
-{
-	(void)turn;
+	return server.shared ? kv_sched_start(&server.sched, &limits, &ops) : -1;
 }
 
 static void release(void *object)
@@ -44,7 +43,7 @@ static int free_server(void **state)
 	(void)state;
 	kv_handles_free(&server.files, release);
 	kv_handles_free(&server.dirs, release);
-	kv_turns_free(&server.turns, forget);
+	assert_true(kv_sched_stop(&server.sched, 1000));
 	free(server.shared);
 	return 0;
 }
@@ -106,8 +105,9 @@ static void every_line_is_a_name_a_tab_and_a_value(void **state)
 static void the_names_come_in_one_order(void **state)
 {
 	static const char want[] =
-		"version uptime holder worker restarts seccomp view hidepid resend perfmon_reads_maps "
-		"open_files max_files max_user_files open_listings reads_running reads_waiting "
+		"version uptime holder worker restarts dying_workers seccomp view hidepid resend "
+		"perfmon_reads_maps open_files max_files max_user_files cpu open_listings "
+		"reads_running reads_waiting reads_stuck "
 		"task.iterator task.reads task.rows task.bytes task.errors "
 		"kmem_cache.iterator kmem_cache.reads kmem_cache.rows kmem_cache.bytes "
 		"kmem_cache.errors ";
@@ -177,6 +177,14 @@ static void the_uptime_borrows_from_the_seconds(void **state)
 	expect_uptime();
 }
 
+static void workers_that_hang_are_counted(void **state)
+{
+	(void)state;
+	expect_number("dying_workers", 0);
+	server.shared->dying = 3;
+	expect_number("dying_workers", 3);
+}
+
 static void restarts_are_counted(void **state)
 {
 	(void)state;
@@ -239,27 +247,39 @@ static void limits_are_told(void **state)
 	(void)state;
 	expect_number("max_files", 4096);
 	expect_number("max_user_files", 256);
+	expect_number("cpu", 50);
 	server.limits = (struct kv_handle_limits){.all = 65536, .each = 1};
 	expect_number("max_files", 65536);
 	expect_number("max_user_files", 1);
 }
 
-static void reads_run_or_wait(void **state)
+static void reads_run_wait_or_are_stuck(void **state)
 {
-	static struct kv_turn turn[5]; /* some wait until the end */
+	struct kv_share *share = &server.sched.share;
+	struct kv_job jobs[5] = {{0}}, *job;
+	struct timespec now;
+	bool had_begun;
+	uint64_t at;
 
 	(void)state;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	at = (uint64_t)now.tv_sec * 1000 * KV_MS + (uint64_t)now.tv_nsec;
 	expect_number("reads_running", 0);
-	for (int i = 0; i < 5; i++) {
-		turn[i].uid = 1;
-		assert_int_equal(kv_turns_take(&server.turns, &turn[i]), i < 2);
-	}
+	for (int i = 0; i < 5; i++)
+		assert_int_equal(kv_share_line_up(share, &jobs[i], at), 0);
+	for (int i = 0; i < 2; i++)
+		assert_ptr_equal(kv_share_next(share, at, &had_begun), &jobs[i]);
 	expect_number("reads_running", 2);
 	expect_number("reads_waiting", 3);
-	assert_true(kv_turns_leave(&server.turns, &turn[3]));
-	assert_ptr_equal(kv_turns_pass(&server.turns, 1), &turn[2]);
-	expect_number("reads_running", 2);
-	expect_number("reads_waiting", 1);
+	expect_number("reads_stuck", 0);
+	jobs[1].got_on = at - 1000 * KV_MS;
+	expect_number("reads_stuck", 1);
+	for (int i = 0; i < 2; i++)
+		kv_share_finish(share, &jobs[i], at, 0);
+	expect_number("reads_running", 0);
+	while ((job = kv_share_next(share, at, &had_begun)))
+		kv_share_finish(share, job, at, 0);
+	expect_number("reads_waiting", 0);
 }
 
 /* --- views --- */
@@ -336,11 +356,12 @@ int main(void)
 		OF_SERVER(the_uptime_is_of_the_mount),
 		OF_SERVER(the_uptime_borrows_from_the_seconds),
 		OF_SERVER(restarts_are_counted),
+		OF_SERVER(workers_that_hang_are_counted),
 		OF_SERVER(the_filter_is_told),
 		OF_SERVER(the_policy_is_told),
 		OF_SERVER(open_files_and_listings_are_counted_apart),
 		OF_SERVER(limits_are_told),
-		OF_SERVER(reads_run_or_wait),
+		OF_SERVER(reads_run_wait_or_are_stuck),
 		OF_SERVER(a_view_that_is_not_loaded_has_no_iterator),
 		OF_SERVER(each_view_has_counters_of_its_own),
 		OF_SERVER(large_counters_are_whole),

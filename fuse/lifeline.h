@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * How a parent learns at once that its worker has been killed. A process with threads is waited
+ * for until the last of them has ended, and one may hang in the kernel for ever. So one
+ * thread of the worker alone has the other end of a pipe. It does nothing, so it hangs
+ * nowhere, and ends with the signal that ends them all.
+ */
+#ifndef KVIEW_FUSE_LIFELINE_H
+#define KVIEW_FUSE_LIFELINE_H
+
+/**
+ * kv_lifeline_hold() - in the worker: start that thread
+ * @fd: the end of the pipe that is written to; closed for all other threads on success
+ *
+ * Return: 0 or -errno.
+ */
+int kv_lifeline_hold(int fd);
+
+#endif

@@ -1,0 +1,110 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-only
+# Nothing that an ordinary user does stops the mount, or costs others much of it.
+bats_require_minimum_version 1.5.0
+load common
+
+setup() {
+	kview_setup
+	chmod 755 "$DIR"
+	# Where ordinary users may be file servers, as on most systems.
+	mknod -m 666 "$DIR/fuse" c 10 229
+}
+
+teardown() {
+	kview_teardown
+}
+
+# trust CASE ARG...: one of trust.py; what it says as comments of TAP.
+trust() {
+	timeout 120 python3 -B "$BATS_TEST_DIRNAME/trust.py" "$1" "$MNT" "${@:2}" 3>&- >"$DIR/said"
+	cat "$DIR/said" >&3
+}
+
+hang() {
+	trust "$1" "$TOOLS/hang" "$DIR/file" "$DIR/fuse"
+}
+
+stuck() {
+	trust "$1" "$TOOLS/stuck" "$DIR/stuck"
+}
+
+# --- a worker that is killed, a daemon that is taken over ---
+
+@test "a worker that is killed under 40 long walks is replaced at once" {
+	up -o allow_other
+	trust walks
+}
+
+@test "a worker with a thread in an endless sleep is replaced at once, and reaped when that ends" {
+	up -o allow_other
+	hang hang
+}
+
+@test "SIGTERM ends a mount whose worker has a thread in an endless sleep" {
+	up -o allow_other
+	hang aborted
+	nothing_left
+}
+
+@test "a takeover under 42 long walks goes through" {
+	up -o allow_other
+	trust takeover "$KVIEW"
+	down
+}
+
+@test "a takeover that fails leaves the mount as it was" {
+	up -o allow_other
+	# No process for its worker; then no view that could be loaded.
+	make_group pids pids.max
+	echo 2 >"$LIMIT"
+	trust failed sh -c "echo \$\$ >'$GROUP/cgroup.procs' &&
+		exec '$KVIEW' mount --takeover -o allow_other '$MNT'"
+	until_true rmdir "$GROUP"
+	trust failed setpriv --bounding-set -sys_ptrace --inh-caps -sys_ptrace "$KVIEW" mount --takeover -o allow_other "$MNT"
+	down
+}
+
+@test "crashes are dated when they happen, not when the last thread has ended" {
+	up -o allow_other
+	hang dated
+}
+
+# --- shares ---
+
+@test "50 users with stuck and long walks: another one's small reads within 100 ms, opens within 20" {
+	up -o allow_other
+	stuck fair
+}
+
+@test "a user's reads cost no more CPU time than cpu= allows, and root's what they cost" {
+	up -o allow_other,cpu=20
+	make_group cpu cpu.max cpu.cfs_quota_us
+	# A twentieth of one, as both take it.
+	echo 5000 >"$LIMIT"
+	trust cpu 20 "$GROUP/cgroup.procs"
+	until_true rmdir "$GROUP"
+}
+
+@test "cpu=50 if not told; who dumps all views once a second does not notice it" {
+	up -o allow_other
+	[ "$(value cpu)" = 50 ]
+	trust monitor
+}
+
+@test "the ids of a user's user namespace are one user" {
+	up -o allow_other,max_user_files=40
+	trust subuids
+}
+
+# --- signals ---
+
+@test "a reader with a signal every millisecond gets its rows and no EINTR" {
+	up -o allow_other
+	trust restart
+}
+
+@test "a stuck read is given up at a signal, and kill -9 takes effect within a second in any case" {
+	up -o allow_other
+	stuck signals
+}
