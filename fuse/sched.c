@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 
 #include "base/cleanup.h"
@@ -26,24 +27,30 @@
 /* Rows are made in buffers of the heap. */
 #define STACK_SIZE (256 << 10)
 
-static uint64_t now_ns(clockid_t clock)
+static uint64_t now(void)
 {
 	struct timespec ts;
 
-	clock_gettime(clock, &ts);
+	clock_gettime(CLOCK_MONOTONIC, &ts);
 	return (uint64_t)ts.tv_sec * 1000 * KV_MS + (uint64_t)ts.tv_nsec;
 }
 
-static uint64_t now(void)
+static uint64_t ns_of(struct timeval tv)
 {
-	return now_ns(CLOCK_MONOTONIC);
+	return (uint64_t)tv.tv_sec * 1000 * KV_MS + (uint64_t)tv.tv_usec * 1000;
 }
 
-/* Of the calling thread, for a job of a user whose time is limited: it takes a system call. */
-static uint64_t own_cpu(const struct kv_job *job)
+/* Of the calling thread. */
+static struct kv_usage own_usage(const struct kv_job *job)
 {
-	return kv_share_is_limited(&job->sched->share, job->user) ? now_ns(CLOCK_THREAD_CPUTIME_ID)
-								  : 0;
+	struct rusage r;
+
+	if (!kv_share_counts(&job->sched->share, job->user) || getrusage(RUSAGE_THREAD, &r) < 0)
+		return (struct kv_usage){0};
+	return (struct kv_usage){
+		.cpu = ns_of(r.ru_utime) + ns_of(r.ru_stime) + 1, /* so that it is never 0 */
+		.sleeps = (uint64_t)r.ru_nvcsw,
+	};
 }
 
 /* 0; ETIMEDOUT */
@@ -238,7 +245,7 @@ static void finish(struct kv_sched *s, struct kv_job *job)
 {
 	uint64_t at = now();
 
-	kv_share_finish(&s->share, job, at, own_cpu(job));
+	kv_share_finish(&s->share, job, at, own_usage(job));
 	if (s->has_ended)
 		pthread_cond_signal(&s->done);
 	else
@@ -247,9 +254,9 @@ static void finish(struct kv_sched *s, struct kv_job *job)
 
 static void do_job(struct kv_sched *s, struct kv_job *job)
 {
-	pthread_mutex_unlock(&s->lock);
 	job->tid = gettid();
-	job->cpu = own_cpu(job);
+	job->used = own_usage(job);
+	pthread_mutex_unlock(&s->lock);
 	s->ops->run(job);
 	pthread_mutex_lock(&s->lock);
 	finish(s, job);
@@ -299,18 +306,21 @@ static void *work(void *sched)
 int kv_sched_submit(struct kv_sched *s, struct kv_job *job)
 {
 	uint64_t at = now();
+	bool is_alone;
 	int rc;
 
 	if (sem_init(&job->go_on, 0, 0) < 0)
 		return -ENOMEM;
 	pthread_mutex_lock(&s->lock);
 	job->sched = s;
+	/* Beside others it may take long to be given a CPU: who submits it goes on. */
+	is_alone = TAILQ_EMPTY(&s->share.begun);
 	rc = kv_share_line_up(&s->share, job, at);
 	if (rc) {
 		sem_destroy(&job->go_on);
 	} else {
 		wake_clerk(s, at);
-		if (dispatch(s, at, job))
+		if (dispatch(s, at, is_alone ? job : NULL))
 			do_job(s, job);
 		if (!s->threads)
 			do_ready(s);
@@ -341,10 +351,10 @@ void kv_sched_breathe(struct kv_sched *s, struct kv_job *job)
 	bool waits;
 
 	pthread_mutex_lock(&s->lock);
-	kv_share_charge(job, at, own_cpu(job));
+	kv_share_charge(job, at, own_usage(job));
 	waits = !s->has_ended && has_to_wait(s, job, at);
 	if (waits) {
-		kv_share_pause(&s->share, job, at);
+		kv_share_pause(&s->share, job);
 		dispatch(s, at, NULL);
 	}
 	pthread_mutex_unlock(&s->lock);
@@ -357,7 +367,7 @@ bool kv_sched_has_leisure(struct kv_sched *s, const struct kv_job *job)
 	bool has_leisure;
 
 	pthread_mutex_lock(&s->lock);
-	has_leisure = job->has_slot && !s->has_ended && job->user->cpu_left > (int64_t)KV_SLICE &&
+	has_leisure = job->has_slot && !job->is_short && !s->has_ended && job->user->cpu_left > (int64_t)KV_SLICE &&
 		      !kv_share_peek(&s->share);
 	pthread_mutex_unlock(&s->lock);
 	return has_leisure;
@@ -382,7 +392,7 @@ void kv_sched_count(struct kv_sched *s, struct kv_sched_counts *counts)
 	TAILQ_FOREACH(job, &s->share.begun, begun)
 	{
 		counts->running++;
-		counts->stuck += at - job->got_on > STUCK;
+		counts->stuck += !job->is_paused && at > job->got_on + STUCK;
 	}
 	TAILQ_FOREACH(u, &s->share.users, others)
 	counts->waiting += u->waiting;

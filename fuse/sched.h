@@ -71,9 +71,7 @@ bool kv_sched_stop(struct kv_sched *s, unsigned int ms);
 void kv_sched_tick(struct kv_sched *s);
 
 /**
- * kv_sched_submit() - do it now, in the calling thread, or as soon as may be
- *
- * In the former case others may follow that have become possible: the caller is long away.
+ * kv_sched_submit() - have it done as soon as may be: in the calling thread, if there is no other
  *
  * Return: 0; -ENOMEM: nothing was done.
  */

@@ -68,6 +68,7 @@ static const int allowed[] = {
 	SCMP_SYS(geteuid),
 	SCMP_SYS(getgid),
 	SCMP_SYS(getegid),
+	SCMP_SYS(getrusage),
 	SCMP_SYS(sysinfo),
 	SCMP_SYS(getrandom),
 	SCMP_SYS(clock_gettime),

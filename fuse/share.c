@@ -14,7 +14,7 @@ static bool is_host(const struct kv_share *s, const struct kv_share_user *user)
 	return user->uid == s->limits.host;
 }
 
-bool kv_share_is_limited(const struct kv_share *s, const struct kv_share_user *user)
+static bool is_limited(const struct kv_share *s, const struct kv_share_user *user)
 {
 	return s->limits.cpu_percent && !is_host(s, user);
 }
@@ -47,7 +47,7 @@ static void refill(const struct kv_share *s, struct kv_share_user *u, uint64_t a
 {
 	u->cpu_left += (int64_t)((at - u->refilled) * s->limits.cpu_percent / 100);
 	u->refilled = at;
-	if (u->cpu_left > (int64_t)KV_BURST || !kv_share_is_limited(s, u))
+	if (u->cpu_left > (int64_t)KV_BURST || !is_limited(s, u))
 		u->cpu_left = KV_BURST;
 }
 
@@ -188,45 +188,80 @@ void kv_share_each_waiting(struct kv_share *s, bool (*visit)(struct kv_job *job,
 
 /* --- slots --- */
 
-static void charge_slot(struct kv_job *job, uint64_t at)
+static void take_slot(struct kv_share *s, struct kv_job *job, uint64_t at)
 {
-	if (job->has_slot)
-		job->user->had += at - job->charged;
-	job->charged = at;
+	job->has_slot = true;
+	job->got_on = job->slice_since = at;
+	s->running += !job->is_short;
+	s->shorts += job->is_short;
+}
+
+static void leave_slot(struct kv_share *s, struct kv_job *job)
+{
+	if (job->has_slot) {
+		s->running -= !job->is_short;
+		s->shorts -= job->is_short;
+	}
+	job->has_slot = job->is_short = false;
+}
+
+/*
+ * Who sleeps in a slot keeps others from it. Who waits for a CPU does not do so of itself: on a
+ * busy machine small jobs take long.
+ */
+void kv_share_charge(struct kv_job *job, uint64_t at, struct kv_usage used)
+{
+	struct kv_share_user *u = job->user;
+
+	if (!job->short_until)
+		job->short_until = used.cpu + KV_SHORT;
+	if (used.cpu && job->used.cpu) {
+		uint64_t cpu = used.cpu - job->used.cpu;
+
+		u->cpu_left -= (int64_t)cpu;
+		if (job->has_slot)
+			u->had += used.sleeps != job->used.sleeps ? at - job->got_on : cpu;
+	}
+	job->used = used;
+	job->got_on = at;
+}
+
+void kv_share_pause(struct kv_share *s, struct kv_job *job)
+{
+	leave_slot(s, job);
+	job->is_paused = true;
+	TAILQ_INSERT_TAIL(&job->user->paused, job, waiting);
 }
 
 void kv_share_lend(struct kv_share *s, struct kv_job *job, uint64_t at)
 {
-	charge_slot(job, at);
-	s->running -= job->has_slot;
-	job->has_slot = false;
+	job->user->had += at - job->got_on;
+	leave_slot(s, job);
 }
 
-void kv_share_charge(struct kv_job *job, uint64_t at, uint64_t cpu)
-{
-	charge_slot(job, at);
-	job->user->cpu_left -= (int64_t)(cpu - job->cpu);
-	job->cpu = cpu;
-	job->got_on = at;
-}
-
-void kv_share_pause(struct kv_share *s, struct kv_job *job, uint64_t at)
-{
-	kv_share_lend(s, job, at);
-	TAILQ_INSERT_TAIL(&job->user->paused, job, waiting);
-}
-
-void kv_share_finish(struct kv_share *s, struct kv_job *job, uint64_t at, uint64_t cpu)
+void kv_share_finish(struct kv_share *s, struct kv_job *job, uint64_t at, struct kv_usage used)
 {
 	struct kv_share_user *u = job->user;
 
-	kv_share_charge(job, at, cpu);
-	kv_share_lend(s, job, at);
+	kv_share_charge(job, at, used);
+	leave_slot(s, job);
 	TAILQ_REMOVE(&s->begun, job, begun);
 	u->begun--;
 	s->others -= !is_host(s, u);
 	job->lane->begun--;
 	forget_lane(u, job->lane);
+}
+
+bool kv_share_counts(const struct kv_share *s, const struct kv_share_user *user)
+{
+	const struct kv_share_user *u;
+
+	if (is_limited(s, user))
+		return true;
+	TAILQ_FOREACH(u, &s->users, others)
+		if (u != user && count_jobs(u))
+			return true;
+	return false;
 }
 
 /* --- who is next --- */
@@ -243,7 +278,7 @@ static struct kv_job *next_of(const struct kv_share *s, const struct kv_share_us
 {
 	const struct kv_share_lane *lane;
 
-	if (kv_share_is_limited(s, u) && u->cpu_left < (int64_t)ENOUGH)
+	if (is_limited(s, u) && u->cpu_left < (int64_t)ENOUGH)
 		return NULL;
 	if (!TAILQ_EMPTY(&u->paused))
 		return TAILQ_FIRST(&u->paused);
@@ -282,10 +317,27 @@ static void begin(struct kv_share *s, struct kv_job *job)
 	TAILQ_INSERT_TAIL(&s->begun, job, begun);
 }
 
+/* It is not to wait for those who walk, who may not be given a CPU for a while. */
+static struct kv_job *next_short(const struct kv_share *s)
+{
+	const struct kv_share_user *u;
+	struct kv_job *best = NULL, *job;
+
+	TAILQ_FOREACH(u, &s->users, others)
+		if (!u->begun && (!best || u->had < best->user->had) && (job = next_of(s, u)))
+			best = job;
+	return best;
+}
+
 struct kv_job *kv_share_next(struct kv_share *s, uint64_t at, bool *had_begun)
 {
-	struct kv_job *job = s->running < s->limits.slots ? kv_share_peek(s) : NULL;
+	bool is_short = s->running >= s->limits.slots;
+	struct kv_job *job = NULL;
 
+	if (!is_short)
+		job = kv_share_peek(s);
+	else if (s->shorts < s->limits.shorts)
+		job = next_short(s);
 	if (!job)
 		return NULL;
 	*had_begun = job->has_begun;
@@ -293,16 +345,19 @@ struct kv_job *kv_share_next(struct kv_share *s, uint64_t at, bool *had_begun)
 		TAILQ_REMOVE(&job->user->paused, job, waiting);
 	else
 		begin(s, job);
-	job->has_slot = true;
-	job->got_on = job->charged = job->slice_since = at;
-	s->running++;
+	job->is_paused = false;
+	job->is_short = is_short;
+	take_slot(s, job, at);
 	return job;
 }
 
 bool kv_share_has_to_wait(const struct kv_share *s, const struct kv_job *job)
 {
-	/* Without a slot: it was slow, and another one has it. */
-	return !job->has_slot || (kv_share_is_limited(s, job->user) && job->user->cpu_left <= 0);
+	if (!job->has_slot) /* it was slow, and another one has it */
+		return true;
+	if (job->is_short && job->used.cpu > job->short_until)
+		return true;
+	return is_limited(s, job->user) && job->user->cpu_left <= 0;
 }
 
 bool kv_share_gives_way(const struct kv_job *job, const struct kv_job *other, uint64_t at)

@@ -91,8 +91,10 @@ static unsigned int count_cpus(void)
 
 static int start_sched(struct kv_server *s)
 {
+	unsigned int slots = s->ncpus < MIN_SLOTS ? MIN_SLOTS : s->ncpus;
 	const struct kv_share_limits limits = {
-		.slots = s->ncpus < MIN_SLOTS ? MIN_SLOTS : s->ncpus,
+		.slots = slots,
+		.shorts = slots,
 		.lane = LANE_JOBS,
 		.each = USER_JOBS,
 		.host_each = HOST_JOBS,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * stuck FILE SECONDS: prints the number of a process whose mmap_lock nobody
- * gets, and keeps it so for that long, a minute at most, or until killed.
+ * gets, and keeps it so for that long, 100 seconds at most, or until killed.
  *
  * We mount a file system of our own on FILE. One thread of the victim touches a
  * mapped page of it. The kernel drops the lock for the READ at first; we let
@@ -30,7 +30,7 @@
 #include <unistd.h>
 
 #define PAGE 4096
-#define MAX_SECONDS 60
+#define MAX_SECONDS 100
 #define LOCK_MS 100 /* a lock that nobody holds is got within that */
 
 struct channel {

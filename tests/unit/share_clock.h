@@ -13,7 +13,7 @@
 static struct kv_share share;
 static struct kv_job job[MANY];
 static uint64_t at;
-static uint64_t cpu[MANY]; /* of each job's thread */
+static struct kv_usage used[MANY]; /* of each job's thread */
 
 static const struct kv_share_limits loose = {
 	.slots = 2,
@@ -27,7 +27,8 @@ static const struct kv_share_limits loose = {
 static inline void begin(struct kv_share_limits limits)
 {
 	memset(job, 0, sizeof(job));
-	memset(cpu, 0, sizeof(cpu));
+	for (int i = 0; i < MANY; i++)
+		used[i] = (struct kv_usage){.cpu = 1};
 	at = 1000 * S;
 	kv_share_init(&share, &limits);
 }
@@ -58,21 +59,35 @@ static inline void is_next(int i)
 	assert_ptr_equal(kv_share_next(&share, at, &had_begun), &job[i]);
 	assert_int_equal(had_begun, before);
 	if (!before)
-		job[i].cpu = cpu[i];
+		job[i].used = used[i];
 	assert_true(job[i].has_slot && job[i].has_begun);
 }
 
-/* It runs for a time, in its slot and on a CPU. */
+/* It runs for a time, in its slot. */
 static inline void runs(int i, uint64_t ns)
 {
 	at += ns;
-	cpu[i] += ns;
-	kv_share_charge(&job[i], at, cpu[i]);
+	used[i].cpu += ns;
+	kv_share_charge(&job[i], at, used[i]);
+}
+
+/* It is in its slot for a time, and does not use a CPU. */
+static inline void sleeps(int i, uint64_t ns)
+{
+	at += ns;
+	used[i].sleeps++;
+	kv_share_charge(&job[i], at, used[i]);
+}
+
+static inline void waits_for_cpu(int i, uint64_t ns)
+{
+	at += ns;
+	kv_share_charge(&job[i], at, used[i]);
 }
 
 static inline void is_done(int i)
 {
-	kv_share_finish(&share, &job[i], at, cpu[i]);
+	kv_share_finish(&share, &job[i], at, used[i]);
 }
 
 static inline bool gives_way(int i)
@@ -85,7 +100,7 @@ static inline bool gives_way(int i)
 
 static inline void pauses(int i)
 {
-	kv_share_pause(&share, &job[i], at);
+	kv_share_pause(&share, &job[i]);
 }
 
 #endif

@@ -6,8 +6,6 @@
 
 static void a_user_has_a_burst_and_a_share(void **state)
 {
-	uint64_t used = 0;
-
 	(void)state;
 	begin(loose);
 	comes(0, 1, 0);
@@ -15,9 +13,8 @@ static void a_user_has_a_burst_and_a_share(void **state)
 	for (uint64_t from = at; at < from + 10 * S; at += KV_MS) {
 		kv_share_tick(&share, at);
 		if (job[0].has_slot) {
-			cpu[0] += KV_MS;
-			used += KV_MS;
-			kv_share_charge(&job[0], at, cpu[0]);
+			used[0].cpu += KV_MS;
+			kv_share_charge(&job[0], at, used[0]);
 			if (gives_way(0))
 				pauses(0);
 		} else if (kv_share_peek(&share)) {
@@ -25,7 +22,7 @@ static void a_user_has_a_burst_and_a_share(void **state)
 		}
 	}
 	/* Half of ten seconds, and one. */
-	assert_in_range(used, 5900 * KV_MS, 6100 * KV_MS);
+	assert_in_range(used[0].cpu, 5900 * KV_MS, 6100 * KV_MS);
 	is_done(0);
 	end();
 }
@@ -145,13 +142,13 @@ static void who_waits_can_be_dropped(void **state)
 	assert_int_equal(seen, 28);
 	assert_int_equal(dropped, 15 - (int)(begun[0]->lane_id + begun[1]->lane_id));
 	for (int i = 0; i < 2; i++)
-		kv_share_finish(&share, begun[i], at, 0);
+		kv_share_finish(&share, begun[i], at, (struct kv_usage){0});
 	for (int left = seen - dropped; left; left--) {
 		struct kv_job *j = kv_share_next(&share, at, &had_begun);
 
 		assert_non_null(j);
 		assert_int_equal(j->lane_id, 0);
-		kv_share_finish(&share, j, at, 0);
+		kv_share_finish(&share, j, at, (struct kv_usage){0});
 	}
 	end();
 }

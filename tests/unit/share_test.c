@@ -171,8 +171,9 @@ static void who_comes_anew_neither_owes_nor_is_owed(void **state)
 		runs(1, 4 * KV_MS);
 		runs(0, 4 * KV_MS);
 	}
-	comes(2, 3, 0);
+	runs(1, KV_MS);
 	comes(3, 2, 1);
+	comes(2, 3, 0);
 	is_done(1);
 	is_next(2); /* it came last, and has had the least of these */
 	is_done(2);
@@ -250,6 +251,41 @@ static void who_has_had_less_by_a_slice_is_not_kept_waiting(void **state)
 	end();
 }
 
+static void who_has_nothing_under_way_begins_though_all_slots_are_taken(void **state)
+{
+	struct kv_share_limits limits = loose;
+
+	(void)state;
+	limits.slots = limits.shorts = 1;
+	begin(limits);
+	comes(0, 1, 0);
+	comes(1, 1, 1);
+	is_next(0);
+	nobody_is_next(); /* its user has one under way */
+	comes(2, 2, 0);
+	comes(3, 3, 0);
+	is_next(2);
+	nobody_is_next(); /* one at a time */
+	runs(2, 0);
+	assert_false(gives_way(2));
+	runs(2, KV_SHORT);
+	assert_false(gives_way(2));
+	runs(2, KV_MS / 10);
+	assert_true(gives_way(2)); /* it takes long: from here on it waits for a slot */
+	pauses(2);
+	is_next(3);
+	is_done(3);
+	nobody_is_next();
+	is_done(0);
+	is_next(1);
+	is_done(1);
+	is_next(2);
+	runs(2, KV_SHORT);
+	assert_false(gives_way(2));
+	is_done(2);
+	end();
+}
+
 static void two_walks_share_one_slot_evenly(void **state)
 {
 	struct kv_share_limits limits = loose;
@@ -295,7 +331,7 @@ static void a_slot_that_was_lent_is_another_ones(void **state)
 	is_next(1);
 	nobody_is_next();
 	/* Back from where it was stuck it needs a slot again. */
-	kv_share_charge(&job[0], at, 0);
+	waits_for_cpu(0, 0);
 	assert_true(gives_way(0));
 	pauses(0);
 	nobody_is_next();
@@ -326,8 +362,46 @@ static void what_is_stuck_counts_for_its_lane(void **state)
 	end();
 }
 
-/* A user that keeps slots without using a CPU has had them all the same. */
-static void time_in_a_slot_counts_and_not_time_without_one(void **state)
+/* In one slot: two users' jobs, in turn; one runs, the other one does something else. */
+static void check_turns(void (*other)(int i, uint64_t ns), int its_turns, int in_all)
+{
+	struct kv_share_limits limits = loose;
+	int now = 0, turns[2] = {0, 0};
+
+	limits.slots = 1;
+	limits.cpu_percent = 0;
+	begin(limits);
+	comes(0, 1, 0);
+	comes(1, 2, 0);
+	is_next(0);
+	for (int i = 0; i < in_all; i++) {
+		turns[now]++;
+		(now ? other : runs)(now, KV_SLICE);
+		pauses(now);
+		now = job[1].user->had < job[0].user->had ? 1 : 0;
+		is_next(now);
+	}
+	assert_in_range(turns[1], its_turns - 1, its_turns + 1);
+	is_done(now);
+	is_next(1 - now);
+	is_done(1 - now);
+	end();
+}
+
+static void who_sleeps_in_a_slot_has_had_it(void **state)
+{
+	(void)state;
+	check_turns(sleeps, 50, 100);
+}
+
+/* Who runs has had it, and who is not given a CPU is next until it is. */
+static void who_waits_for_a_cpu_has_not(void **state)
+{
+	(void)state;
+	check_turns(waits_for_cpu, 99, 100);
+}
+
+static void a_slot_that_was_lent_was_had_until_then(void **state)
 {
 	struct kv_share_limits limits = loose;
 
@@ -339,7 +413,7 @@ static void time_in_a_slot_counts_and_not_time_without_one(void **state)
 	comes(2, 1, 1);
 	comes(3, 2, 1);
 	is_next(0);
-	at += 50 * KV_MS; /* asleep */
+	at += 50 * KV_MS;
 	kv_share_lend(&share, &job[0], at);
 	at += 5 * S;
 	is_next(1);
@@ -368,10 +442,13 @@ int main(void)
 		cmocka_unit_test(a_slot_that_nobody_wants_is_kept),
 		cmocka_unit_test(a_slice_is_not_cut_short_but_for_who_has_had_less),
 		cmocka_unit_test(who_has_had_less_by_a_slice_is_not_kept_waiting),
+		cmocka_unit_test(who_has_nothing_under_way_begins_though_all_slots_are_taken),
 		cmocka_unit_test(two_walks_share_one_slot_evenly),
 		cmocka_unit_test(a_slot_that_was_lent_is_another_ones),
 		cmocka_unit_test(what_is_stuck_counts_for_its_lane),
-		cmocka_unit_test(time_in_a_slot_counts_and_not_time_without_one),
+		cmocka_unit_test(who_sleeps_in_a_slot_has_had_it),
+		cmocka_unit_test(who_waits_for_a_cpu_has_not),
+		cmocka_unit_test(a_slot_that_was_lent_was_had_until_then),
 	};
 
 	return cmocka_run_group_tests_name("shares", tests, NULL, NULL);

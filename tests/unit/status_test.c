@@ -275,10 +275,10 @@ static void reads_run_wait_or_are_stuck(void **state)
 	jobs[1].got_on = at - 1000 * KV_MS;
 	expect_number("reads_stuck", 1);
 	for (int i = 0; i < 2; i++)
-		kv_share_finish(share, &jobs[i], at, 0);
+		kv_share_finish(share, &jobs[i], at, (struct kv_usage){0});
 	expect_number("reads_running", 0);
 	while ((job = kv_share_next(share, at, &had_begun)))
-		kv_share_finish(share, job, at, 0);
+		kv_share_finish(share, job, at, (struct kv_usage){0});
 	expect_number("reads_waiting", 0);
 }
 
