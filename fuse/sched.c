@@ -367,8 +367,8 @@ bool kv_sched_has_leisure(struct kv_sched *s, const struct kv_job *job)
 	bool has_leisure;
 
 	pthread_mutex_lock(&s->lock);
-	has_leisure = job->has_slot && !job->is_short && !s->has_ended && job->user->cpu_left > (int64_t)KV_SLICE &&
-		      !kv_share_peek(&s->share);
+	has_leisure = job->has_slot && !job->is_short && !s->has_ended &&
+		      job->user->cpu_left > (int64_t)KV_SLICE && !kv_share_peek(&s->share);
 	pthread_mutex_unlock(&s->lock);
 	return has_leisure;
 }

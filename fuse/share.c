@@ -259,8 +259,8 @@ bool kv_share_counts(const struct kv_share *s, const struct kv_share_user *user)
 	if (is_limited(s, user))
 		return true;
 	TAILQ_FOREACH(u, &s->users, others)
-		if (u != user && count_jobs(u))
-			return true;
+	if (u != user && count_jobs(u))
+		return true;
 	return false;
 }
 
@@ -324,8 +324,8 @@ static struct kv_job *next_short(const struct kv_share *s)
 	struct kv_job *best = NULL, *job;
 
 	TAILQ_FOREACH(u, &s->users, others)
-		if (!u->begun && (!best || u->had < best->user->had) && (job = next_of(s, u)))
-			best = job;
+	if (!u->begun && (!best || u->had < best->user->had) && (job = next_of(s, u)))
+		best = job;
 	return best;
 }
 

@@ -28,8 +28,8 @@
 struct kv_share_limits {
 	unsigned int slots;
 	unsigned int shorts; /* as many jobs more, each of a user who has no other under way */
-	unsigned int lane; /* jobs of one user that have begun, in one lane */
-	unsigned int each; /* and in all lanes */
+	unsigned int lane;   /* jobs of one user that have begun, in one lane */
+	unsigned int each;   /* and in all lanes */
 	unsigned int host_each;
 	unsigned int all; /* and of all users but the host */
 	unsigned int
@@ -59,7 +59,7 @@ struct kv_job {
 	struct kv_usage used; /* what its user was charged for */
 	uint64_t short_until; /* CPU time of its thread; where it has begun as a short one */
 	bool has_begun, has_slot, is_paused;
-	bool is_short; /* its slot is one more than there are */
+	bool is_short;		      /* its slot is one more than there are */
 	_Atomic uint64_t interrupted; /* when, at first; 0: not */
 };
 
@@ -80,8 +80,8 @@ struct kv_share_user {
 	struct kv_jobs paused; /* they have begun, and wait for another slot */
 	uid_t uid;
 	unsigned int begun, waiting; /* jobs; paused ones have begun */
-	uint64_t had;		     /* of slots, to be compared: CPU time, and time asleep in one */
-	int64_t cpu_left;	     /* before it has to wait */
+	uint64_t had;	  /* of slots, to be compared: CPU time, and time asleep in one */
+	int64_t cpu_left; /* before it has to wait */
 	uint64_t refilled;
 };
 
