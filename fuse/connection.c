@@ -76,6 +76,33 @@ static int renew(struct kv_connection *c)
 	return rc;
 }
 
+/* --- its end by force --- */
+
+/* The kernel's list of connections, mounted for us alone. */
+static int open_list(void)
+{
+	_cleanup_close_ int fs = fsopen("fusectl", FSOPEN_CLOEXEC);
+
+	if (fs < 0 || fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
+		return -1;
+	return fsmount(fs, FSMOUNT_CLOEXEC, 0);
+}
+
+static int open_abort(dev_t dev)
+{
+	_cleanup_close_ int list = open_list();
+	char path[32];
+
+	snprintf(path, sizeof(path), "%u/abort", minor(dev));
+	return list < 0 ? -1 : openat(list, path, O_WRONLY | O_CLOEXEC);
+}
+
+void kv_connection_abort(int abort)
+{
+	if (abort >= 0)
+		(void)!write(abort, "1", 1);
+}
+
 /* --- a new one --- */
 
 static int fail_mount(const char *mountpoint, int rc, struct kv_err *err)
@@ -109,6 +136,7 @@ int kv_connection_mount(const char *mountpoint, bool allow_other, struct kv_conn
 	if (rc)
 		kv_err_errno(err, rc, "can't find the mount on '%s'", mountpoint);
 	c->dev = at.dev;
+	c->abort = rc ? -1 : open_abort(c->dev);
 	if (!rc && (rc = renew(c)))
 		kv_err_errno(err, rc, "can't use " DEVICE);
 	c->resends = resend(c->kept) == 0; /* nothing was read yet */
@@ -184,6 +212,7 @@ int kv_connection_share(int pidfd, pid_t pid, const char *mountpoint, struct kv_
 		rc = share_last(pidfd, pid, c->dev, &number, &fds[i]);
 	c->kept = fds[0];
 	c->fd = fds[1];
+	c->abort = rc ? -1 : open_abort(c->dev);
 	if (!rc)
 		return 0;
 	kv_err_errno(err, rc, "can't share the connection of process %d", (int)pid);
@@ -227,14 +256,6 @@ bool kv_connection_has_ended(const struct kv_connection *c)
 	return poll(&p, 1, 0) == 1 && (p.revents & POLLERR);
 }
 
-/* The last of them is taken by force, which ends the connection, whoever keeps it. */
-static int take_away(const struct kv_connection *c, const char *path, unsigned int left)
-{
-	_cleanup_free_ char *another = kv_mountinfo_place(c->dev, KV_FSTYPE, left + 1);
-
-	return umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW | (another ? 0 : MNT_FORCE));
-}
-
 void kv_connection_unmount(const struct kv_connection *c)
 {
 	char *path;
@@ -243,13 +264,15 @@ void kv_connection_unmount(const struct kv_connection *c)
 	for (unsigned int left = 0; c->kept >= 0 && !kv_connection_has_ended(c) &&
 				    (path = kv_mountinfo_place(c->dev, KV_FSTYPE, left));
 	     free(path))
-		if (take_away(c, path, left) < 0)
+		if (umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) < 0)
 			left++;
+	kv_connection_abort(c->abort);
 }
 
 void kv_connection_close(struct kv_connection *c)
 {
 	kv_closep(&c->fd);
 	kv_closep(&c->kept);
+	kv_closep(&c->abort);
 	*c = KV_CONNECTION_INIT;
 }

@@ -18,11 +18,12 @@ struct kv_flight;
 struct kv_connection {
 	int kept;     /* what keeps it open: nobody reads from it */
 	int fd;	      /* what workers read from; the same number for all of them */
+	int abort;    /* for kv_connection_abort(); -1: the kernel has none */
 	dev_t dev;    /* of the file system */
 	bool resends; /* the kernel can: FUSE_NOTIFY_RESEND, Linux 6.9 */
 };
 
-#define KV_CONNECTION_INIT ((struct kv_connection){.kept = -1, .fd = -1})
+#define KV_CONNECTION_INIT ((struct kv_connection){.kept = -1, .fd = -1, .abort = -1})
 
 /**
  * kv_connection_mount() - a new one, mounted
@@ -66,11 +67,19 @@ int kv_connection_pass_on(struct kv_connection *c, struct kv_flight *flight, boo
 bool kv_connection_has_ended(const struct kv_connection *c);
 
 /**
+ * kv_connection_abort() - who waits for an answer, and who asks from now on, gets an error
+ * @abort: kv_connection.abort; nothing is done for -1
+ *
+ * Otherwise that would be so when the last descriptor of it is closed, which a thread
+ * that hangs in the kernel may have.
+ */
+void kv_connection_abort(int abort);
+
+/**
  * kv_connection_unmount() - take the mount away, from wherever it is now
  *
- * With its binds in this mount namespace, lazily where they are in use. Who still has
- * it open gets errors, even if a worker that hangs in the kernel keeps the connection. What
- * somebody has mounted over it stays. Nothing happens if it has gone.
+ * With its binds in this mount namespace, lazily where they are in use; who still has
+ * it open gets errors. What somebody has mounted over it stays. Nothing happens if it has gone.
  */
 void kv_connection_unmount(const struct kv_connection *c);
 

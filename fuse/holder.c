@@ -86,6 +86,7 @@ struct events {
 	int signals;	 /* signalfd of a worker's end and of those that end us */
 	int ready;	 /* where a worker says that the mount answers; -1: none is to */
 	int life;	 /* ends with the worker, see lifeline.h */
+	int own_life;	 /* ends with us */
 	bool is_told;	 /* that it does */
 	bool is_dead;	 /* the worker: it serves no more, whether it is to be waited for or not */
 	pid_t dying[MAX_DYING];
@@ -118,13 +119,14 @@ static void close_events(struct events *e)
 	shut(&e->signals);
 	shut(&e->ready);
 	shut(&e->life);
+	shut(&e->own_life);
 	sigprocmask(SIG_SETMASK, &e->before, NULL);
 }
 
 /* --- a worker begins --- */
 
 struct pipes {
-	int ready[2], life[2], go[2];
+	int ready[2], life[2], parent[2], go[2];
 };
 
 static void close_pipe(int fds[2])
@@ -137,14 +139,16 @@ static void close_pipes(struct pipes *p)
 {
 	close_pipe(p->ready);
 	close_pipe(p->life);
+	close_pipe(p->parent);
 	close_pipe(p->go);
 }
 
 /* Until one has said that the mount answers each has a pipe to do so; a successor's first is told to go. */
 static int open_pipes(const struct kv_mounted *m, const struct events *e, struct pipes *p)
 {
-	*p = (struct pipes){{-1, -1}, {-1, -1}, {-1, -1}};
-	if (pipe2(p->life, O_CLOEXEC) < 0 || (!e->is_told && pipe2(p->ready, O_CLOEXEC) < 0) ||
+	*p = (struct pipes){{-1, -1}, {-1, -1}, {-1, -1}, {-1, -1}};
+	if (pipe2(p->life, O_CLOEXEC) < 0 || pipe2(p->parent, O_CLOEXEC) < 0 ||
+	    (!e->is_told && pipe2(p->ready, O_CLOEXEC) < 0) ||
 	    (m->before.pid && pipe2(p->go, O_CLOEXEC) < 0))
 		return -errno;
 	return 0;
@@ -154,9 +158,12 @@ static _Noreturn void be_worker(struct kv_mounted *m, const struct events *e, st
 {
 	shut(&p->ready[0]);
 	shut(&p->life[0]);
+	shut(&p->parent[1]);
 	shut(&p->go[1]);
 	m->server.ready_fd = p->ready[1];
-	m->life_fd = p->life[1];
+	/* Before it is told to go the connection is another one's. */
+	m->lifeline = (struct kv_lifeline){p->life[1], p->parent[0],
+					   m->before.pid ? -1 : m->connection.abort};
 	m->go_fd = p->go[0];
 	sigprocmask(SIG_SETMASK, &e->before, NULL);
 	exit(kv_work(m)); /* not _exit(): a sanitizer looks for leaks */
@@ -183,10 +190,12 @@ static pid_t start_worker(struct kv_mounted *m, struct events *e)
 	}
 	e->ready = p.ready[0];
 	e->life = p.life[0];
+	e->own_life = p.parent[1];
 	e->is_dead = false;
 	m->go_fd = p.go[1];
 	shut(&p.ready[1]);
 	shut(&p.life[1]);
+	shut(&p.parent[0]);
 	shut(&p.go[0]);
 	return pid;
 }
@@ -274,7 +283,13 @@ static bool has_worker_ended(pid_t worker, int *status, int *patience)
 	return pid < 0;
 }
 
-/* It was killed. Its status, or -1: it hangs in the kernel, and was noted to be waited for. */
+/* In the place of a status as of waitpid(). */
+enum {
+	HANGS = -1,    /* in the kernel, after its death */
+	TOO_MANY = -2, /* likewise */
+};
+
+/* It was killed. Its status, or the above. */
 static int see_off(struct kv_mounted *m, struct events *e, pid_t worker)
 {
 	int status;
@@ -285,15 +300,16 @@ static int see_off(struct kv_mounted *m, struct events *e, pid_t worker)
 			return status;
 		poll(NULL, 0, 1);
 	}
-	if (e->n_dying < MAX_DYING)
-		e->dying[e->n_dying++] = worker;
+	if (e->n_dying == MAX_DYING)
+		return TOO_MANY;
+	e->dying[e->n_dying++] = worker;
 	m->server.shared->dying = e->n_dying;
-	return -1;
+	return HANGS;
 }
 
 /*
  * Until the worker ends; it is told to when we are, and killed when it does
- * not. Its status as of waitpid(), or as of see_off().
+ * not. Its status, as of see_off().
  */
 static int wait_worker(struct kv_mounted *m, struct events *e, pid_t worker, enum order *order)
 {
@@ -321,6 +337,7 @@ static int wait_worker(struct kv_mounted *m, struct events *e, pid_t worker, enu
 	if (e->ready >= 0) /* it served, and ended before we looked; or never did */
 		take_ready(m, e);
 	shut(&e->life);
+	shut(&e->own_life);
 	return has_ended ? status : see_off(m, e, worker);
 }
 
@@ -424,11 +441,11 @@ static int serve_once(struct kv_mounted *m, struct events *e, struct crashes *cr
 	status = wait_worker(m, e, worker, order);
 	if (*order != SERVE || m->server.shared->is_over)
 		return 0;
-	if (e->n_dying == MAX_DYING)
+	if (status == TOO_MANY)
 		return kv_err_set(err, -EIO,
 				  "the mount on '%s' is given up: %d workers that were killed "
 				  "hang in the kernel",
-				  m->mountpoint, MAX_DYING);
+				  m->mountpoint, MAX_DYING + 1);
 	return consider_crash(m, crashes, status, began, err);
 }
 
@@ -457,7 +474,7 @@ static void give_back(struct kv_mounted *m, enum order order)
 
 int kv_hold(struct kv_mounted *m, struct kv_err *err)
 {
-	struct events events = {.signals = -1, .ready = -1, .life = -1};
+	struct events events = {.signals = -1, .ready = -1, .life = -1, .own_life = -1};
 	enum order order = SERVE;
 	int rc = open_events(&events);
 

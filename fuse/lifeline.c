@@ -7,57 +7,91 @@
 #include <sched.h>
 #include <semaphore.h>
 #include <signal.h>
+#include <stdbool.h>
+#include <stdlib.h>
 #include <unistd.h>
 
+#include "connection.h"
+
 struct start {
+	struct kv_lifeline line;
 	sem_t done;
-	int fd, rc;
+	int rc;
 };
 
-/* A table of descriptors of its own: they go when the thread does, and not with the last one. */
-static int keep_only(int fd)
+static bool is_kept(const struct kv_lifeline *line, int fd)
 {
+	return fd == line->own || fd == line->parent || fd == line->abort;
+}
+
+/* A table of descriptors of its own: they go when the thread does, and not with the last one. */
+static int keep_only(const struct kv_lifeline *line)
+{
+	int last = line->own > line->parent ? line->own : line->parent;
+
 	if (unshare(CLONE_FILES) < 0)
 		return -errno;
-	if ((fd > 0 && close_range(0, (unsigned int)fd - 1, 0) < 0) ||
-	    close_range((unsigned int)fd + 1, ~0U, 0) < 0)
-		return -errno;
-	return 0;
+	last = last > line->abort ? last : line->abort;
+	for (int fd = 0; fd < last; fd++)
+		if (!is_kept(line, fd))
+			close(fd);
+	return close_range((unsigned int)last + 1, ~0U, 0) < 0 ? -errno : 0;
+}
+
+static _Noreturn void wait_for_parents_end(const struct kv_lifeline *line)
+{
+	struct pollfd p = {.fd = line->parent};
+
+	while (poll(&p, 1, -1) < 1)
+		; /* a signal */
+	kv_connection_abort(line->abort);
+	_exit(EXIT_FAILURE);
 }
 
 static void *hold(void *arg)
 {
 	struct start *start = arg;
-	int rc = keep_only(start->fd);
+	struct kv_lifeline line = start->line;
+	int rc = keep_only(&line);
 
 	start->rc = rc;
 	sem_post(&start->done); /* from here on it is not ours */
-	if (rc)
-		return NULL;
-	for (;;)
-		poll(NULL, 0, -1);
+	if (!rc)
+		wait_for_parents_end(&line);
+	return NULL;
 }
 
-int kv_lifeline_hold(int fd)
+static int start_thread(struct start *start)
 {
-	struct start start = {.fd = fd};
 	sigset_t all, old;
 	pthread_t thread;
 	int rc;
 
-	sem_init(&start.done, 0, 0);
 	sigfillset(&all);
 	pthread_sigmask(SIG_BLOCK, &all, &old);
-	rc = -pthread_create(&thread, NULL, hold, &start);
+	rc = -pthread_create(&thread, NULL, hold, start);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	if (!rc) {
-		pthread_detach(thread);
-		while (sem_wait(&start.done) < 0)
-			; /* a signal */
-		rc = start.rc;
-	}
-	if (!rc)
-		close(fd);
+	if (rc)
+		return rc;
+	pthread_detach(thread);
+	while (sem_wait(&start->done) < 0)
+		; /* a signal */
+	return start->rc;
+}
+
+int kv_lifeline_hold(const struct kv_lifeline *line)
+{
+	struct start start = {.line = *line};
+	int rc;
+
+	sem_init(&start.done, 0, 0);
+	rc = start_thread(&start);
 	sem_destroy(&start.done);
-	return rc;
+	if (rc)
+		return rc;
+	close(line->own);
+	close(line->parent);
+	if (line->abort >= 0)
+		close(line->abort);
+	return 0;
 }

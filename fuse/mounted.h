@@ -10,6 +10,7 @@
 
 #include "connection.h"
 #include "iter/pinset.h"
+#include "lifeline.h"
 #include "ops.h"
 #include "takeover.h"
 
@@ -25,9 +26,9 @@ struct kv_mounted {
 	bool is_handed_on; /* a daemon has it now, pins included */
 	int starter_fd;	   /* where who started the daemon waits for word, or -1 */
 	void (*on_ready)(struct kv_mounted *m); /* called by the holder once the mount answers */
-	int mount_lock; /* of the directory below the mount, until it is there */
-	int life_fd;	/* a worker's, see lifeline.h */
-	int go_fd;	/* a successor's first worker waits at it until it may serve; or -1 */
+	int mount_lock;		     /* of the directory below the mount, until it is there */
+	struct kv_lifeline lifeline; /* a worker's */
+	int go_fd; /* a successor's first worker waits at it until it may serve; or -1 */
 };
 
 /**

@@ -321,7 +321,6 @@ int kv_mount(const struct kv_mount_opts *opts, struct kv_err *err)
 		.before = KV_PREDECESSOR_INIT,
 		.mount_lock = -1,
 		.starter_fd = -1,
-		.life_fd = -1,
 		.go_fd = -1,
 		.on_ready = tell_service_manager,
 		.allow_other = opts->allow_other,

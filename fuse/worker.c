@@ -172,13 +172,14 @@ static int give_up_rights(struct kv_mounted *m)
 	if (rc)
 		return fail(m, rc, "can't give up the worker's privileges");
 	/*
-	 * Without a holder nobody can unmount: the mount must not hang. After
-	 * the change of ids, which forgets it.
+	 * The lifeline sees to it that the mount does not hang without a holder; where it can't,
+	 * we end. After the change of ids, which forgets it.
 	 */
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (m->lifeline.abort < 0)
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != m->server.holder)
 		return fail(m, -ESRCH, "the worker's holder has ended");
-	rc = kv_lifeline_hold(m->life_fd);
+	rc = kv_lifeline_hold(&m->lifeline);
 	if (rc)
 		return fail(m, rc, "can't start a thread");
 	rc = kv_seccomp_worker(&m->server.is_filtered);

@@ -24,7 +24,7 @@ trust() {
 }
 
 hang() {
-	trust "$1" "$TOOLS/hang" "$DIR/file" "$DIR/fuse"
+	trust "$1" "$TOOLS/hang" "$DIR/file" "$DIR/fuse" "${@:2}"
 }
 
 stuck() {
@@ -45,7 +45,22 @@ stuck() {
 
 @test "SIGTERM ends a mount whose worker has a thread in an endless sleep" {
 	up -o allow_other
-	hang aborted
+	hang ended 15
+	nothing_left
+}
+
+@test "kill -9 of the parent of such a worker: readers get errors, the next mount repairs it" {
+	up -o allow_other
+	hang ended 9
+	up -o allow_other
+	[ "$(awk '{print $1; exit}' "$MNT/task")" = PID ]
+	[ "$(grep -cF " $MNT " /proc/self/mounts)" -eq 1 ]
+	down
+}
+
+@test "eight workers may hang after their death, with the ninth the mount is given up" {
+	up -o allow_other
+	hang bounded
 	nothing_left
 }
 

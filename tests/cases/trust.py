@@ -206,13 +206,32 @@ def case_hang(mnt, program, file, device):
     until(lambda: status(mnt)["dying_workers"] == "0")
 
 
-def case_aborted(mnt, program, file, device):
-    """Requests that a hanging worker had fail where the next one does not get them."""
+def case_ended(mnt, program, file, device, sig):
+    """The parent of a worker that hangs is ended: nobody waits for an answer that can't come."""
     with worker_that_hangs(mnt, program, file, device):
-        os.kill(number(mnt, "holder"), signal.SIGTERM)
+        fd = os.open(f"{mnt}/task", os.O_RDONLY)
+        reader = fork(lambda: error_of(slurp, f"{mnt}/pid/{os.getpid()}/task"))
+        ends_well(reader)
+        os.kill(number(mnt, "holder"), int(sig))
         start = time.monotonic()
-        until(lambda: error_of(os.stat, f"{mnt}/task") is not None, 5.0)
-        print(f"# gone {(time.monotonic() - start) * 1e3:.0f} ms after SIGTERM of the parent")
+        until(lambda: error_of(slurp, f"{mnt}/task") is not None, 5.0)
+        assert error_of(os.read, fd, 1) is not None
+        print(f"# gone {(time.monotonic() - start) * 1e3:.0f} ms after signal {sig} of the parent")
+        os.close(fd)
+
+
+def case_bounded(mnt, program, file, device):
+    """Eight workers that hang after their death, and one more: the mount is given up."""
+    with contextlib.ExitStack() as stack:
+        for n in range(8):
+            stack.enter_context(worker_that_hangs(mnt, program, f"{file}.{n}", device))
+            before = time.monotonic()
+            served_after_kill(mnt)
+            assert number(mnt, "dying_workers") == n + 1
+            time.sleep(max(0, 2.6 - (time.monotonic() - before)))  # not five in ten seconds
+        stack.enter_context(worker_that_hangs(mnt, program, f"{file}.8", device))
+        os.kill(number(mnt, "worker"), signal.SIGKILL)
+        until(lambda: error_of(slurp, f"{mnt}/task") is not None)
 
 
 def case_takeover(mnt, kview):
