@@ -15,12 +15,20 @@ teardown() {
 	kview_teardown
 }
 
-# trust CASE ARG...: one of trust.py; what it says as comments of TAP.
-trust() {
+# says SCRIPT CASE ARG...: what a case of it says, as comments of TAP
+says() {
 	local rc=0
-	timeout 120 python3 -B "$BATS_TEST_DIRNAME/trust.py" "$1" "$MNT" "${@:2}" 3>&- >"$DIR/said" || rc=$?
+	timeout 120 python3 -B "$BATS_TEST_DIRNAME/$1" "$2" "$MNT" "${@:3}" 3>&- >"$DIR/said" || rc=$?
 	cat "$DIR/said" >&3
 	return $rc
+}
+
+trust() {
+	says trust.py "$@"
+}
+
+shares() {
+	says shares.py "$@"
 }
 
 hang() {
@@ -28,7 +36,7 @@ hang() {
 }
 
 stuck() {
-	trust "$1" "$TOOLS/stuck" "$DIR/stuck" "${@:2}"
+	shares "$1" "$TOOLS/stuck" "$DIR/stuck" "${@:2}"
 }
 
 # --- a worker that is killed, a daemon that is taken over ---
@@ -100,26 +108,26 @@ stuck() {
 	make_group cpu cpu.max cpu.cfs_quota_us
 	# A twentieth of one, as both take it.
 	echo 5000 >"$LIMIT"
-	trust cpu 20 "$GROUP/cgroup.procs"
+	shares cpu 20 "$GROUP/cgroup.procs"
 	until_true rmdir "$GROUP"
 }
 
 @test "cpu=50 if not told; who dumps all views once a second does not notice it" {
 	up -o allow_other
 	[ "$(value cpu)" = 50 ]
-	trust monitor
+	shares monitor
 }
 
 @test "the ids of a user's user namespace are one user" {
 	up -o allow_other,max_user_files=40
-	trust subuids
+	shares subuids
 }
 
 # --- signals ---
 
 @test "a reader with a signal every millisecond gets its rows and no EINTR" {
 	up -o allow_other
-	trust restart
+	shares restart
 }
 
 @test "a stuck read is given up at a signal, and kill -9 takes effect within a second in any case" {
