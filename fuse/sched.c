@@ -27,20 +27,20 @@
 /* Rows are made in buffers of the heap. */
 #define STACK_SIZE (256 << 10)
 
-static uint64_t now(void)
+static uint64_t read_clock(clockid_t clock)
 {
 	struct timespec ts;
 
-	clock_gettime(CLOCK_MONOTONIC, &ts);
+	clock_gettime(clock, &ts);
 	return (uint64_t)ts.tv_sec * 1000 * KV_MS + (uint64_t)ts.tv_nsec;
 }
 
-static uint64_t ns_of(struct timeval tv)
+static uint64_t now(void)
 {
-	return (uint64_t)tv.tv_sec * 1000 * KV_MS + (uint64_t)tv.tv_usec * 1000;
+	return read_clock(CLOCK_MONOTONIC);
 }
 
-/* Of the calling thread. */
+/* Of the calling thread. getrusage() tells CPU time as well, but as of the last tick. */
 static struct kv_usage own_usage(const struct kv_job *job)
 {
 	struct rusage r;
@@ -48,7 +48,7 @@ static struct kv_usage own_usage(const struct kv_job *job)
 	if (!kv_share_counts(&job->sched->share, job->user) || getrusage(RUSAGE_THREAD, &r) < 0)
 		return (struct kv_usage){0};
 	return (struct kv_usage){
-		.cpu = ns_of(r.ru_utime) + ns_of(r.ru_stime) + 1, /* so that it is never 0 */
+		.cpu = read_clock(CLOCK_THREAD_CPUTIME_ID),
 		.sleeps = (uint64_t)r.ru_nvcsw,
 	};
 }
