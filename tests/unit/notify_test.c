@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* What a service manager is told, through sockets of a test's own. */
 #include <fcntl.h>
+#include <pthread.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -179,6 +180,72 @@ static void nobody_there_is_no_failure(void **state)
 	}
 }
 
+/* Other services have told so much that there is room for nobody. */
+static int fill_queue(void)
+{
+	int n = 0, fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	struct sockaddr_un at;
+	socklen_t len = sizeof(at);
+
+	assert_int_equal(getsockname(manager, (struct sockaddr *)&at, &len), 0);
+	while (sendto(fd, "x", 1, 0, (struct sockaddr *)&at, len) == 1)
+		n++;
+	assert_int_equal(errno, EAGAIN);
+	close(fd);
+	return n;
+}
+
+static void a_manager_that_takes_nothing_is_not_waited_for(void **state)
+{
+	int n;
+
+	(void)state;
+	listen_at(0, '@');
+	n = fill_queue();
+	alarm(10);
+	kv_notify("READY=1");
+	alarm(0);
+	while (n--)
+		expect_message("x");
+	expect_silence();
+}
+
+static void *take_one(void *unused)
+{
+	usleep(10000);
+	expect_message("x");
+	return unused;
+}
+
+/* What is left after one was taken, while kv_notify() waited or too late for it. */
+static bool is_told_when_busy(void)
+{
+	pthread_t thread;
+	char got[16];
+	int n;
+
+	listen_at(0, '@');
+	n = fill_queue();
+	assert_int_equal(pthread_create(&thread, NULL, take_one, NULL), 0);
+	kv_notify("READY=1");
+	pthread_join(thread, NULL);
+	while (--n)
+		expect_message("x");
+	n = (int)recv(manager, got, sizeof(got), 0);
+	forget(NULL);
+	return n == (int)strlen("READY=1") && memcmp(got, "READY=1", (size_t)n) == 0;
+}
+
+static void a_manager_that_is_busy_is_told(void **state)
+{
+	int tries = 0;
+
+	(void)state;
+	/* On a machine that is busy too it may be late once. */
+	while (!is_told_when_busy())
+		assert_true(++tries < 20);
+}
+
 static void no_descriptor_stays_open(void **state)
 {
 	int before;
@@ -206,6 +273,8 @@ int main(void)
 		AFTERWARDS(a_name_that_is_too_long_is_not_cut),
 		AFTERWARDS(a_relative_path_is_not_told),
 		AFTERWARDS(nobody_there_is_no_failure),
+		AFTERWARDS(a_manager_that_takes_nothing_is_not_waited_for),
+		AFTERWARDS(a_manager_that_is_busy_is_told),
 		AFTERWARDS(no_descriptor_stays_open),
 	};
 
