@@ -152,7 +152,7 @@ check-vm: $(BUILD)/kview $(TOOL_BIN)
 SAN_CASES := tests/cases/formats.bats tests/cases/reading.bats tests/cases/mount.bats \
 	tests/cases/readers100.bats tests/cases/handover.bats
 # Those with threads.
-SAN_THREAD_UNITS := $(patsubst %,tests/unit/%_test.c,run_ahead file handles loop sched)
+SAN_THREAD_UNITS := $(patsubst %,tests/unit/%_test.c,run_ahead file handles log loop sched)
 SAN_MAKE = KVIEW_TEST_TOOLS=$(abspath $(BUILD))/tests/cases CASES="$(wildcard $(SAN_CASES))" \
 	$(MAKE) --no-print-directory
 export ASAN_OPTIONS := log_path=$(abspath $(BUILD))/san-report:detect_leaks=1

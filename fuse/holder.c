@@ -373,7 +373,7 @@ static int consider_crash(struct kv_mounted *m, struct crashes *crashes, int sta
 				   !is_doubtful(crashes, n, lived_ms));
 	if (rc)
 		return kv_err_errno(err, rc, "can't go on after the worker %s", what);
-	m->server.log("the worker %s; the mount goes on with another", what);
+	kv_log_say(&m->server.log, "the worker %s; the mount goes on with another", what);
 	m->server.shared->restarts++;
 	return 0;
 }
@@ -385,7 +385,8 @@ static pid_t insist_on_worker(struct kv_mounted *m, struct events *e, bool is_fi
 	pid_t worker = start_worker(m, e);
 
 	if (worker < 0 && !is_first)
-		m->server.log("can't start a worker: %s; trying on", strerror(-worker));
+		kv_log_say(&m->server.log, "can't start a worker: %s; trying on",
+			   strerror(-worker));
 	for (int i = 1; worker < 0 && !is_first && i < START_TRIES; i++) {
 		enum order new = wait_event(m, e, START_AGAIN_MS);
 

@@ -14,7 +14,6 @@
 
 /* The static tree never changes; what is below pid/ depends on who looks. */
 #define STATIC_TIMEOUT 60.0
-#define MAX_LOGS_PER_SECOND 5
 
 void kv_drop_file(struct kv_server *s, uint64_t handle)
 {
@@ -27,20 +26,6 @@ void kv_drop_file(struct kv_server *s, uint64_t handle)
 static struct kv_server *server(fuse_req_t req)
 {
 	return fuse_req_userdata(req);
-}
-
-/* Readers make errors happen as often as they like: a few a second are told. */
-void kv_complain(struct kv_server *s, const char *what)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	if (atomic_exchange(&s->log_second, now.tv_sec) != now.tv_sec)
-		atomic_store(&s->log_count, 0);
-	if (atomic_fetch_add(&s->log_count, 1) >= MAX_LOGS_PER_SECOND)
-		return;
-	kv_loop_hand_over(&s->loop); /* who takes the log may be slow */
-	s->log("%s", what);
 }
 
 static uint64_t unseal(fuse_req_t req, fuse_ino_t told)
@@ -70,7 +55,7 @@ static int identify(fuse_req_t req, struct kv_reader *reader)
 	int rc = kv_reader_identify(&s->host, ctx->pid, ctx->uid, ctx->gid, reader, &err);
 
 	if (rc)
-		kv_complain(s, err.msg);
+		kv_log_complain(&s->log, err.msg);
 	return rc;
 }
 

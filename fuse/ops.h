@@ -16,6 +16,7 @@
 #include "flight.h"
 #include "handles.h"
 #include "iter/reader.h"
+#include "log.h"
 #include "loop.h"
 #include "sched.h"
 #include "seal.h"
@@ -29,6 +30,7 @@ struct kv_shared {
 	uint32_t generation; /* of workers; no two of one mount have the same */
 	uint32_t restarts;
 	uint32_t dying;		       /* workers that hang in the kernel since they were killed */
+	struct kv_log_state log;
 	char why[128];		       /* a worker has ended by itself, "" for no reason */
 	struct kv_counters counters[]; /* by view, as in kv_server.views */
 };
@@ -59,9 +61,7 @@ struct kv_server {
 	struct timespec started; /* shown as every node's times */
 	struct timespec began;	 /* the same by CLOCK_BOOTTIME */
 	int ready_fd;		 /* told when the mount answers, -1 for nobody */
-	void (*log)(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-	atomic_llong log_second; /* CLOCK_MONOTONIC; and messages within it */
-	atomic_uint log_count;
+	struct kv_log log;
 };
 
 /* The user data of the session is a struct kv_server. */
@@ -69,9 +69,6 @@ extern const struct fuse_lowlevel_ops kv_ops;
 
 /* kv_drop_file() - give a reference to an open file back */
 void kv_drop_file(struct kv_server *s, uint64_t handle);
-
-/* kv_complain() - tell the log what readers have made happen; a few messages a second */
-void kv_complain(struct kv_server *s, const char *what);
 
 /* The ioctl on the root directory by which `kview umount` learns whom to wait for. */
 #define KV_IOC_PID _IOR('k', 1, int)

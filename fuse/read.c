@@ -23,7 +23,7 @@ static int report(struct kv_server *s, int rc, const struct kv_err *err)
 {
 	if (kv_file_is_answer(rc))
 		return rc;
-	kv_complain(s, err->msg[0] ? err->msg : strerror(-rc));
+	kv_log_complain(&s->log, err->msg[0] ? err->msg : strerror(-rc));
 	return rc == -ENOMEM || rc == -EMFILE || rc == -ENFILE ? rc : -EIO;
 }
 

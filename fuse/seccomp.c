@@ -77,9 +77,6 @@ static const int allowed[] = {
 	SCMP_SYS(nanosleep),
 	SCMP_SYS(gettimeofday),
 	SCMP_SYS(time),
-	/* syslog(3), which connects anew when who takes its messages was restarted */
-	SCMP_SYS(connect),
-	SCMP_SYS(sendto),
 };
 
 /* Allowed where an argument has this value in the bits of a mask. */
@@ -102,6 +99,8 @@ static const struct condition conditions[] = {
 	{SCMP_SYS(fcntl), 1, IS(F_GETFD)},
 	{SCMP_SYS(fcntl), 1, IS(F_SETFD)},
 	{SCMP_SYS(fcntl), 1, IS(F_GETFL)},
+	/* Messages to the log, by the socket that is there; none waits. */
+	{SCMP_SYS(sendto), 3, IS(MSG_DONTWAIT | MSG_NOSIGNAL)},
 	{SCMP_SYS(ioctl), 1, IS(NS_GET_TGID_FROM_PIDNS)},
 	/* Calls and iterators of what is loaded, and the map of readers. */
 	{SCMP_SYS(bpf), 0, IS(BPF_PROG_TEST_RUN)},
@@ -181,23 +180,12 @@ static int allow_if(scmp_filter_ctx filter, const struct condition *c)
 				SCMP_CMP(c->arg, SCMP_CMP_MASKED_EQ, c->mask, c->value));
 }
 
-/* That of syslog(3), and of no service that takes orders. */
-static int allow_log_socket(scmp_filter_ctx filter)
-{
-	return seccomp_rule_add(
-		filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 2,
-		SCMP_CMP(0, SCMP_CMP_MASKED_EQ, IS(AF_UNIX)),
-		SCMP_CMP(1, SCMP_CMP_MASKED_EQ, UINT32_MAX & ~SOCK_CLOEXEC, SOCK_DGRAM));
-}
-
 static int add_rules(scmp_filter_ctx filter)
 {
 	/* abort(), and pthread_kill() by which threads are woken to end. */
 	const struct condition own = {SCMP_SYS(tgkill), 0, IS(getpid())};
 	int rc = allow_if(filter, &own);
 
-	if (!rc)
-		rc = allow_log_socket(filter);
 	for (size_t i = 0; !rc && i < ARRAY_SIZE(allowed); i++)
 		rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, allowed[i], 0);
 	for (size_t i = 0; !rc && i < ARRAY_SIZE(conditions); i++)

@@ -19,28 +19,6 @@
 #include "notify.h"
 #include "privilege.h"
 
-/* --- logs --- */
-
-__attribute__((format(printf, 1, 2))) static void log_stderr(const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	fputs("kview: ", stderr);
-	vfprintf(stderr, fmt, ap);
-	fputc('\n', stderr);
-	va_end(ap);
-}
-
-__attribute__((format(printf, 1, 2))) static void log_syslog(const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsyslog(LOG_ERR, fmt, ap);
-	va_end(ap);
-}
-
 /* libfuse's last words, for the error that comes of them. */
 static char fuse_says[256];
 
@@ -228,13 +206,11 @@ static void detach(void)
 	int null = open("/dev/null", O_RDWR);
 
 	setsid();
-	if (chdir("/") < 0)
-		log_stderr("can't change to the root directory: %s", strerror(errno));
+	(void)!chdir("/");
 	for (int fd = 0; fd <= 2 && null >= 0; fd++)
 		dup2(null, fd);
 	if (null > 2)
 		close(null);
-	openlog("kview", LOG_PID, LOG_DAEMON);
 }
 
 static void tell_starter(struct kv_mounted *m)
@@ -260,13 +236,13 @@ static _Noreturn void run_daemon(struct kv_mounted *m)
 	int rc;
 
 	detach();
-	m->server.log = log_syslog;
+	kv_log_to_daemon(&m->server.log, _PATH_LOG, &m->server.shared->log);
 	m->on_ready = tell_starter;
 	rc = serve(m, &err);
 	if (rc && m->starter_fd >= 0)
 		(void)!write(m->starter_fd, &err, sizeof(err));
 	else if (rc)
-		syslog(LOG_ERR, "%s", err.msg);
+		kv_log_say(&m->server.log, "%s", err.msg);
 	close_all(m);
 	exit(rc ? 1 : 0);
 }
@@ -313,6 +289,12 @@ static int daemonize(struct kv_mounted *m, struct kv_err *err)
 	return wait_ready(ready, m->mountpoint, err);
 }
 
+static int run_in_front(struct kv_mounted *m, struct kv_err *err)
+{
+	kv_log_to_stderr(&m->server.log, &m->server.shared->log);
+	return serve(m, err);
+}
+
 int kv_mount(const struct kv_mount_opts *opts, struct kv_err *err)
 {
 	struct kv_mounted m = {
@@ -327,8 +309,7 @@ int kv_mount(const struct kv_mount_opts *opts, struct kv_err *err)
 		.server = {.host = KV_HOST_INIT,
 			   .ready_fd = -1,
 			   .uid = geteuid(),
-			   .gid = getegid(),
-			   .log = log_stderr},
+			   .gid = getegid()},
 	};
 	int rc;
 
@@ -338,7 +319,7 @@ int kv_mount(const struct kv_mount_opts *opts, struct kv_err *err)
 	clock_gettime(CLOCK_BOOTTIME, &m.server.began);
 	rc = open_all(&m, opts, err);
 	if (!rc)
-		rc = opts->foreground ? serve(&m, err) : daemonize(&m, err);
+		rc = opts->foreground ? run_in_front(&m, err) : daemonize(&m, err);
 	close_all(&m);
 	return rc;
 }

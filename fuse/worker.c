@@ -161,7 +161,7 @@ static int fail(struct kv_mounted *m, int rc, const char *what)
 	char *why = m->server.shared->why;
 
 	snprintf(why, sizeof(m->server.shared->why), "%s: %s", what, strerror(-rc));
-	m->server.log("%s", why);
+	kv_log_say(&m->server.log, "%s", why);
 	return rc;
 }
 

@@ -149,54 +149,6 @@ nothing_is_there() {
 		"$0" umount "$1"' "$KVIEW" "$MNT" 3>&-
 }
 
-# A mount of a pid namespace whose readers come from outside: the worker complains
-# to /dev/log, which is $DIR/heard here. $INSIDE is a
-# process there.
-start_complaining() {
-	# shellcheck disable=SC2016
-	unshare --mount --pid --fork --kill-child --propagation private bash -euc '
-		mount -t proc proc /proc
-		mount -t tmpfs tmpfs /dev
-		mknod -m 600 /dev/fuse c 10 229
-		mknod -m 666 /dev/null c 1 3
-		python3 -c "$3" "$2" &
-		until [ -S /dev/log ]; do sleep 0.02; done
-		"$0" mount -o allow_other "$1"
-		touch "$2.up"
-		wait' "$KVIEW" "$MNT" "$DIR/heard" "$LISTEN" 3>&- &
-	mine $!
-	until_true test -e "$DIR/heard.up"
-	INSIDE=$(pgrep -f "$DIR/heard\$")
-}
-
-# A daemon that is restarted after each message: its socket is another one then.
-LISTEN='
-import os, socket, sys
-while True:
-    s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-    s.bind("/dev/log")
-    os.chmod("/dev/log", 0o666)
-    with open(sys.argv[1], "ab") as out:
-        out.write(s.recv(4096) + b"\n")
-    os.unlink("/dev/log")
-    s.close()
-'
-
-# complaints N: so many have been heard
-complaints() {
-	[ "$(grep -c 'outside of kview' "$DIR/heard")" -ge "$1" ]
-}
-
-@test "the worker's words reach syslog, also after syslog was restarted" {
-	local n
-	start_complaining
-	for n in 1 2 3; do
-		until_true test -S "/proc/$INSIDE/root/dev/log"
-		run ! nsenter --mount="/proc/$INSIDE/ns/mnt" head -n 1 "$MNT/task"
-		until_true complaints $n
-	done
-}
-
 # --- what is lacking ------------------------------------------------------
 
 @test "mounting without a capability that it takes is refused by name, and nothing is left" {

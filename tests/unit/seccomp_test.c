@@ -14,11 +14,12 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/wait.h>
-#include <syslog.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "fuse/log.h"
 #include "fuse/seccomp.h"
 #include "unit.h"
 
@@ -137,6 +138,29 @@ static int connect_to_services(void)
 	return told(socket(AF_UNIX, SOCK_STREAM, 0));
 }
 
+/* What the log has is made before. */
+static int make_log_socket(void)
+{
+	return told(socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+}
+
+static int connect_socket(void)
+{
+	struct sockaddr_un to = {.sun_family = AF_UNIX, .sun_path = "/nonesuch"};
+
+	return told(connect(STDIN_FILENO, (struct sockaddr *)&to, sizeof(to)));
+}
+
+static int send_and_wait(void)
+{
+	return told(sendto(-1, "", 1, MSG_NOSIGNAL, NULL, 0));
+}
+
+static int send_out_of_band(void)
+{
+	return told(sendto(-1, "", 1, MSG_NOSIGNAL | MSG_DONTWAIT | MSG_OOB, NULL, 0));
+}
+
 static int create(void)
 {
 	return told(open("/nonesuch/file", O_RDONLY | O_CREAT | O_CLOEXEC, 0600));
@@ -231,6 +255,10 @@ static void other_calls_are_as_if_the_kernel_lacked_them(void **state)
 		new_threads_namespace,
 		connect_out,
 		connect_to_services,
+		make_log_socket,
+		connect_socket,
+		send_and_wait,
+		send_out_of_band,
 		create,
 		truncate_file,
 		open_to_write,
@@ -323,17 +351,42 @@ static int use_clocks(void)
 	return told(usleep(1));
 }
 
-/* Nobody may listen there: it must not end us. */
-static int use_syslog(void)
-{
-	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+static struct kv_log_state log_state;
+static struct kv_log to_log;
 
-	if (fd < 0)
-		return 1;
-	close(fd);
-	openlog("kview-test", LOG_PID, LOG_DAEMON);
-	syslog(LOG_DEBUG, "a message of kview's tests");
-	return 0;
+/* To nobody, and to a pipe. */
+static int use_logs(void)
+{
+	struct kv_log to_stderr = {.fd = -1, .state = &log_state};
+	unsigned int dropped;
+
+	kv_log_say(&to_log, "a message of kview's tests");
+	dropped = log_state.dropped;
+	to_stderr.fd = STDERR_FILENO;
+	kv_log_say(&to_stderr, "a message of kview's tests");
+	return dropped != 1 || log_state.dropped != 0;
+}
+
+static void logs_are_used_as_they_were_opened(void **state)
+{
+	char got[256];
+	int fds[2], before = dup(STDERR_FILENO), rc;
+
+	(void)state;
+	kv_log_to_daemon(&to_log, "/nonesuch/log", &log_state);
+	assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
+	dup2(fds[1], STDERR_FILENO);
+	rc = filtered(use_logs);
+	dup2(before, STDERR_FILENO);
+	assert_int_equal(rc, 0);
+	rc = (int)read(fds[0], got, sizeof(got));
+	assert_bytes(got, (size_t)rc,
+		     BYTES("kview: a message of kview's tests "
+			   "(messages dropped before this one: 1)\n"));
+	close(fds[0]);
+	close(fds[1]);
+	close(before);
+	close(to_log.fd);
 }
 
 static int probe_threads(void)
@@ -362,7 +415,7 @@ static int call_programs(void)
 
 static void what_serving_takes_goes_on(void **state)
 {
-	int (*const tries[])(void) = {use_threads,   use_files, use_clocks,   use_syslog,
+	int (*const tries[])(void) = {use_threads,   use_files, use_clocks,
 				      probe_threads, move,	call_programs};
 
 	(void)state;
@@ -432,6 +485,7 @@ int main(void)
 		cmocka_unit_test(other_calls_are_as_if_the_kernel_lacked_them),
 		cmocka_unit_test(arguments_are_compared_as_the_kernel_sees_them),
 		cmocka_unit_test(what_serving_takes_goes_on),
+		cmocka_unit_test(logs_are_used_as_they_were_opened),
 		cmocka_unit_test(abort_is_still_an_abort),
 		cmocka_unit_test(a_kernel_without_filters_does_without),
 		cmocka_unit_test(a_filter_that_is_refused_is_an_error),
