@@ -240,9 +240,11 @@ int kv_mount_options(char *words, struct kv_mount_opts *opts, struct kv_err *err
 
 int kv_mount_options_check(const struct kv_mount_opts *opts, struct kv_err *err)
 {
-	if (opts->max_user_files && opts->max_user_files >= opts->max_files) {
+	unsigned int all = opts->max_files ? opts->max_files : KV_MAX_FILES;
+
+	if (opts->max_user_files && opts->max_user_files >= all) {
 		kv_err_set(err, -EINVAL, "mount option max_user_files=%u is not below max_files=%u",
-			   opts->max_user_files, opts->max_files);
+			   opts->max_user_files, all);
 		kv_err_hint(err,
 			    "as many files as one user may open are kept for the one who mounts");
 		return -EINVAL;

@@ -13,11 +13,15 @@
 #include <time.h>
 
 #include "base/cleanup.h"
+#include "descriptors.h"
 #include "iter/types.h"
 #include "mounted.h"
 #include "mountpoint.h"
 #include "notify.h"
 #include "privilege.h"
+
+/* Fewer open files would keep users waiting who do nothing unusual. */
+#define LEAST_FILES 32
 
 /* libfuse's last words, for the error that comes of them. */
 static char fuse_says[256];
@@ -76,13 +80,28 @@ static size_t shared_size(const struct kv_mounted *m)
 	return sizeof(struct kv_shared) + m->views.n * sizeof(struct kv_counters);
 }
 
-static unsigned int max_user_files(const struct kv_mount_opts *opts)
+static unsigned int max_user_files(const struct kv_mount_opts *opts, unsigned int all)
 {
-	unsigned int half = opts->max_files / 2;
-
 	if (opts->max_user_files)
 		return opts->max_user_files;
-	return half < 256 ? half : 256;
+	return all / 2 < 256 ? all / 2 : 256;
+}
+
+/* How many files there may be: as many as are asked for, or else as there can be. */
+static int open_limits(struct kv_mounted *m, const struct kv_mount_opts *opts, struct kv_err *err)
+{
+	unsigned int all = opts->max_files ? opts->max_files : KV_MAX_FILES, least = all;
+	int rc;
+
+	if (!opts->max_files)
+		least = opts->max_user_files < LEAST_FILES ? LEAST_FILES : opts->max_user_files + 1;
+	rc = kv_descriptors_provide(least, &all, err);
+	m->server.limits = (struct kv_handle_limits){
+		.all = all,
+		.each = max_user_files(opts, all),
+		.host = m->server.uid,
+	};
+	return rc;
 }
 
 static int open_server(struct kv_mounted *m, const struct kv_mount_opts *opts, struct kv_err *err)
@@ -106,11 +125,6 @@ static int open_server(struct kv_mounted *m, const struct kv_mount_opts *opts, s
 		rc = -errno;
 	if (rc)
 		return kv_err_errno(err, rc, "can't serve");
-	s->limits = (struct kv_handle_limits){
-		.all = opts->max_files,
-		.each = max_user_files(opts),
-		.host = s->uid,
-	};
 	s->cpu_percent = opts->cpu_percent;
 	s->wide_uid = opts->uid;
 	s->wide_gid = opts->gid;
@@ -149,6 +163,8 @@ static int open_all(struct kv_mounted *m, const struct kv_mount_opts *opts, stru
 		rc = open_place(m, opts, err);
 	if (!rc)
 		rc = kv_views_open(opts->iter_dir, &m->views, err);
+	if (!rc)
+		rc = open_limits(m, opts, err);
 	if (!rc)
 		rc = kv_pins_open(opts->pin_dir, true, &m->pins, err);
 	if (!rc)

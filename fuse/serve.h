@@ -24,15 +24,16 @@ struct kv_mount_opts {
 	uid_t uid; /* owner, group and mode of the files of kernel-wide views */
 	gid_t gid;
 	mode_t mode;
-	unsigned int max_files;	     /* open at a time */
+	unsigned int max_files;	     /* open at a time; 0: KV_MAX_FILES if possible */
 	unsigned int max_user_files; /* of one user; 0: 256, or half of all */
 	unsigned int cpu_percent;    /* of one CPU that a user may use; 0: as much as there is */
 	void (*warn)(const struct kv_view *view); /* a view is left out */
 };
 
-#define KV_MOUNT_OPTS_INIT       \
-	((struct kv_mount_opts){ \
-		.mountpoint = KV_MOUNTPOINT, .mode = 0400, .max_files = 4096, .cpu_percent = 50})
+#define KV_MAX_FILES 4096
+
+#define KV_MOUNT_OPTS_INIT \
+	((struct kv_mount_opts){.mountpoint = KV_MOUNTPOINT, .mode = 0400, .cpu_percent = 50})
 
 /**
  * kv_mount_options() - understand the words behind -o

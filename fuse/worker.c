@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "file.h"
@@ -32,16 +31,9 @@
 /* What is stuck in the kernel does not keep a worker from ending. */
 #define END_MS 500
 
-/* As many open files as the system lets us have, whatever our starter had. */
-static void raise_limits(void)
+/* What open files took goes back to the system when they are closed. */
+static void limit_heap(void)
 {
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-		limit.rlim_cur = limit.rlim_max;
-		setrlimit(RLIMIT_NOFILE, &limit);
-	}
-	/* What open files took goes back to the system when they are closed. */
 	mallopt(M_ARENA_MAX, 2);
 	mallopt(M_MMAP_THRESHOLD, 12288);
 	malloc_trim(0);
@@ -201,7 +193,7 @@ int kv_work(struct kv_mounted *m)
 {
 	int rc;
 
-	raise_limits();
+	limit_heap();
 	rc = give_up_rights(m);
 	if (rc || !await_go(m))
 		return EXIT_FAILURE;

@@ -42,7 +42,7 @@ static void check_mount(const struct kv_args *args)
 	for (unsigned int i = 0; i < args->n_mount_words && !rc; i++)
 		rc = kv_mount_options(args->mount_words[i], &opts, &err);
 	check_err(rc, &err);
-	MUST(opts.max_files >= 1 && opts.max_files <= 65536 && opts.max_user_files <= 65536);
+	MUST(opts.max_files <= 65536 && opts.max_user_files <= 65536);
 	MUST(!(opts.mode & ~0777u) && opts.policy.hidepid <= KV_HIDEPID_INVISIBLE);
 	MUST(opts.uid != (uid_t)-1 && opts.gid != (gid_t)-1);
 	MUST(!opts.pin_dir || *opts.pin_dir);
@@ -51,7 +51,7 @@ static void check_mount(const struct kv_args *args)
 		return;
 	rc = kv_mount_options_check(&opts, &err);
 	check_err(rc, &err);
-	MUST(rc || opts.max_user_files < opts.max_files);
+	MUST(rc || opts.max_user_files < (opts.max_files ? opts.max_files : KV_MAX_FILES));
 	MUST(rc || !opts.policy.host_view || !opts.policy.hidepid);
 }
 

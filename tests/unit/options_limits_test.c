@@ -19,7 +19,7 @@ static void one_limit_leaves_the_other(void **state)
 {
 	(void)state;
 	assert_int_equal(taken("max_files=5").max_user_files, 0);
-	assert_int_equal(taken("max_user_files=5").max_files, 4096);
+	assert_int_equal(taken("max_user_files=5").max_files, 0);
 }
 
 static void other_limits_are_refused(void **state)
@@ -103,7 +103,8 @@ static void one_user_may_not_have_all(void **state)
 		assert_int_equal(kv_mount_options_check(&opts, &err), -EINVAL);
 		snprintf(want, sizeof(want), "max_user_files=%u ", opts.max_user_files);
 		assert_says(&err, want);
-		snprintf(want, sizeof(want), "max_files=%u", opts.max_files);
+		snprintf(want, sizeof(want), "max_files=%u",
+			 opts.max_files ? opts.max_files : KV_MAX_FILES);
 		assert_says(&err, want);
 		assert_hints(&err, "kept for the one who mounts");
 	}

@@ -20,7 +20,7 @@ static void accept(const char *words)
 	assert_int_equal(opts.uid, 0);
 	assert_int_equal(opts.gid, 0);
 	assert_int_equal(opts.mode, 0400);
-	assert_int_equal(opts.max_files, 4096);
+	assert_int_equal(opts.max_files, 0);
 	assert_int_equal(opts.max_user_files, 0);
 	assert_string_equal(err.msg, "");
 }

@@ -142,6 +142,14 @@ umount_leaves_nothing() {
 		equal "*" "$(names "$M")" && [ ! -e "$PINS" ] && wait_for no_programs
 }
 
+# A hard limit of 4096 would be enough for 400 files.
+limit_is_raised() {
+	local limit
+	limit=$(awk '/^Max open files/ {print $5}' "/proc/$(worker)/limits")
+	echo "hard limit of the worker: $limit, ours: $(ulimit -Hn)"
+	equal 4096 "$(status_of max_files)" && [ "$limit" -ge 36864 ] && [ "$(ulimit -Hn)" -lt 36864 ]
+}
+
 status_of() {
 	awk -v name="$1" '$1 == name {print $2}' "$M/status"
 }
@@ -247,6 +255,7 @@ check "kview cat gives the bytes of the mount" cat_is_the_mount $!
 kill $!
 checks_of 100 values.py "$M" "$PINS"
 checks_of 160 readers.py "$KVIEW"
+check "the worker may have more descriptors than its starter" limit_is_raised
 check "this kernel can't have requests sent again" equal no "$(status_of resend)"
 check "a worker that is killed is replaced" killed_worker_is_replaced
 check "a worker that is stopped and killed is replaced, its reader served" stopped_worker_is_replaced

@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Limits of descriptors, set in a kernel that is made here. */
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "fuse/descriptors.h"
+#include "iter/reader.h"
+#include "unit.h"
+
+/* --- the kernel --- */
+
+static struct rlimit now;
+static uint64_t nr_open; /* 0: /proc/sys has none */
+static bool is_capable;
+
+int getrlimit(__rlimit_resource_t resource, struct rlimit *limit)
+{
+	if (resource != RLIMIT_NOFILE) /* a sanitizer asks */
+		return (int)syscall(SYS_prlimit64, 0, resource, NULL, limit);
+	*limit = now;
+	return 0;
+}
+
+/* do_prlimit() */
+int setrlimit(__rlimit_resource_t resource, const struct rlimit *limit)
+{
+	if (resource != RLIMIT_NOFILE)
+		return (int)syscall(SYS_prlimit64, 0, resource, limit, NULL);
+	assert_true(limit->rlim_cur <= limit->rlim_max);
+	if ((limit->rlim_max > now.rlim_max && !is_capable) ||
+	    (nr_open && limit->rlim_max > nr_open)) {
+		errno = EPERM;
+		return -1;
+	}
+	now = *limit;
+	return 0;
+}
+
+int open(const char *path, int flags, ...)
+{
+	char text[32];
+	int fd;
+
+	if (strcmp(path, "/proc/sys/fs/nr_open") != 0)
+		return (int)syscall(SYS_openat, AT_FDCWD, path, flags, 0);
+	if (!nr_open) {
+		errno = ENOENT;
+		return -1;
+	}
+	snprintf(text, sizeof(text), "%llu\n", (unsigned long long)nr_open);
+	fd = memfd_create("nr_open", MFD_CLOEXEC);
+	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+	lseek(fd, 0, SEEK_SET);
+	return fd;
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	now = (struct rlimit){1024, 20000};
+	nr_open = 1048576;
+	is_capable = false;
+	return 0;
+}
+
+/* --- how many --- */
+
+/* What a file and a listing hold of a reader that shares nothing with us. */
+static void a_file_takes_five_and_a_listing_four(void **state)
+{
+	(void)state;
+	assert_int_equal(KV_HOLDS, 4); /* namespaces of pid, user and cgroup; the root directory */
+	for (unsigned int n = 0; n < 65536; n += 4096)
+		assert_int_equal(kv_descriptors_for(7, n) - kv_descriptors_for(7, 0), n * (5 + 4));
+}
+
+static void what_is_open_already_counts(void **state)
+{
+	(void)state;
+	assert_int_equal(kv_descriptors_for(1000, 10) - kv_descriptors_for(0, 10), 1000);
+	/* Threads at their requests, and our own, come on top: not none, nor as much as files. */
+	assert_in_range(kv_descriptors_for(0, 0), 64 * 5, 64 * 10);
+}
+
+static void the_most_files_are_those_that_fit(void **state)
+{
+	(void)state;
+	for (uint64_t limit = 0; limit < 3000; limit++) {
+		unsigned int n = kv_descriptors_enough_for(20, limit);
+
+		assert_true(n == 0 || kv_descriptors_for(20, n) <= limit);
+		assert_true(kv_descriptors_for(20, n + 1) > limit);
+	}
+	assert_int_equal(kv_descriptors_enough_for(20, RLIM_INFINITY), UINT32_MAX);
+	assert_int_equal(kv_descriptors_enough_for(UINT32_MAX, 1000), 0);
+}
+
+/* --- provided --- */
+
+/* What there can be of @wanted; the limit is what that takes. */
+static unsigned int provided(unsigned int least, unsigned int wanted)
+{
+	unsigned int files = wanted;
+	struct kv_err err = {0};
+
+	if (kv_descriptors_provide(least, &files, &err))
+		fail_msg("%s", err.msg);
+	assert_int_equal(now.rlim_cur, now.rlim_max);
+	assert_in_range(now.rlim_max, kv_descriptors_for(0, files), kv_descriptors_for(299, files));
+	return files;
+}
+
+static void refused(unsigned int least, unsigned int wanted, const char *message, const char *hint)
+{
+	unsigned int files = wanted;
+	struct kv_err err = {0};
+
+	assert_int_equal(kv_descriptors_provide(least, &files, &err), -EMFILE);
+	assert_int_equal(files, wanted);
+	assert_says(&err, message);
+	assert_hints(&err, hint);
+}
+
+static void what_fits_is_provided_and_no_more(void **state)
+{
+	(void)state;
+	assert_int_equal(provided(1000, 1000), 1000);
+	assert_in_range(now.rlim_max, 9000, 9000 + 700);
+}
+
+static void without_the_right_the_hard_limit_counts(void **state)
+{
+	unsigned int most;
+	char words[64];
+
+	(void)state;
+	most = provided(32, 4096);
+	assert_in_range(most, 2000, 2222);
+	assert_in_range(now.rlim_max, 20000 - 8, 20000);
+	setup(NULL);
+	refused(4096, 4096, "max_files=4096 takes 37", "ulimit -Hn 37");
+	snprintf(words, sizeof(words), "there can be 20000: enough for max_files=%u", most);
+	refused(4096, 4096, words, "CAP_SYS_RESOURCE");
+	refused(most + 1, 4096, words, "LimitNOFILE=200");
+	assert_int_equal(now.rlim_max, 20000);
+	assert_int_equal(provided(most, 4096), most);
+	setup(NULL);
+	assert_int_equal(provided(most, most), most);
+}
+
+static void with_the_right_it_is_raised(void **state)
+{
+	(void)state;
+	is_capable = true;
+	assert_int_equal(provided(65536, 65536), 65536);
+	assert_in_range(now.rlim_max, 9 * 65536, 9 * 65536 + 700);
+}
+
+static void nothing_is_above_that_of_the_system(void **state)
+{
+	(void)state;
+	is_capable = true;
+	nr_open = 100000;
+	refused(65536, 65536, "there can be 100000: enough for max_files=110",
+		"sysctl fs.nr_open=590");
+	assert_in_range(provided(32, 65536), 11000, 11111);
+	assert_in_range(now.rlim_max, 100000 - 8, 100000);
+	/* It may have been lowered behind a process that has more. */
+	setup(NULL);
+	now.rlim_max = 500000;
+	nr_open = 100000;
+	assert_in_range(provided(32, 65536), 11000, 11111);
+}
+
+static void a_system_that_does_not_tell_its_limit_has_that_of_the_process(void **state)
+{
+	(void)state;
+	nr_open = 0;
+	assert_in_range(provided(32, 4096), 2000, 2222);
+	setup(NULL);
+	nr_open = 0;
+	is_capable = true;
+	assert_int_equal(provided(32, 4096), 4096);
+}
+
+static void too_low_a_limit_is_refused(void **state)
+{
+	(void)state;
+	now.rlim_max = 256;
+	refused(32, 4096, "there can be 256: enough for max_files=0", "ulimit -Hn");
+	refused(1, 1, "max_files=1 takes", "ulimit -Hn");
+}
+
+/* They are there: a limit that leaves them out would be too low. */
+static void what_is_open_is_counted(void **state)
+{
+	unsigned int before;
+	rlim_t limit;
+	int fds[200];
+
+	(void)state;
+	before = provided(32, 4096);
+	limit = now.rlim_max;
+	setup(NULL);
+	for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
+		fds[i] = dup(STDOUT_FILENO);
+	assert_in_range(provided(32, 4096), before - 23, before - 22);
+	assert_in_range(now.rlim_max, limit - 9, limit + 9);
+	for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
+		close(fds[i]);
+}
+
+#define LIMITED(f) cmocka_unit_test_setup(f, setup)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		LIMITED(a_file_takes_five_and_a_listing_four),
+		LIMITED(what_is_open_already_counts),
+		LIMITED(the_most_files_are_those_that_fit),
+		LIMITED(what_fits_is_provided_and_no_more),
+		LIMITED(without_the_right_the_hard_limit_counts),
+		LIMITED(with_the_right_it_is_raised),
+		LIMITED(nothing_is_above_that_of_the_system),
+		LIMITED(a_system_that_does_not_tell_its_limit_has_that_of_the_process),
+		LIMITED(too_low_a_limit_is_refused),
+		LIMITED(what_is_open_is_counted),
+	};
+
+	return cmocka_run_group_tests_name("descriptors", tests, NULL, NULL);
+}
