@@ -42,7 +42,7 @@ static void rewind_file(struct kv_file *f)
 
 static int put_text(struct kv_file *f)
 {
-	char *text = f->source.text(f->source.arg), *out;
+	char *text = f->source.text(f->source.arg, &f->reader), *out;
 	size_t n;
 
 	if (!text)

@@ -26,8 +26,8 @@ struct kv_counters {
 
 /* What a file shows. */
 struct kv_source {
-	/* A text that is made as it is read, to be freed; NULL: rows. */
-	char *(*text)(const void *arg);
+	/* A text that is made as it is read, for who has opened it, to be freed; NULL: rows. */
+	char *(*text)(const void *arg, const struct kv_reader *reader);
 	const void *arg;
 	const struct kv_view *view; /* of rows; must outlive the file, as do the next three */
 	const struct kv_format *format;

@@ -271,8 +271,9 @@ static void op_releasedir(fuse_req_t req, fuse_ino_t told, struct fuse_file_info
 
 /* --- files --- */
 
-static char *schema_text(const void *view)
+static char *schema_text(const void *view, const struct kv_reader *reader)
 {
+	(void)reader;
 	return kv_schema_put(((const struct kv_view *)view)->schema);
 }
 

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "file.h"
+#include "iter/process.h"
 
 static double uptime(const struct kv_server *s)
 {
@@ -16,14 +17,26 @@ static double uptime(const struct kv_server *s)
 	       (double)(now.tv_nsec - s->began.tv_nsec) / 1e9;
 }
 
-static void put_mount(FILE *out, const struct kv_server *s)
+/* By the number that the reader knows it by: from a container of its own there is none. */
+static void put_process(FILE *out, const char *name, pid_t pid, const struct kv_server *s,
+			const struct kv_reader *reader)
+{
+	struct kv_process process;
+
+	if (kv_process_look(&s->host, reader, pid, &process) == 0)
+		fprintf(out, "%s\t%d\n", name, (int)process.nr);
+	else
+		fprintf(out, "%s\t-\n", name);
+}
+
+static void put_mount(FILE *out, const struct kv_server *s, const struct kv_reader *reader)
 {
 	static const char *const hidepid[] = {"0", "1", "2"};
 
 	fprintf(out, "version\t%s\n", KVIEW_VERSION);
 	fprintf(out, "uptime\t%.3f\n", uptime(s));
-	fprintf(out, "holder\t%d\n", (int)s->holder);
-	fprintf(out, "worker\t%d\n", (int)getpid());
+	put_process(out, "holder", s->holder, s, reader);
+	put_process(out, "worker", getpid(), s, reader);
 	fprintf(out, "restarts\t%u\n", s->shared->restarts);
 	fprintf(out, "dying_workers\t%u\n", s->shared->dying);
 	fprintf(out, "seccomp\t%s\n", s->is_filtered ? "filter" : "none");
@@ -57,7 +70,7 @@ static void put_view(FILE *out, const struct kv_view *view, const struct kv_coun
 	fprintf(out, "%s.errors\t%llu\n", view->name, atomic_load(&c->errors));
 }
 
-char *kv_status_text(const void *server)
+char *kv_status_text(const void *server, const struct kv_reader *reader)
 {
 	struct kv_server *s = (struct kv_server *)server;
 	char *text = NULL;
@@ -66,7 +79,7 @@ char *kv_status_text(const void *server)
 
 	if (!out)
 		return NULL;
-	put_mount(out, s);
+	put_mount(out, s, reader);
 	put_use(out, s);
 	for (size_t i = 0; i < s->views->n; i++)
 		put_view(out, &s->views->list[i], &s->shared->counters[i]);

@@ -7,9 +7,10 @@
 /**
  * kv_status_text() - the file `status`: a line per fact, its name, a tab, its value
  * @server: a struct kv_server
+ * @reader: who is told, and no more than /proc would tell
  *
  * Return: to be freed; NULL: out of memory.
  */
-char *kv_status_text(const void *server);
+char *kv_status_text(const void *server, const struct kv_reader *reader);
 
 #endif

@@ -148,6 +148,44 @@ refused() {
 	run ! as_user ls "$MNT/pid/1/status"
 }
 
+# as_container COMMAND...: root with a pid namespace of its own, and its /proc
+as_container() {
+	timeout 20 unshare --pid --fork --mount-proc "$@" 3>&-
+}
+
+@test "status tells root of a container no number of a process outside" {
+	local pids
+	up -o allow_other
+	pids="$(daemon_pid) $(worker_pid)"
+	[ "$(value holder) $(value worker)" = "$pids" ]
+	as_container cat "$MNT/status" >"$DIR/status"
+	grep -qxP 'holder\t-' "$DIR/status"
+	grep -qxP 'worker\t-' "$DIR/status"
+	diff <(cut -f 1 "$MNT/status") <(cut -f 1 "$DIR/status")
+	as_container "$KVIEW" status "$MNT" | grep -qxP 'worker\t-'
+	# With the host's there is nothing to hide.
+	[ "$(timeout 20 unshare --mount cat "$MNT/status" | awk '$1 == "holder" || $1 == "worker" {print $2}' | xargs)" = "$pids" ]
+}
+
+# hidden COMMAND...: root without CAP_SYS_PTRACE and root's group, and a /proc with hidepid=2
+hidden() {
+	timeout 20 unshare --mount sh -c 'mount -t proc -o hidepid=2 proc /proc && exec "$@"' _ \
+		setpriv --regid 21001 --clear-groups --bounding-set=-sys_ptrace --inh-caps=-sys_ptrace "$@" 3>&-
+}
+
+@test "status tells of processes as /proc with the same hidepid does" {
+	up -o allow_other,hidepid=2
+	hidden cat "$MNT/status" >"$DIR/status"
+	for name in holder worker; do
+		if hidden test -e "/proc/$(value $name)"; then
+			grep -qxP "$name\t$(value $name)" "$DIR/status"
+		else
+			grep -qxP "$name\t-" "$DIR/status"
+		fi
+	done
+	grep -qxP 'worker\t-' "$DIR/status"
+}
+
 @test "status counts reads, rows and bytes, and as errors only our own" {
 	local n dead
 	up

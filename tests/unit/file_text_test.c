@@ -5,10 +5,11 @@
 static unsigned int made;
 static const char *now; /* what the text is when it is made next; NULL: out of memory */
 
-static char *make_text(const void *arg)
+static char *make_text(const void *arg, const struct kv_reader *reader)
 {
 	const char *const *text = arg;
 
+	assert_int_equal(reader->scope.fsuid, 1000); /* who opened the file */
 	made++;
 	return *text ? strdup(*text) : NULL;
 }

@@ -3,8 +3,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "fake_process.h"
 #include "fuse/status.h"
-#include "unit.h"
 
 static struct kv_view list[] = {
 	{.name = "task", .kind = "task", .is_loaded = true},
@@ -12,6 +12,7 @@ static struct kv_view list[] = {
 };
 static struct kv_views views = {.list = list, .n = ARRAY_SIZE(list)};
 static struct kv_server server;
+static const struct kv_reader reader = {.scope = {.pid_ns = AWAY}};
 
 static const struct kv_share_limits limits = {
 	.slots = 2, .lane = 9, .each = 9, .host_each = 9, .all = 9, .cpu_percent = 50, .host = 7};
@@ -19,8 +20,9 @@ static const struct kv_sched_ops ops;
 
 static int make_server(void **state)
 {
-	(void)state;
+	fake_setup(state);
 	server = (struct kv_server){
+		.host = host,
 		.shared = calloc(1, sizeof(*server.shared) + 2 * sizeof(struct kv_counters)),
 		.views = &views,
 		.holder = 4321,
@@ -52,7 +54,7 @@ static int free_server(void **state)
 static const char *value(const char *name)
 {
 	static char found[128];
-	char *text = kv_status_text(&server), *save = NULL;
+	char *text = kv_status_text(&server, &reader), *save = NULL;
 	size_t n = strlen(name);
 	int times = 0;
 
@@ -86,7 +88,7 @@ static void expect_number(const char *name, long long want)
 
 static void every_line_is_a_name_a_tab_and_a_value(void **state)
 {
-	char *text = kv_status_text(&server), *line = text, *end;
+	char *text = kv_status_text(&server, &reader), *line = text, *end;
 
 	(void)state;
 	for (; (end = strchr(line, '\n')); line = end + 1) {
@@ -111,7 +113,7 @@ static void the_names_come_in_one_order(void **state)
 		"task.iterator task.reads task.rows task.bytes task.errors "
 		"kmem_cache.iterator kmem_cache.reads kmem_cache.rows kmem_cache.bytes "
 		"kmem_cache.errors ";
-	char *text = kv_status_text(&server), *save = NULL, got[1024] = "";
+	char *text = kv_status_text(&server, &reader), *save = NULL, got[1024] = "";
 
 	(void)state;
 	for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
@@ -130,11 +132,41 @@ static void the_version_is_the_programs(void **state)
 	expect("version", KVIEW_VERSION);
 }
 
-static void the_processes_are_named(void **state)
+/* A reader's numbers of processes; of which was asked first and last. */
+static pid_t first_asked;
+
+static void note_first(void)
+{
+	if (!first_asked)
+		first_asked = (pid_t)fake.tid;
+}
+
+static void the_processes_are_named_by_the_readers_numbers(void **state)
+{
+	struct kv_process known = {.nr = 77, .pid = 88, .start = 99};
+
+	(void)state;
+	fake_one(&known, sizeof(known));
+	fake.on_read = note_first;
+	expect_number("holder", 77);
+	expect_number("worker", 77);
+	assert_int_equal(first_asked, 4321);
+	assert_int_equal(fake.tid, getpid());
+	assert_int_equal(fake.scope.pid_ns, AWAY);
+	known.is_hidden = 1; /* listed in pid/ all the same */
+	fake_one(&known, sizeof(known));
+	expect_number("holder", 77);
+}
+
+static void a_process_that_the_reader_cannot_know_has_no_number(void **state)
 {
 	(void)state;
-	expect_number("holder", 4321);
-	expect_number("worker", getpid());
+	fake_one("", 0);
+	expect("holder", "-");
+	expect("worker", "-");
+	fake.fail = -ENOMEM;
+	expect("holder", "-");
+	expect("worker", "-");
 }
 
 /* Since @server.began, in ms. */
@@ -352,7 +384,8 @@ int main(void)
 		OF_SERVER(every_line_is_a_name_a_tab_and_a_value),
 		OF_SERVER(the_names_come_in_one_order),
 		OF_SERVER(the_version_is_the_programs),
-		OF_SERVER(the_processes_are_named),
+		OF_SERVER(the_processes_are_named_by_the_readers_numbers),
+		OF_SERVER(a_process_that_the_reader_cannot_know_has_no_number),
 		OF_SERVER(the_uptime_is_of_the_mount),
 		OF_SERVER(the_uptime_borrows_from_the_seconds),
 		OF_SERVER(restarts_are_counted),
