@@ -87,6 +87,8 @@ enum kv_guard {
 	KV_MAPS,   /* that, or since 6.15 CAP_PERFMON: /proc/PID/maps */
 };
 
+#define KV_PASSES_ALL (1 << KV_PUBLIC | 1 << KV_PTRACE | 1 << KV_FILES | 1 << KV_MAPS)
+
 /* kv_scope.saw: what happened in the read, for the one who asked for it. */
 #define KV_SAW_OBJECT 1 /* the program was called for an object */
 #define KV_SAW_END 2	/* and for the end: nothing comes after this read */
@@ -108,11 +110,12 @@ enum kv_guard {
  * Addresses are of kernel objects; who sets them keeps the objects alive.
  */
 struct kv_scope {
-	__u64 boot_time;   /* Unix time of boot in ns, as of this open */
-	__u64 pid_ns;	   /* address of the pid namespace whose tasks and numbers are shown */
-	__u64 user_ns;	   /* of the one that ids are shown in, and @caps count in */
-	__u64 root_mnt;	   /* of the struct vfsmount, and of the dentry, of the root directory */
-	__u64 root_dentry; /* that paths begin at; 0: the reading thread's own */
+	__u64 thread_start; /* of the thread that reads, ns since boot: its number may come again */
+	__u64 boot_time;    /* Unix time of boot in ns, as of this open */
+	__u64 pid_ns;	    /* address of the pid namespace whose tasks and numbers are shown */
+	__u64 user_ns;	    /* of the one that ids are shown in, and @caps count in */
+	__u64 root_mnt;	    /* of the struct vfsmount, and of the dentry, of the root directory */
+	__u64 root_dentry;  /* that paths begin at; 0: the reading thread's own */
 	__u64 cgroup; /* of the kernfs_node that cgroup paths begin at; 0: the hierarchy's root */
 	__u64 caps;   /* effective ones */
 	__u64 own_start;    /* the reader's process: when it began, ns since boot */
@@ -144,8 +147,9 @@ enum kv_hidepid {
 
 /* What the tool `reader` says of a thread. Addresses as in struct kv_scope. */
 struct kv_identity {
-	__u64 id;    /* tgid << 32 | tid in the initial pid namespace */
-	__u64 start; /* of its process, ns since boot */
+	__u64 id;	    /* tgid << 32 | tid in the initial pid namespace */
+	__u64 thread_start; /* ns since boot */
+	__u64 start;	    /* of its process */
 	__u64 exec;
 	__u64 pid_ns, user_ns, cgroup_ns;
 	__u64 cgroup;

@@ -65,11 +65,20 @@ struct hlist_bl_node {
 	struct hlist_bl_node **pprev;
 };
 
+typedef struct {
+	unsigned int sequence;
+} seqcount_t;
+
+typedef struct {
+	seqcount_t seqcount;
+} seqcount_spinlock_t;
+
 struct dentry_operations {
 	char *(*d_dname)(struct dentry *dentry, char *buf, int len);
 };
 
 struct dentry {
+	seqcount_spinlock_t d_seq;
 	struct hlist_bl_node d_hash;
 	const struct dentry_operations *d_op;
 	struct dentry *d_parent;
@@ -245,7 +254,7 @@ struct kthread {
 };
 
 struct workqueue_struct {
-	char name[24];
+	char name[24]; /* 32 since 6.9 (31c89007285d): ask bpf_core_field_size() */
 };
 
 struct worker {
@@ -319,7 +328,10 @@ struct vm_area_struct {
 	void *vm_private_data;
 };
 
+struct kmem_cache;
+
 struct slab {
+	struct kmem_cache *slab_cache;
 	struct list_head slab_list;
 	unsigned int inuse : 16;
 	unsigned int objects : 15;

@@ -27,77 +27,105 @@ KV_VIEW(kmem_cache_row, "a row per slab cache: objects, slabs, memory", "6.13");
 /* count_partial_free_approx() in mm/slub.c looks at this many slabs at most. */
 #define MAX_PARTIAL_TO_SCAN 10000
 
+#define TRIES 4
+
+/* In scratch memory: of variables that count the verifier follows each value. */
 struct partial {
 	struct list_head *at, *head;
-	__u64 free;
+	__u64 turn; /* after so many slabs, the rest of them from the list's end */
+	__u64 most; /* slabs to look at */
+	__u64 seen, free;
 	__u64 backwards;
+	__u64 strayed; /* times */
 };
 
-/*
- * Without the list's lock: a slab may leave for another list meanwhile, which
- * makes the count an approximation, as are all numbers here; reads cannot fail
- * worse than that, and the number of steps is bounded by the list's length.
- */
-static long count_free(__u64 i, struct partial *p)
+struct nodes {
+	__u64 cache; /* address of the kmem_cache */
+	struct partial *partial;
+	__u64 slabs, objects, free;
+};
+
+static __always_inline void begin_partial(struct partial *p)
 {
-	struct slab *slab;
+	p->at = p->head;
+	p->backwards = false;
+	p->seen = 0;
+	p->free = 0;
+}
+
+static __always_inline struct list_head *next_partial(struct partial *p)
+{
 	struct list_head *at = p->at;
 
-	at = p->backwards ? BPF_CORE_READ(at, prev) : BPF_CORE_READ(at, next);
+	if (p->seen == p->turn && !p->backwards) {
+		p->backwards = true;
+		at = p->head;
+	}
+	return p->backwards ? BPF_CORE_READ(at, prev) : BPF_CORE_READ(at, next);
+}
+
+/*
+ * Without the list's lock: a slab may leave while it is looked at, and its page
+ * become anything. It counts if it belongs to the cache afterwards still; if not,
+ * all begins anew, since that page leads anywhere. Reads cannot fail worse than
+ * that, and the number of steps is bounded by the list's length.
+ */
+static long count_free(__u64 i, struct nodes *n)
+{
+	struct partial *p = n->partial;
+	struct list_head *at;
+	struct slab *slab;
+	__u64 free;
+
+	at = p->seen == p->most ? NULL : next_partial(p);
 	if (at == p->head || !at)
 		return 1;
 	p->at = at;
 	slab = (void *)at - bpf_core_field_offset(struct slab, slab_list);
-	p->free += BPF_CORE_READ_BITFIELD_PROBED(slab, objects) -
-		   BPF_CORE_READ_BITFIELD_PROBED(slab, inuse);
+	free = BPF_CORE_READ_BITFIELD_PROBED(slab, objects) -
+	       BPF_CORE_READ_BITFIELD_PROBED(slab, inuse);
+	kv_barrier();
+	if ((__u64)BPF_CORE_READ(slab, slab_cache) == n->cache) {
+		p->free += free;
+		p->seen++;
+		return 0;
+	}
+	p->strayed++;
+	if (p->strayed == TRIES)
+		return 1;
+	begin_partial(p);
 	return 0;
 }
 
-static __always_inline __u64 partial_free(struct kmem_cache_node *node)
+/* Of a part of the list: the rest is like it. */
+static __always_inline __u64 partial_free(struct nodes *nodes, struct kmem_cache_node *node)
 {
-	struct list_head *head =
-		(void *)node + bpf_core_field_offset(struct kmem_cache_node, partial);
 	__u64 n = BPF_CORE_READ(node, nr_partial);
-	struct partial p = {.at = head, .head = head};
+	struct partial *p = nodes->partial;
 
-	if (!n)
-		return 0;
-	if (n <= MAX_PARTIAL_TO_SCAN) {
-		bpf_loop(n, count_free, &p, 0);
-		return p.free;
-	}
-	bpf_loop(MAX_PARTIAL_TO_SCAN / 2, count_free, &p, 0);
-	p.at = head;
-	p.backwards = true;
-	bpf_loop(MAX_PARTIAL_TO_SCAN / 2, count_free, &p, 0);
-	return p.free * n / MAX_PARTIAL_TO_SCAN;
-}
-
-struct nodes {
-	__u64 array; /* address of kmem_cache.node */
-	__u64 slabs, objects, free;
-};
-
-/* A pointer as a number: the verifier lets only numbers be counted with. */
-static __always_inline __u64 address_of(struct kmem_cache *s)
-{
-	__u64 address = 0;
-
-	bpf_probe_read_kernel(&address, sizeof(address), &s);
-	return address;
+	p->head = (void *)node + bpf_core_field_offset(struct kmem_cache_node, partial);
+	p->turn = n > MAX_PARTIAL_TO_SCAN ? MAX_PARTIAL_TO_SCAN / 2 : n;
+	p->most = n > MAX_PARTIAL_TO_SCAN ? MAX_PARTIAL_TO_SCAN : n;
+	p->strayed = 0;
+	begin_partial(p);
+	bpf_loop(TRIES * (MAX_PARTIAL_TO_SCAN + 1), count_free, nodes, 0);
+	if (n <= MAX_PARTIAL_TO_SCAN && p->strayed < TRIES)
+		return p->free;
+	return p->seen ? p->free * n / p->seen : 0;
 }
 
 static long add_node(__u64 i, struct nodes *n)
 {
 	struct kmem_cache_node *node = NULL;
-	void *at = (void *)(n->array + i * sizeof(void *));
+	void *at = (void *)(n->cache + bpf_core_field_offset(struct kmem_cache, node) +
+			    i * sizeof(void *));
 
 	bpf_probe_read_kernel(&node, sizeof(node), at);
 	if (!node)
 		return 0;
 	n->slabs += BPF_CORE_READ(node, nr_slabs.counter);
 	n->objects += BPF_CORE_READ(node, total_objects.counter);
-	n->free += partial_free(node);
+	n->free += partial_free(n, node);
 	return 0;
 }
 
@@ -114,7 +142,8 @@ int kmem_cache(struct bpf_iter__kmem_cache *ctx)
 		return 1;
 	if (!s)
 		return 0;
-	n.array = address_of(s) + bpf_core_field_offset(struct kmem_cache, node);
+	n.cache = kv_address(s);
+	n.partial = (void *)c.scratch->path;
 	bpf_loop(kv_table()->nr_nodes, add_node, &n, 0);
 	if (n.free > n.objects)
 		n.free = n.objects;
@@ -132,6 +161,6 @@ int kmem_cache(struct bpf_iter__kmem_cache *ctx)
 	/* One is the iterator's own; below 0 are caches that never go. */
 	r->refcnt = s->refcount > 0 ? s->refcount - 1 : s->refcount;
 	r->memory = n.slabs << order << kv_table()->page_shift;
-	kv_put_string(&c, &r->name, s->name);
+	kv_put_string(&c, &r->name, s->name); /* given once, and held with the cache */
 	return kv_emit(&c);
 }

@@ -64,26 +64,41 @@ static __always_inline const volatile struct kv_table *kv_table(void);
  */
 #define KV_PATH_MAX 4096
 #define KV_NAME_MAX 256
+#define KV_CHARS_MAX 64
 
 /* A path under construction, see path.h. */
 struct kv_walk {
-	const struct dentry *dentry, *root_dentry;
-	const struct vfsmount *mnt, *root_mnt;
-	__u64 pos;    /* in kv_scratch.path, which is filled from its end */
-	__u64 failed; /* a KV_STR_ code */
+	const struct dentry *from_dentry, *dentry, *next, *root_dentry;
+	const struct vfsmount *from_mnt, *mnt, *root_mnt;
+	const struct dentry *mnt_root; /* of @mnt */
+	__u64 pos;		       /* in kv_scratch.path, which is filled from its end */
+	__u64 failed;		       /* a KV_STR_ code */
 	__u64 first;
 	__u64 deleted;
-	__u64 reserved; /* bytes of the path's limit that names may not take */
+	__u64 reserved;	   /* bytes of the path's limit that names may not take */
+	__u64 copies;	   /* this walk takes the names along */
+	__u64 sum;	   /* of all that it came by */
+	__u64 members[16]; /* of a dentry */
+	__u64 moving;	   /* some of which was being changed just then */
+	__u64 first_sum;
+	__u64 steps;  /* in all walks that took names along */
+	__u64 steady; /* the same was there in two walks */
 };
 
 struct kv_scratch {
-	__u64 len; /* of the record so far */
-	struct kv_walk walk;
+	__u64 len;	     /* of the record so far */
+	__u64 judged;	     /* address of the task that rights were asked over, or 0 */
+	__u64 cred;	     /* of that one, when they were asked */
+	__u64 granted;	     /* they were, before these guards: bits of enum kv_guard */
+	struct kv_seen seen; /* what they were decided by */
+	__u64 used;	     /* bytes of a char[] that are, or digits */
+	/* Task storage has a word in front: a cache line begins here. */
 	char record[KV_RECORD_MAX];
+	struct kv_walk walk;
 	char path[KV_PATH_MAX + KV_NAME_MAX]; /* a path being built from its end */
 	char number[64]; /* digits end at 32; as much again lets the bounds be checked apart */
 	__u64 octal;	 /* what is left to print into @number */
-	__u64 used;	 /* bytes of a char[] that are, or digits */
+	__u64 chars[2][KV_CHARS_MAX / 8]; /* an array of characters, read twice */
 };
 
 struct {
@@ -110,6 +125,7 @@ struct kv_call {
 #define kv_opaque(v) asm volatile("" : "+r"(v))
 
 #include "text.h"
+#include "chars.h"
 
 /* A reader of the pin knows the numbers of its own namespace. */
 static __always_inline void kv_text_numbers(struct kv_call *c)
@@ -125,12 +141,14 @@ static __always_inline void kv_text_numbers(struct kv_call *c)
 static __always_inline int kv_begin_any(struct kv_call *c, struct bpf_iter_meta *meta,
 					const void *object)
 {
+	struct task_struct *current = bpf_get_current_task_btf();
+
 	c->seq = meta->seq;
-	c->scope = kv_scope_find();
-	c->scratch = bpf_task_storage_get(&kv_scratch, bpf_get_current_task_btf(), 0,
-					  BPF_LOCAL_STORAGE_GET_F_CREATE);
+	c->scope = kv_scope_find(current);
+	c->scratch = bpf_task_storage_get(&kv_scratch, current, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (!c->scratch)
 		return 1;
+	c->scratch->judged = 0;
 	if (c->scope) {
 		c->scope->saw |= object ? KV_SAW_OBJECT : KV_SAW_END;
 		c->pid_ns_level = c->scope->pid_ns_level;
@@ -195,6 +213,34 @@ static __always_inline bool kv_is_time_up(struct kv_scope *scope)
 	return true;
 }
 
+static __always_inline void kv_judge(struct kv_scratch *scratch, const struct task_struct *task,
+				     enum kv_guard guard)
+{
+	scratch->judged = kv_address(task);
+	scratch->granted = 1 << guard;
+	scratch->cred = (__u64)BPF_CORE_READ(task, real_cred);
+	kv_see(&scratch->seen, task);
+}
+
+/*
+ * Is the record of the same program still, and would all be granted now? A task
+ * gets another cred behind another program, and gains rights with it.
+ */
+static __always_inline bool kv_judge_again(struct kv_call *c)
+{
+	struct kv_scratch *scratch = c->scratch;
+	const struct task_struct *task = (void *)scratch->judged;
+
+	if (!kv_is_as_seen(&scratch->seen, task))
+		return false;
+	if (scratch->cred == (__u64)BPF_CORE_READ(task, real_cred) || !c->scope)
+		return true;
+	for (int guard = KV_PTRACE; guard <= KV_MAPS; guard++)
+		if (scratch->granted >> guard & 1 && !kv_may_see(c->scope, task, guard))
+			return false;
+	return true;
+}
+
 /**
  * kv_begin_task() - first thing in a program of a view of tasks
  * @c: filled in
@@ -217,6 +263,8 @@ static __always_inline int kv_begin_task(struct kv_call *c, struct bpf_iter_meta
 		return KV_SHOW;
 	if (kv_is_time_up(c->scope))
 		return KV_RETRY;
+	if (!kv_passes_all(c->scope))
+		kv_judge(c->scratch, task, guard);
 	return kv_shows(c->scope, task, guard) ? KV_SHOW : KV_LEAVE;
 }
 
@@ -230,7 +278,10 @@ static __always_inline bool kv_passes(const struct kv_call *c, enum kv_guard gua
 static __always_inline bool kv_may(const struct kv_call *c, const struct task_struct *task,
 				   enum kv_guard guard)
 {
-	return !c->scope || kv_may_see(c->scope, task, guard);
+	if (c->scope && !kv_may_see(c->scope, task, guard))
+		return false;
+	c->scratch->granted |= 1 << guard;
+	return true;
 }
 
 /**
@@ -251,8 +302,10 @@ static __always_inline bool kv_may(const struct kv_call *c, const struct task_st
  * kv_emit() - hand the record to the reader: binary or one line of text
  * @c: the call, with its record filled
  *
- * Return: what the program returns: 0. An overflow of the seq buffer needs no
- * care here: the kernel drops the record and calls again for this object.
+ * Return: what the program returns: 0, or KV_RETRY if the task has become another
+ * than the one that the reader's rights were asked over. An overflow of the seq
+ * buffer needs no care here: the kernel drops the record and calls again for this
+ * object.
  */
 static __always_inline int kv_emit(struct kv_call *c)
 {
@@ -261,6 +314,8 @@ static __always_inline int kv_emit(struct kv_call *c)
 	kv_opaque(len);
 	if (len > KV_RECORD_MAX)
 		return 1; /* never: the kv_put functions keep below it */
+	if (c->scratch->judged && !kv_judge_again(c))
+		return KV_RETRY;
 	((struct kv_head *)c->scratch->record)->len = len;
 	/* A row behind the last object that does not fit comes in the next read. */
 	if (!c->scope)
@@ -307,6 +362,9 @@ static __always_inline void kv_put_bytes(struct kv_call *c, struct kv_str *s, co
 
 /**
  * kv_put_string() - append the NUL-terminated string at kernel address @src
+ *
+ * For strings that stay as they are for the whole call. Of an array that is
+ * written to there is kv_put_chars().
  */
 static __always_inline void kv_put_string(struct kv_call *c, struct kv_str *s, const void *src)
 {
@@ -327,6 +385,27 @@ static __always_inline void kv_put_string(struct kv_call *c, struct kv_str *s, c
 	c->scratch->len = off + n - 1;
 }
 
+/* Some of the characters that were read. */
+static __always_inline void kv_put_read_chars(struct kv_call *c, struct kv_str *s, __u64 from,
+					      long n)
+{
+	s->len = 0;
+	s->off = KV_STR_UNREADABLE;
+	if (n < 0 || from > KV_CHARS_MAX)
+		return;
+	kv_put_bytes(c, s, (char *)c->scratch->chars + from, n > (long)from ? n - from : 0);
+}
+
+/**
+ * kv_put_chars() - append what an array of characters in the kernel holds
+ * @array: a member, of any size up to KV_CHARS_MAX on the running kernel
+ *
+ * It ends at the first NUL, or where the array ends. It is read until two
+ * readings are the same, since it may be written to meanwhile.
+ */
+#define kv_put_chars(c, s, array) \
+	kv_put_read_chars(c, s, 0, kv_read_chars(kv_address(&(array)), bpf_core_field_size(array)))
+
 /* kv_put_literal() - append a string constant of at most 64 bytes */
 #define kv_put_literal(c, s, text)                                                             \
 	do {                                                                                   \
@@ -342,24 +421,35 @@ static __always_inline void kv_put_string(struct kv_call *c, struct kv_str *s, c
 		}                                                                              \
 	} while (0)
 
-/* kv_add_string(), kv_add_literal() - the same, lengthening the string put last */
+/* The string put last goes on with the one put now. */
+static __always_inline void kv_join(struct kv_str *s, const struct kv_str *more)
+{
+	s->len += more->len;
+	if (more->off >= KV_STR_UNREADABLE)
+		s->off = more->off;
+}
+
+/* kv_add_string(), kv_add_chars(), kv_add_literal() - the same, lengthening the string put last */
 static __always_inline void kv_add_string(struct kv_call *c, struct kv_str *s, const void *src)
 {
 	struct kv_str more;
 
 	kv_put_string(c, &more, src);
-	s->len += more.len;
-	if (more.off >= KV_STR_UNREADABLE)
-		s->off = more.off;
+	kv_join(s, &more);
 }
 
-#define kv_add_literal(c, s, text)                  \
-	do {                                        \
-		struct kv_str _more;                \
-		kv_put_literal(c, &_more, text);    \
-		(s)->len += _more.len;              \
-		if (_more.off >= KV_STR_UNREADABLE) \
-			(s)->off = _more.off;       \
+#define kv_add_chars(c, s, array)               \
+	do {                                    \
+		struct kv_str _more;            \
+		kv_put_chars(c, &_more, array); \
+		kv_join(s, &_more);             \
+	} while (0)
+
+#define kv_add_literal(c, s, text)               \
+	do {                                     \
+		struct kv_str _more;             \
+		kv_put_literal(c, &_more, text); \
+		kv_join(s, &_more);              \
 	} while (0)
 
 #endif

@@ -57,42 +57,231 @@ static __always_inline void kv_walk_end(struct kv_call *c, struct kv_str *s)
 		kv_add_literal(c, s, " (deleted)");
 }
 
+static __always_inline void kv_walk_add(struct kv_walk *w, __u64 value)
+{
+	w->sum = kv_mix(w->sum, value);
+}
+
+#define kv_dentry_offset(field) bpf_core_field_offset(struct dentry, field)
+
+/* Some neighbours among a dentry's members, by one read. */
+static __always_inline void kv_walk_read(struct kv_walk *w, const struct dentry *dentry,
+					 __u64 begin, __u64 end)
+{
+	if (end - begin > sizeof(w->members) ||
+	    bpf_probe_read_kernel(w->members, end - begin, (void *)dentry + begin))
+		w->moving = true; /* there is none */
+}
+
+/* The compiler must not begin to count from elsewhere: 6.1 loses track of an offset's negative. */
+static __always_inline void *kv_walk_member(struct kv_walk *w, __u64 begin, __u64 offset)
+{
+	__u64 at = offset - begin;
+
+	kv_opaque(at);
+	return (void *)w->members + at;
+}
+
+/*
+ * A dentry's d_seq grows at each change of its name, its parent, and whether it is
+ * hashed; it is odd meanwhile. So it is read before what it vouches for, and again
+ * in the second walk.
+ */
+static __always_inline const struct dentry *kv_walk_first(struct kv_call *c,
+							  const struct dentry *dentry)
+{
+	const __u64 begin = kv_dentry_offset(d_parent), name_at = kv_dentry_offset(d_name);
+	struct kv_walk *w = &c->scratch->walk;
+	__u32 seq = BPF_CORE_READ(dentry, d_seq.seqcount.sequence);
+	const struct dentry *parent;
+	struct qstr name;
+
+	kv_barrier();
+	kv_walk_read(w, dentry, begin, name_at + sizeof(name));
+	parent = *(const struct dentry **)kv_walk_member(w, begin, begin);
+	name = *(struct qstr *)kv_walk_member(w, begin, name_at);
+	w->moving |= seq & 1;
+	kv_walk_add(w, seq);
+	kv_walk_add(w, (__u64)parent);
+	if (dentry == parent && !w->first)
+		return parent;
+	if (!w->failed)
+		kv_prepend(c->scratch, name.name, name.hash_len >> 32);
+	return parent;
+}
+
+static __always_inline const struct dentry *kv_walk_again(struct kv_walk *w,
+							  const struct dentry *dentry)
+{
+	/* From an even place on: reading goes by words, and so does what takes them out. */
+	const __u64 begin = kv_dentry_offset(d_seq) & ~7ULL, parent_at = kv_dentry_offset(d_parent);
+	const __u64 seq_at = kv_dentry_offset(d_seq.seqcount.sequence);
+	const struct dentry *parent;
+
+	kv_walk_read(w, dentry, begin, parent_at + sizeof(parent));
+	parent = *(const struct dentry **)kv_walk_member(w, begin, parent_at);
+	kv_walk_add(w, *(__u32 *)kv_walk_member(w, begin, seq_at));
+	kv_walk_add(w, (__u64)parent);
+	return parent;
+}
+
+static __always_inline void kv_walk_enter(struct kv_walk *w, const struct vfsmount *mnt)
+{
+	w->mnt = mnt;
+	w->mnt_root = BPF_CORE_READ(mnt, mnt_root); /* for as long as there is the mount */
+}
+
+/* From a mount's root to where it is mounted; 1: that is nowhere. */
+static __always_inline long kv_walk_cross(struct kv_walk *w)
+{
+	const struct vfsmount *mnt = w->mnt;
+	const struct mount *m = (void *)mnt - bpf_core_field_offset(struct mount, mnt);
+	const struct mount *up = BPF_CORE_READ(m, mnt_parent);
+
+	if (up == m || !up)
+		return 1;
+	w->dentry = BPF_CORE_READ(m, mnt_mountpoint);
+	kv_walk_enter(w, (void *)up + bpf_core_field_offset(struct mount, mnt));
+	w->first = false;
+	kv_walk_add(w, (__u64)w->dentry);
+	kv_walk_add(w, (__u64)w->mnt);
+	return 0;
+}
+
+/*
+ * A dentry without parent or mount is a pseudo file's: simple_dname(). It is freed
+ * without delay, unlike its inode, by which the sum tells it from another one in its place.
+ */
+static __always_inline void kv_walk_pseudo(struct kv_walk *w, const struct dentry *dentry)
+{
+	w->deleted = true;
+	kv_walk_add(w, (__u64)BPF_CORE_READ(dentry, d_inode));
+}
+
 /* One step up, as prepend_path() in fs/d_path.c takes it; 1 ends the walk. */
 static long kv_walk_step(__u64 i, struct kv_call *c)
 {
 	struct kv_walk *w = &c->scratch->walk;
 	const struct dentry *dentry = w->dentry, *parent;
-	const struct vfsmount *mnt = w->mnt;
-	struct qstr name = {};
 
-	if (w->failed)
+	if (dentry == w->root_dentry && w->mnt == w->root_mnt)
 		return 1;
-	if (dentry == w->root_dentry && mnt == w->root_mnt)
+	if (dentry == w->mnt_root)
+		return kv_walk_cross(w);
+	parent = w->copies ? kv_walk_first(c, dentry) : kv_walk_again(w, dentry);
+	if (dentry == parent) {
+		if (w->first)
+			kv_walk_pseudo(w, dentry);
 		return 1;
-	parent = BPF_CORE_READ(dentry, d_parent);
-	if (dentry == BPF_CORE_READ(mnt, mnt_root)) {
-		const struct mount *m = (void *)mnt - bpf_core_field_offset(struct mount, mnt);
-		const struct mount *up = BPF_CORE_READ(m, mnt_parent);
-
-		if (up == m || !up)
-			return 1;
-		w->dentry = BPF_CORE_READ(m, mnt_mountpoint);
-		w->mnt = (void *)up + bpf_core_field_offset(struct mount, mnt);
-		w->first = false;
-		return 0;
 	}
-	if (dentry == parent && !w->first)
-		return 1;
-	bpf_core_read(&name, sizeof(name), &dentry->d_name);
-	/* A dentry without parent or mount is a pseudo file's: simple_dname(). */
-	if (dentry == parent)
-		w->deleted = true;
-	kv_prepend(c->scratch, name.name, name.hash_len >> 32);
 	w->first = false;
-	if (dentry == parent)
-		return 1;
 	w->dentry = parent;
 	return 0;
+}
+
+static __always_inline void kv_walk_start(struct kv_walk *w, bool copies)
+{
+	w->dentry = w->from_dentry;
+	kv_walk_enter(w, w->from_mnt);
+	w->first = true;
+	w->copies = copies;
+	w->sum = 0;
+}
+
+static __always_inline void kv_walk_names(struct kv_call *c)
+{
+	struct kv_walk *w = &c->scratch->walk;
+	const struct dentry *from = w->from_dentry;
+
+	w->moving = 0;
+	w->deleted = !BPF_CORE_READ(from, d_hash.pprev) && from != BPF_CORE_READ(from, d_parent);
+	kv_walk_begin(w);
+	kv_walk_start(w, true);
+	w->steps += bpf_loop(KV_PATH_MAX, kv_walk_step, c, 0);
+	w->first_sum = w->sum;
+	kv_barrier();
+	kv_walk_start(w, false);
+}
+
+/*
+ * Twice the way up, and the names are good if both times the same lay on it: then
+ * it was like that between the two.
+ */
+static __always_inline bool kv_walk_check(struct kv_call *c)
+{
+	struct kv_walk *w = &c->scratch->walk;
+
+	bpf_loop(KV_PATH_MAX, kv_walk_step, c, 0);
+	return w->sum == w->first_sum && !w->moving;
+}
+
+/*
+ * The second walk ahead, as far as nothing is met but names: by direct reads, which
+ * take a tenth of the time, of a dentry that the verifier knows as one.
+ */
+#define KV_WALK_DIRECT 12
+
+static __always_inline void kv_walk_ahead(struct kv_walk *w, const struct dentry *dentry)
+{
+	for (int i = 0; i < KV_WALK_DIRECT; i++) {
+		const struct dentry *parent = dentry->d_parent;
+
+		w->next = parent;
+		asm volatile("" : : : "memory"); /* read again it is a number */
+		if (w->dentry == w->root_dentry || w->dentry == w->mnt_root || w->dentry == w->next)
+			return;
+		kv_walk_add(w, dentry->d_seq.seqcount.sequence);
+		kv_walk_add(w, (__u64)w->next);
+		w->first = false;
+		w->dentry = w->next;
+		dentry = parent;
+	}
+}
+
+static __always_inline void kv_walk_from(struct kv_call *c, const struct vfsmount *mnt,
+					 const struct dentry *dentry)
+{
+	const struct task_struct *self = bpf_get_current_task_btf();
+	struct kv_walk *w = &c->scratch->walk;
+
+	w->from_dentry = dentry;
+	w->from_mnt = mnt;
+	w->steps = 0;
+	if (c->scope && c->scope->root_mnt) {
+		w->root_dentry = (void *)c->scope->root_dentry;
+		w->root_mnt = (void *)c->scope->root_mnt;
+	} else {
+		w->root_dentry = BPF_CORE_READ(self, fs, root.dentry);
+		w->root_mnt = BPF_CORE_READ(self, fs, root.mnt);
+	}
+}
+
+/*
+ * A rename takes longer than a walk, unless that is a long one: who renames without
+ * end is in the way of few. The steps of all tries together stay below what the
+ * kernel may do without a pause.
+ */
+#define KV_WALK_TRIES 256
+#define KV_WALK_STEPS (4 * KV_PATH_MAX)
+
+static long kv_walk_try(__u64 i, struct kv_call *c)
+{
+	struct kv_walk *w = &c->scratch->walk;
+
+	kv_walk_names(c);
+	w->steady = kv_walk_check(c);
+	return w->steady || w->steps > KV_WALK_STEPS;
+}
+
+static __always_inline void kv_walk_go(struct kv_call *c, struct kv_str *s)
+{
+	struct kv_walk *w = &c->scratch->walk;
+
+	if (!w->steady)
+		bpf_loop(KV_WALK_TRIES, kv_walk_try, c, 0);
+	if (!w->steady)
+		w->failed = KV_STR_UNREADABLE;
+	kv_walk_end(c, s);
 }
 
 /**
@@ -102,29 +291,35 @@ static long kv_walk_step(__u64 i, struct kv_call *c)
  * Every step is a read that may fail but cannot crash. Handing such a path to
  * bpf_d_path could: the kernel would follow a dentry pointer out of a file
  * that was freed and used anew since 6.7 (SLAB_TYPESAFE_BY_RCU, 0ede61d8589c).
+ *
+ * The kernel walks again if a rename or a mount came in between (rename_lock,
+ * mount_lock), and so does this. What is not found steady is (unreadable).
  */
 static __always_inline void kv_put_path_racy(struct kv_call *c, struct kv_str *s,
 					     const struct vfsmount *mnt,
 					     const struct dentry *dentry)
 {
-	const struct task_struct *self = bpf_get_current_task_btf();
+	kv_walk_from(c, mnt, dentry);
+	c->scratch->walk.steady = false;
+	kv_walk_go(c, s);
+}
+
+/**
+ * kv_put_path_typed() - the same, faster
+ * @dentry: loaded through pointers from the program's context, and so known to the
+ *	    verifier: not read by BPF_CORE_READ()
+ */
+static __always_inline void kv_put_path_typed(struct kv_call *c, struct kv_str *s,
+					      const struct vfsmount *mnt,
+					      const struct dentry *dentry)
+{
 	struct kv_walk *w = &c->scratch->walk;
 
-	w->dentry = dentry;
-	w->mnt = mnt;
-	if (c->scope && c->scope->root_mnt) {
-		w->root_dentry = (void *)c->scope->root_dentry;
-		w->root_mnt = (void *)c->scope->root_mnt;
-	} else {
-		w->root_dentry = BPF_CORE_READ(self, fs, root.dentry);
-		w->root_mnt = BPF_CORE_READ(self, fs, root.mnt);
-	}
-	w->first = true;
-	w->deleted =
-		!BPF_CORE_READ(dentry, d_hash.pprev) && dentry != BPF_CORE_READ(dentry, d_parent);
-	kv_walk_begin(w);
-	bpf_loop(KV_PATH_MAX, kv_walk_step, c, 0);
-	kv_walk_end(c, s);
+	kv_walk_from(c, mnt, dentry);
+	kv_walk_names(c);
+	kv_walk_ahead(w, dentry);
+	w->steady = kv_walk_check(c);
+	kv_walk_go(c, s);
 }
 
 static __always_inline void kv_put_d_path(struct kv_call *c, struct kv_str *s, struct path *p)
@@ -174,7 +369,7 @@ static __always_inline void kv_put_path(struct kv_call *c, struct kv_str *s, str
 	struct vfsmount *mnt = p->mnt;
 
 	if (c->scope && c->scope->root_mnt && !kv_has_own_name(mnt, dentry))
-		kv_put_path_racy(c, s, mnt, dentry);
+		kv_put_path_typed(c, s, mnt, dentry);
 	else
 		kv_put_d_path(c, s, p);
 }

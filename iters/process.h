@@ -53,29 +53,25 @@ static __always_inline __u32 kv_gid(const struct kv_call *c, __u32 gid)
 	return c->scope && c->scope->user_ns_level ? (__u32)kv_show_id(c->scope, gid, true) : gid;
 }
 
-/* Bytes before the first zero; eight for none. The lowest top bit that is left tells. */
-static __always_inline __u64 kv_count_chars(__u64 chars)
-{
-	const __u64 ones = 0x0101010101010101;
-	__u64 zeros;
-
-#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-	chars = __builtin_bswap64(chars);
-#endif
-	zeros = (chars - ones) & ~chars & ones << 7;
-	return zeros ? ((zeros & -zeros) >> 7) * 0x0001020304050607 >> 56 : 8;
-}
-
 #if defined(__TARGET_ARCH_x86) || defined(__TARGET_ARCH_arm64)
-/* task->comm by two loads: a helper that looks for the end takes several times as long. */
+/*
+ * task->comm by two loads: a helper that looks for the end takes several times as
+ * long. And again: prctl() may be half done, and from 6.13 on waits for no reader
+ * (3a3f61ce5e0b).
+ */
 static __always_inline void kv_put_task_comm(struct kv_call *c, struct kv_str *s,
 					     struct task_struct *task)
 {
-	const __u64 *comm = (void *)&task->comm;
+	const volatile __u64 *comm = (void *)&task->comm;
 	__u64 off = c->scratch->len, first = comm[0], second = comm[1], n;
 	__u64 *to;
 
 	_Static_assert(sizeof(task->comm) == 16, "TASK_COMM_LEN");
+	kv_barrier();
+	if (first != comm[0] || second != comm[1]) {
+		kv_put_chars(c, s, task->comm);
+		return;
+	}
 	kv_opaque(off);
 	s->len = 0;
 	s->off = KV_STR_TOO_LONG;
@@ -95,52 +91,75 @@ static __always_inline void kv_put_task_comm(struct kv_call *c, struct kv_str *s
 static __always_inline void kv_put_task_comm(struct kv_call *c, struct kv_str *s,
 					     struct task_struct *task)
 {
-	kv_put_string(c, s, &task->comm);
+	kv_put_chars(c, s, task->comm);
 }
 #endif
 
-/* A worker's name goes on with what it does, as in wq_worker_comm(). */
-static __always_inline void kv_put_worker(struct kv_call *c, struct kv_str *s,
-					  struct kthread *kthread)
+/* What a worker does, as wq_worker_comm() adds it to its name. */
+static __always_inline void kv_add_work(struct kv_call *c, struct kv_str *s, struct worker *worker)
 {
-	struct worker *worker = BPF_CORE_READ(kthread, data);
+	struct kv_str work;
+	long n;
 
-	if (!worker || !BPF_CORE_READ(worker, pool) || !BPF_CORE_READ(worker, desc[0]))
+	if (!BPF_CORE_READ(worker, pool))
+		return;
+	n = kv_read_chars((__u64)&worker->desc, bpf_core_field_size(worker->desc));
+	if (!n)
 		return;
 	if (BPF_CORE_READ(worker, current_work))
 		kv_add_literal(c, s, "+");
 	else
 		kv_add_literal(c, s, "-");
-	kv_add_string(c, s, &worker->desc);
+	kv_put_read_chars(c, &work, 0, n);
+	kv_join(s, &work);
 }
 
 /*
  * A rescuer is named for its queue, whose name may be longer than comm has
  * room for; /proc shows it whole since 6.10 (2a1b02bcba78), and so names it.
  */
-static __always_inline bool kv_put_rescuer(struct kv_call *c, struct kv_str *s,
-					   struct task_struct *task, struct kthread *kthread)
+static __always_inline void kv_put_rescuer(struct kv_call *c, struct kv_str *s,
+					   struct task_struct *task, struct worker *worker)
 {
-	struct worker *worker = BPF_CORE_READ(kthread, data);
-	struct workqueue_struct *wq;
+	struct workqueue_struct *wq = BPF_CORE_READ(worker, rescue_wq);
 	char prefix[11] = {};
 
-	if (!worker)
-		return false;
-	wq = BPF_CORE_READ(worker, rescue_wq);
 	bpf_core_read(prefix, sizeof(prefix) - 1, &task->comm);
 	if (!wq || bpf_strncmp(prefix, sizeof(prefix) - 1, "kworker/R-") != 0)
-		return false;
+		return;
 	kv_put_literal(c, s, "kworker/R-");
-	kv_add_string(c, s, &wq->name);
-	return true;
+	kv_add_chars(c, s, wq->name);
+}
+
+/*
+ * A worker that ends is first stripped of PF_WQ_WORKER by itself, then freed
+ * (worker_thread() and rescuer_thread() in kernel/workqueue.c): while the task has
+ * that flag still, what was read is a worker's. The plain name stays otherwise.
+ */
+static __always_inline void kv_put_worker(struct kv_call *c, struct kv_str *s,
+					  struct task_struct *task, struct kthread *kthread)
+{
+	struct worker *worker = BPF_CORE_READ(kthread, data);
+	const struct kv_str plain = *s;
+	__u64 len = c->scratch->len;
+
+	if (!worker)
+		return;
+	kv_put_rescuer(c, s, task, worker);
+	kv_add_work(c, s, worker);
+	kv_barrier();
+	if (task->flags & PF_WQ_WORKER)
+		return;
+	*s = plain;
+	c->scratch->len = len;
 }
 
 /**
  * kv_put_comm() - append the name that /proc/PID/comm shows
  *
  * For kernel threads that is the whole name where it exceeds 15 bytes, and for
- * workers the work as well (proc_task_name() in fs/proc/array.c).
+ * workers the work as well (proc_task_name() in fs/proc/array.c). The whole name
+ * is given once, and goes with the task.
  */
 static __always_inline void kv_put_comm(struct kv_call *c, struct kv_str *s,
 					struct task_struct *task)
@@ -155,10 +174,10 @@ static __always_inline void kv_put_comm(struct kv_call *c, struct kv_str *s,
 	}
 	if (name && !(flags & PF_WQ_WORKER))
 		kv_put_string(c, s, name);
-	else if (!kthread || !(flags & PF_WQ_WORKER) || !kv_put_rescuer(c, s, task, kthread))
+	else
 		kv_put_task_comm(c, s, task);
 	if (kthread && (flags & PF_WQ_WORKER))
-		kv_put_worker(c, s, kthread);
+		kv_put_worker(c, s, task, kthread);
 }
 
 /* Looks back through the thread group for one that has @files or any mm. */

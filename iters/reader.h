@@ -18,6 +18,7 @@
 #include <bpf/bpf_core_read.h>
 #include "abi.h"
 #include "compat.h"
+#include "steady.h"
 
 #define PF_KTHREAD 0x00200000
 
@@ -33,12 +34,21 @@ struct {
 	__type(value, struct kv_scope);
 } kv_readers SEC(".maps");
 
-/* kv_scope_find() - of the reader on whose behalf this thread runs; NULL: not registered */
-static __always_inline struct kv_scope *kv_scope_find(void)
+/*
+ * kv_scope_find() - of the reader on whose behalf this thread runs; NULL: not registered
+ * @current: bpf_get_current_task_btf()
+ *
+ * A thread that is killed within a read leaves its scope behind, and another one may
+ * be given its number.
+ */
+static __always_inline struct kv_scope *kv_scope_find(const struct task_struct *current)
 {
 	__u64 self = bpf_get_current_pid_tgid();
+	struct kv_scope *scope = bpf_map_lookup_elem(&kv_readers, &self);
 
-	return bpf_map_lookup_elem(&kv_readers, &self);
+	if (scope && scope->thread_start != current->start_boottime)
+		return NULL;
+	return scope;
 }
 
 /* --- pid namespaces --- */
@@ -110,9 +120,10 @@ static long kv_mapping_step(__u64 i, struct kv_mapping *m)
  */
 static __always_inline __u32 kv_map_id(const struct uid_gid_map *map, __u32 id, bool down)
 {
-	__u32 n = BPF_CORE_READ(map, nr_extents);
+	__u32 n = BPF_CORE_READ(map, nr_extents); /* written last, and once: map_write() */
 	struct kv_mapping m = {.id = id, .found = KV_NOBODY, .down = down};
 
+	kv_barrier();
 	if (n > 5)
 		m.extents =
 			(__u64)(down ? BPF_CORE_READ(map, forward) : BPF_CORE_READ(map, reverse));
@@ -243,6 +254,7 @@ static __always_inline bool kv_may_ptrace(const struct kv_scope *scope,
 
 	if (!able && !kv_has_ids(scope, cred))
 		return false;
+	kv_barrier(); /* as there: who gives up rights is not dumpable before */
 	if (!kv_may_dump(scope, task))
 		return false;
 	return able || ((__u64)ns == scope->user_ns && !(kv_caps_permitted(cred) & ~scope->caps));
@@ -290,25 +302,54 @@ static __always_inline bool kv_may_list_files(const struct kv_scope *scope,
 	       kv_map_id(kv_gid_map(ns), gid, false) != KV_NOBODY;
 }
 
-/* The answer for those who do not pass every time. */
+static __always_inline bool kv_decide(const struct kv_scope *scope, const struct task_struct *task,
+				      __u32 guard)
+{
+	if (kv_is_own(scope, task))
+		return true;
+	if (!kv_may_ptrace(scope, task))
+		return false;
+	return guard != KV_FILES || kv_may_list_files(scope, task);
+}
+
+#define KV_ASK_AGAIN 2
+
+/* The answer for those who do not pass every time: 0, 1 or KV_ASK_AGAIN. */
 __noinline int kv_ask(const struct kv_scope *scope, __u64 address, __u32 guard)
 {
 	const struct task_struct *task = (void *)address;
+	struct kv_seen seen;
+	int may;
 
 	if (!scope)
 		return 0;
-	if (kv_is_own(scope, task))
-		return 1;
-	if (!kv_may_ptrace(scope, task))
-		return 0;
-	return guard != KV_FILES || kv_may_list_files(scope, task);
+	kv_see(&seen, task);
+	may = kv_decide(scope, task, guard);
+	return kv_is_as_seen(&seen, task) ? may : KV_ASK_AGAIN;
 }
+
+/*
+ * An execution takes hundreds of times as long as the question, so that nobody is
+ * asked in vain more than once. Who was would not be let in.
+ */
+#define KV_ASKS 4
 
 /* kv_may_see() - may the reader see of @task what @guard stands before? */
 static __always_inline bool kv_may_see(const struct kv_scope *scope, const void *task,
 				       enum kv_guard guard)
 {
-	return scope->passes >> guard & 1 || kv_ask(scope, kv_address(task), guard);
+	int may = KV_ASK_AGAIN;
+
+	if (scope->passes >> guard & 1)
+		return true;
+	for (int i = 0; i < KV_ASKS && may == KV_ASK_AGAIN; i++)
+		may = kv_ask(scope, kv_address(task), guard);
+	return may == 1;
+}
+
+static __always_inline bool kv_passes_all(const struct kv_scope *scope)
+{
+	return scope->passes == KV_PASSES_ALL;
 }
 
 /* Is it hidden as by /proc's hidepid=? That asks for the process, not the thread. */

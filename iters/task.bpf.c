@@ -3,6 +3,7 @@
 #include "kview.h"
 #include "path.h"
 #include "process.h"
+#include "tty.h"
 
 struct task {
 	struct kv_head _head;
@@ -23,9 +24,11 @@ struct task {
 	__u32 policy KV_MEANS("scheduling policy: 0 other, 1 fifo, 2 rr, 3 batch, 5 idle, "
 			      "6 deadline, 7 ext") KV_WIDTH(6);
 	__s32 threads KV_MEANS("threads in the process") KV_WIDTH(7);
-	__u64 start KV_MEANS("when it started, Unix time") KV_UNIT("s") KV_SHOW(seconds);
-	__u64 utime KV_MEANS("time in user mode, as /proc scales it") KV_UNIT("s") KV_SHOW(seconds);
-	__u64 stime KV_MEANS("time in kernel mode, as /proc scales it") KV_UNIT("s")
+	__u64 start KV_MEANS("when it started, Unix time; cut to 10 ms for who may not ptrace it")
+		KV_UNIT("s") KV_SHOW(seconds);
+	__u64 utime KV_MEANS("time in user mode, as /proc scales it; cut likewise") KV_UNIT("s")
+		KV_SHOW(seconds);
+	__u64 stime KV_MEANS("time in kernel mode, as /proc scales it; cut likewise") KV_UNIT("s")
 		KV_SHOW(seconds);
 	__u64 cputime KV_MEANS("time on a processor, the scheduler's exact sum") KV_UNIT("s")
 		KV_SHOW(seconds);
@@ -56,6 +59,7 @@ struct parts {
 	struct task_struct *parent;
 	struct pid *pid;
 	struct mm_struct *mm;
+	__u64 exec;
 	struct cgroup *cgroup;
 	struct kernfs_node *cgroup_kn;
 };
@@ -67,6 +71,7 @@ static __always_inline void find_parts(struct parts *parts, struct task_struct *
 	parts->parent = task->real_parent;
 	parts->pid = task->thread_pid;
 	parts->mm = task->mm;
+	parts->exec = task->self_exec_id;
 	parts->cgroup = task->cgroups->dfl_cgrp;
 	parts->cgroup_kn = parts->cgroup->kn;
 }
@@ -81,9 +86,10 @@ struct exe_key {
 	const struct vfsmount *mnt;
 	const struct dentry *dentry;
 	const struct dentry *parent;
-	__u64 hash_len;
 	const struct inode *inode;
+	__u64 ino; /* of pseudo files, whose dentries have no place, never the same */
 	void *hashed;
+	__u64 seq;
 };
 
 /*
@@ -100,6 +106,7 @@ struct up {
 struct cache {
 	struct up up;
 	struct exe_key exe_key;
+	__u64 may_ptrace;
 	__u64 cgroup_session, cgroup_id, cgroup_flags;
 	struct kv_str exe;
 	struct kv_str cgroup;
@@ -140,44 +147,61 @@ static __always_inline void recall(struct kv_call *c, struct kv_str *s, const st
 static __always_inline bool is_same_exe(const struct exe_key *a, const struct exe_key *b)
 {
 	return a->session == b->session && a->mnt == b->mnt && a->dentry == b->dentry &&
-	       a->parent == b->parent && a->hash_len == b->hash_len && a->inode == b->inode &&
-	       a->hashed == b->hashed;
+	       a->parent == b->parent && a->inode == b->inode && a->ino == b->ino &&
+	       a->hashed == b->hashed && a->seq == b->seq;
 }
 
+/*
+ * A file that is replaced as the executable (prctl(PR_SET_MM_EXE_FILE)) is freed
+ * without delay, or used anew. In the same place it may come again, but not with
+ * the same inode.
+ */
 static __always_inline void put_exe(struct kv_call *c, struct kv_str *s, struct cache *cache,
 				    __u64 session, struct mm_struct *mm)
 {
 	struct file *file = mm->exe_file;
 	struct dentry *dentry;
+	__u64 len = c->scratch->len;
 	struct exe_key key;
+	bool is_known;
 
 	if (!file)
 		return;
 	dentry = file->f_path.dentry;
 	if (!dentry)
-		return;
+		return; /* it is freed by now */
 	key = (struct exe_key){
 		.session = session,
 		.mnt = file->f_path.mnt,
 		.dentry = dentry,
 		.parent = dentry->d_parent,
-		.hash_len = BPF_CORE_READ(dentry, d_name.hash_len), /* in a union: no direct read */
 		.inode = dentry->d_inode,
+		.ino = dentry->d_inode->i_ino,
 		.hashed = dentry->d_hash.pprev,
+		.seq = dentry->d_seq.seqcount.sequence,
 	};
-	if (!key.mnt)
-		return;
-	if (is_same_exe(&key, &cache->exe_key)) {
+	is_known = is_same_exe(&key, &cache->exe_key);
+	if (is_known)
 		recall(c, s, &cache->exe, cache->exe_path);
+	else
+		kv_put_path_typed(c, s, key.mnt, dentry);
+	kv_barrier();
+	if (mm->exe_file != file || file->f_path.mnt != key.mnt || file->f_path.dentry != dentry ||
+	    dentry->d_inode != key.inode) {
+		s->len = 0;
+		s->off = KV_STR_UNREADABLE;
+		c->scratch->len = len;
 		return;
 	}
-	kv_put_path_racy(c, s, key.mnt, dentry);
-	remember(c, s, &cache->exe, cache->exe_path);
-	cache->exe_key = key;
+	if (!is_known && s->off != KV_STR_UNREADABLE) {
+		remember(c, s, &cache->exe, cache->exe_path);
+		cache->exe_key = key;
+	}
 }
 
 #define CSS_ONLINE 2
 
+/* Names in the v2 hierarchy never change, and nodes hold those above. */
 struct cgroup_walk {
 	struct kv_scratch *scratch;
 	struct up *up;
@@ -261,24 +285,6 @@ static __always_inline void put_cgroup(struct kv_call *c, struct kv_str *s, stru
 	cache->cgroup_flags = flags;
 }
 
-/* The terminal's name as ps has it: pts/0, tty1. */
-static __always_inline void put_tty(struct kv_call *c, struct kv_str *s,
-				    struct signal_struct *signal)
-{
-	struct tty_struct *tty = signal->tty;
-	__u32 major;
-
-	if (!tty)
-		return;
-	major = BPF_CORE_READ(tty, driver, major);
-	if (major >= 136 && major <= 143) { /* Unix98: devpts, whose names have a slash */
-		kv_put_literal(c, s, "pts/");
-		kv_add_string(c, s, (char *)&tty->name + 3);
-	} else {
-		kv_put_string(c, s, &tty->name);
-	}
-}
-
 /* As __task_state_index() in include/linux/sched.h. */
 static __always_inline char state_letter(struct task_struct *task)
 {
@@ -347,6 +353,19 @@ static __always_inline void put_times(struct task *r, struct task_struct *task)
 	}
 }
 
+/*
+ * In /proc/PID/stat these are ticks of USER_HZ, for everybody; exact ones tell of
+ * another's secrets by the time it took. cputime is exact in /proc/PID/schedstat.
+ */
+#define TICK 10000000
+
+static __always_inline void cut_times(struct task *r)
+{
+	r->start -= r->start % TICK;
+	r->utime -= r->utime % TICK;
+	r->stime -= r->stime % TICK;
+}
+
 static __always_inline void put_memory(struct task *r, struct mm_struct *mm)
 {
 	__u32 shift = kv_table()->page_shift;
@@ -395,7 +414,6 @@ int task(struct bpf_iter__task *ctx)
 	struct cache *cache;
 	struct kv_call c;
 	struct task *r;
-	bool may_ptrace;
 	int verdict;
 
 	if (task)
@@ -414,22 +432,30 @@ int task(struct bpf_iter__task *ctx)
 	r->prio = task->prio - 100;
 	r->nice = task->static_prio - 120;
 	r->policy = task->policy;
-	r->start = kv_boot_time(&c) + task->start_boottime;
+	r->start = task->start_boottime;
 	put_times(r, task);
 	r->minflt = task->min_flt;
 	r->majflt = task->maj_flt;
 	r->nvcsw = task->nvcsw;
 	r->nivcsw = task->nivcsw;
-	may_ptrace = kv_may(&c, task, KV_PTRACE);
-	if (may_ptrace)
+	cache->may_ptrace = kv_may(&c, task, KV_PTRACE);
+	if (cache->may_ptrace)
 		r->pidns = pid_ns(parts.pid);
-	put_tty(&c, &r->tty, parts.signal);
+	else
+		cut_times(r);
+	r->start += kv_boot_time(&c);
+	if (!kv_put_tty(&c, &r->tty, parts.signal))
+		return KV_RETRY;
 	kv_put_comm(&c, &r->comm, task);
 	if (!(task->flags & PF_KTHREAD) && parts.mm) {
 		put_memory(r, parts.mm);
-		if (may_ptrace)
+		if (cache->may_ptrace)
 			put_exe(&c, &r->exe, cache, ctx->meta->session_id, parts.mm);
 	}
 	put_cgroup(&c, &r->cgroup, cache, ctx->meta->session_id, &parts);
+	/* As kv_is_as_seen(). */
+	kv_barrier();
+	if (task->mm != parts.mm || task->self_exec_id != parts.exec)
+		return KV_RETRY;
 	return kv_emit(&c);
 }

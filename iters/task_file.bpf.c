@@ -62,12 +62,13 @@ static __always_inline void put_access(struct task_file *r, unsigned int mode)
 }
 
 /* O_CLOEXEC belongs to the descriptor, not to the file: seq_show() in fs/proc/fd.c. */
-static __always_inline __u32 fd_flags(struct task_struct *task, struct file *file, __u32 fd)
+static __always_inline __u32 fd_flags(struct fdtable *fdt, struct file *file, __u32 fd)
 {
-	unsigned long *bits = task->files->fdt->close_on_exec, word = 0;
 	__u32 flags = file->f_flags & ~O_CLOEXEC;
+	unsigned long word = 0;
 
-	bpf_probe_read_kernel(&word, sizeof(word), bits + fd / 64);
+	if (fd < fdt->max_fds)
+		bpf_probe_read_kernel(&word, sizeof(word), fdt->close_on_exec + fd / 64);
 	return word >> (fd & 63) & 1 ? flags | O_CLOEXEC : flags;
 }
 
@@ -82,11 +83,12 @@ static __always_inline int mount_id(struct vfsmount *mnt)
  * The iterator took the file before the reader's right was asked for. A task
  * that drops its privileges and executes a program closes files in between.
  */
-static __always_inline bool is_still_open(struct task_struct *task, __u32 fd, struct file *file)
+static __always_inline bool is_still_open(struct fdtable *fdt, __u32 fd, struct file *file)
 {
-	struct file **array = BPF_CORE_READ(task, files, fdt, fd), *now = NULL;
+	struct file *now = NULL;
 
-	bpf_probe_read_kernel(&now, sizeof(now), array + fd);
+	if (fd < fdt->max_fds)
+		bpf_probe_read_kernel(&now, sizeof(now), fdt->fd + fd);
 	return now == file;
 }
 
@@ -98,6 +100,7 @@ int task_file(struct bpf_iter__task_file *ctx)
 	struct task_file *r;
 	struct files_struct *files;
 	struct inode *inode;
+	struct fdtable *fdt;
 	struct kv_call c;
 	int verdict = kv_begin_task(&c, ctx->meta, task, KV_FILES);
 
@@ -105,10 +108,12 @@ int task_file(struct bpf_iter__task_file *ctx)
 		return verdict & 1;
 	if (!file)
 		return 0;
-	files = task->files; /* NULL: it is just exiting, the iterator holds its files */
-	if (files && kv_is_shown_before(task, files))
-		return 0;
-	if (!kv_passes(&c, KV_FILES) && !is_still_open(task, ctx->fd, file))
+	files = task->files;
+	if (!files || kv_is_shown_before(task, files))
+		return 0; /* it is just exiting: nothing is open any more */
+	/* Another one takes its place as it grows, after which this one does not change. */
+	fdt = files->fdt;
+	if (!kv_passes(&c, KV_FILES) && !is_still_open(fdt, ctx->fd, file))
 		return 0;
 	inode = file->f_inode;
 	r = kv_record(&c, struct task_file);
@@ -117,7 +122,7 @@ int task_file(struct bpf_iter__task_file *ctx)
 	r->fd = ctx->fd;
 	put_type(r, inode);
 	put_access(r, file->f_mode);
-	r->flags = fd_flags(task, file, ctx->fd);
+	r->flags = fd_flags(fdt, file, ctx->fd);
 	r->pos = file->f_pos;
 	r->mnt_id = mount_id(file->f_path.mnt);
 	r->dev = inode->i_sb->s_dev;
@@ -125,5 +130,8 @@ int task_file(struct bpf_iter__task_file *ctx)
 	r->size = inode->i_size;
 	kv_put_comm(&c, &r->comm, task);
 	kv_put_path(&c, &r->path, (struct path *)&file->f_path);
+	kv_barrier();
+	if (task->files != files)
+		return KV_RETRY; /* it took others, and these are freed without delay */
 	return kv_emit(&c);
 }

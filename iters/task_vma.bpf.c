@@ -42,7 +42,10 @@ static __always_inline void put_perms(struct task_vma *r, unsigned long flags)
 	r->perms[3] = flags & VM_MAYSHARE ? 's' : 'p';
 }
 
-/* The name by prctl(PR_SET_VMA_ANON_NAME), where this kernel has it, or NULL. */
+/*
+ * The name by prctl(PR_SET_VMA_ANON_NAME), where this kernel has it, or NULL. The
+ * iterator holds the lock that it takes to give a mapping another one (mmap_lock).
+ */
 static __always_inline void *anon_name(struct vm_area_struct *vma)
 {
 	struct vm_area_struct___anon_name *v = (void *)vma;
@@ -56,6 +59,40 @@ static __always_inline void *anon_name(struct vm_area_struct *vma)
 	return name ? name + bpf_core_field_offset(struct anon_vma_name___opt, name) : NULL;
 }
 
+/* Bytes of @chars that are neither zero nor printable, as their top bits. */
+static __always_inline __u64 odd_chars(__u64 chars)
+{
+	const __u64 ones = 0x0101010101010101, tops = ones << 7;
+	__u64 zeros = ~(((chars & ~tops) + ~tops) | chars) & tops;
+
+	chars |= zeros >> 1; /* an '@' */
+	return (chars | (chars + ones) | ~(chars + ones * (0x80 - '!'))) & tops;
+}
+
+/*
+ * special_mapping_name() in mm/mmap.c: what the kernel calls its own mappings, [vdso],
+ * [vvar], [uprobes]; constants of the kernel, or of the mm, which is held. A driver's
+ * mapping may have a name as well, and private data of another kind, which can't be
+ * told from the kernel's: it counts if it looks like such a name.
+ */
+static __always_inline void put_special_name(struct kv_call *c, struct kv_str *s,
+					     struct vm_special_mapping *mapping)
+{
+	__u64 *words = c->scratch->chars[0], odd = 0;
+	const char *name = (char *)words;
+	__u64 n;
+
+	words[0] = words[1] = words[2] = words[3] = 0;
+	n = bpf_probe_read_kernel_str(words, 32, BPF_CORE_READ(mapping, name));
+	kv_opaque(n);
+	if (n < 4 || n > 32) /* with the NUL, or it failed */
+		return;
+	for (int i = 0; i < 4; i++)
+		odd |= odd_chars(words[i]);
+	if (!odd && name[0] == '[' && name[n - 2] == ']')
+		kv_put_read_chars(c, s, 0, n - 1);
+}
+
 /* A mapping without a file, in the order of get_vma_name() in fs/proc/task_mmu.c. */
 static __always_inline void put_special(struct kv_call *c, struct kv_str *s,
 					struct vm_area_struct *vma, void *name)
@@ -64,8 +101,7 @@ static __always_inline void put_special(struct kv_call *c, struct kv_str *s,
 	struct mm_struct *mm = vma->vm_mm;
 
 	if (vma->vm_ops && vma->vm_ops->name && special) {
-		/* special_mapping_name(): vdso, vvar and their kind */
-		kv_put_string(c, s, BPF_CORE_READ(special, name));
+		put_special_name(c, s, special);
 	} else if (!mm) {
 		kv_put_literal(c, s, "[vdso]");
 	} else if (kv_is_heap(vma->vm_start, vma->vm_end, mm->start_brk, mm->brk)) {
@@ -93,7 +129,7 @@ static __always_inline bool read_user_path(struct file *file, struct path *user)
 	dentry = user->dentry;
 	of_mount = BPF_CORE_READ(mnt, mnt_sb);
 	of_dentry = BPF_CORE_READ(dentry, d_sb);
-	if (of_mount && of_mount == of_dentry)
+	if (of_mount && of_mount == of_dentry && of_mount == BPF_CORE_READ(dentry, d_inode, i_sb))
 		return true;
 	user->dentry = NULL;
 	return false;

@@ -11,6 +11,7 @@ struct climb {
 	const struct dentry *dentry;
 	const struct vfsmount *mnt;
 	__u64 is_top;
+	__u64 sum; /* of the way */
 };
 
 /* From mount to mount, as prepend_path() in fs/d_path.c, as long as no name is met. */
@@ -29,20 +30,30 @@ static long climb_step(__u64 i, struct climb *c)
 	}
 	c->dentry = BPF_CORE_READ(m, mnt_mountpoint);
 	c->mnt = (void *)up + bpf_core_field_offset(struct mount, mnt);
+	c->sum = kv_mix(kv_mix(c->sum, (__u64)c->dentry), (__u64)c->mnt);
 	return 0;
 }
 
+/*
+ * Mounts may be moved meanwhile, so the way is gone twice; where in doubt the root is
+ * not the top, and paths are walked with more care. Whoever shares the thread's root
+ * may change it meanwhile: half of one and half of another is met on no path, and
+ * paths begin at the top then, as in /proc for what lies outside of a root.
+ */
 static __always_inline void put_root(struct kv_identity *id, struct task_struct *task)
 {
 	struct climb climb = {
 		.mnt = BPF_CORE_READ(task, fs, root.mnt),
 		.dentry = BPF_CORE_READ(task, fs, root.dentry),
 	};
+	struct climb again = climb;
 
 	id->root_mnt = (__u64)climb.mnt;
 	id->root_dentry = (__u64)climb.dentry;
 	bpf_loop(1 << 10, climb_step, &climb, 0);
-	id->root_is_top = climb.is_top;
+	kv_barrier();
+	bpf_loop(1 << 10, climb_step, &again, 0);
+	id->root_is_top = climb.is_top && again.is_top && climb.sum == again.sum;
 }
 
 static __always_inline void put_pid(struct kv_identity *id, struct task_struct *task)
@@ -51,6 +62,7 @@ static __always_inline void put_pid(struct kv_identity *id, struct task_struct *
 	struct upid upid = {};
 
 	id->id = (__u64)task->tgid << 32 | (__u32)task->pid;
+	id->thread_start = task->start_boottime;
 	id->start = BPF_CORE_READ(task, group_leader, start_boottime);
 	id->exec = task->self_exec_id;
 	id->pid_ns_level = BPF_CORE_READ(pid, level);

@@ -9,7 +9,7 @@ SEC("iter/task")
 int processes(struct bpf_iter__task *ctx)
 {
 	struct task_struct *task = ctx->task;
-	struct kv_scope *scope = kv_scope_find();
+	struct kv_scope *scope = kv_scope_find(bpf_get_current_task_btf());
 	struct kv_process p = {};
 
 	if (scope && task && answer_process(scope, task, &p))

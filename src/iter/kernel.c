@@ -17,8 +17,7 @@
 #include "base/file.h"
 #include "iter/tool.h"
 
-/* PROC_PID_INIT_INO and PROC_USER_INIT_INO in include/linux/proc_ns.h: they can't change. */
-#define INITIAL_PID_NS 0xEFFFFFFCu
+/* PROC_USER_INIT_INO in include/linux/proc_ns.h: it can't change. */
 #define INITIAL_USER_NS 0xEFFFFFFDu
 
 int kv_kernel_has_iter(const char *kind, struct kv_err *err)
@@ -151,16 +150,11 @@ pid_t kv_kernel_process_of(pid_t tid)
 	return line ? (pid_t)strtol(line + strlen("\nTgid:"), NULL, 10) : 0;
 }
 
-static bool in_initial(const char *ns, ino_t ino)
+bool kv_kernel_in_initial_user_ns(void)
 {
 	struct stat st;
 
-	return stat(ns, &st) < 0 || st.st_ino == ino;
-}
-
-bool kv_kernel_in_initial_user_ns(void)
-{
-	return in_initial("/proc/self/ns/user", INITIAL_USER_NS);
+	return stat("/proc/self/ns/user", &st) < 0 || st.st_ino == INITIAL_USER_NS;
 }
 
 /* Which thread asks it is all that it depends on, so one serves a process. */
@@ -171,8 +165,7 @@ void kv_kernel_self_by(const struct kv_loaded *tool)
 	self_tool = tool;
 }
 
-/* A thread in a nested namespace has no other way to know. */
-static int ask_kernel(pid_t tid, uint64_t *id, struct kv_err *err)
+static int ask_kernel(pid_t tid, struct kv_self *self, struct kv_err *err)
 {
 	struct kv_loaded own = KV_LOADED_INIT;
 	struct kv_identity identity;
@@ -184,32 +177,28 @@ static int ask_kernel(pid_t tid, uint64_t *id, struct kv_err *err)
 	kv_loaded_close(&own);
 	if (rc)
 		return kv_err_errno(err, rc, "can't learn this thread's number");
-	*id = identity.id;
+	self->id = identity.id;
+	self->start = identity.thread_start;
 	return 0;
 }
 
-int kv_kernel_self(uint64_t *id, struct kv_err *err)
+int kv_kernel_self(struct kv_self *self, struct kv_err *err)
 {
-	static int initial = -1; /* a process never changes its own pid namespace */
 	static _Thread_local struct {
-		pid_t pid, tid;
-		uint64_t id;
+		pid_t pid, tid; /* others after a fork */
+		struct kv_self self;
 	} known;
 	pid_t pid = getpid(), tid = gettid();
-	int now = __atomic_load_n(&initial, __ATOMIC_RELAXED), rc;
 
-	if (now < 0) {
-		now = in_initial("/proc/self/ns/pid", INITIAL_PID_NS);
-		__atomic_store_n(&initial, now, __ATOMIC_RELAXED);
-	}
-	if (!now && (known.pid != pid || known.tid != tid)) {
-		rc = ask_kernel(tid, &known.id, err);
+	if (known.pid != pid || known.tid != tid) {
+		int rc = ask_kernel(tid, &known.self, err);
+
 		if (rc)
 			return rc;
 		known.pid = pid;
 		known.tid = tid;
 	}
-	*id = now ? (uint64_t)pid << 32 | (uint32_t)tid : known.id;
+	*self = known.self;
 	return 0;
 }
 

@@ -48,16 +48,21 @@ bool kv_kernel_has_process(pid_t pid);
 /* kv_kernel_process_of() - the process of thread @tid, 0 for none */
 pid_t kv_kernel_process_of(pid_t tid);
 
+/* A thread, as iterator programs see it. */
+struct kv_self {
+	uint64_t id;	/* tgid << 32 | tid in the initial pid namespace */
+	uint64_t start; /* ns since boot, in the first time namespace */
+};
+
 /**
- * kv_kernel_self() - the calling thread, as iterator programs see it
- * @id: tgid << 32 | tid in the initial pid namespace
+ * kv_kernel_self() - the calling thread
  *
- * In the initial pid namespace the numbers are getpid() and gettid(). In a
- * nested one an iterator over this thread tells, once per thread.
+ * An iterator over this thread tells, once per thread: /proc has its start in ticks
+ * alone, and its numbers only in the initial pid namespace.
  *
  * Return: 0 or -errno with @err set.
  */
-int kv_kernel_self(uint64_t *id, struct kv_err *err);
+int kv_kernel_self(struct kv_self *self, struct kv_err *err);
 
 struct kv_loaded;
 

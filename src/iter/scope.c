@@ -39,22 +39,23 @@ static int register_reader(int map, uint64_t id, const struct kv_scope *scope)
 ssize_t kv_scope_read(int map, const struct kv_scope *scope, int iter, void *to, size_t size,
 		      uint8_t *saw, struct kv_err *err)
 {
-	struct kv_scope seen = {0};
+	struct kv_scope own = *scope, seen = {0};
+	struct kv_self self;
 	sigset_t all, old;
-	uint64_t id;
 	ssize_t n = 0;
 	int rc;
 
-	if (kv_kernel_self(&id, err))
+	if (kv_kernel_self(&self, err))
 		return KV_SAID;
+	own.thread_start = self.start;
 	sigfillset(&all);
 	pthread_sigmask(SIG_BLOCK, &all, &old);
-	rc = register_reader(map, id, scope);
+	rc = register_reader(map, self.id, &own);
 	if (!rc) {
 		n = read(iter, to, size);
 		if (n < 0)
 			n = -errno;
-		bpf_map_lookup_and_delete_elem(map, &id, &seen); /* of hashes since 5.14 */
+		bpf_map_lookup_and_delete_elem(map, &self.id, &seen); /* of hashes since 5.14 */
 	}
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	if (rc) {

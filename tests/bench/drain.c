@@ -113,18 +113,19 @@ static int drain_times(const struct kv_view *view, int times, struct kv_err *err
 static int run(const struct kv_view *view, int times, struct kv_err *err)
 {
 	struct kv_scope scope;
-	uint64_t id;
+	struct kv_self self;
 	int rc = make_scope(&scope, err);
 
 	if (!rc)
-		rc = kv_kernel_self(&id, err);
+		rc = kv_kernel_self(&self, err);
 	if (rc)
 		return rc;
-	rc = bpf_map_update_elem(view->loaded.readers_fd, &id, &scope, BPF_ANY);
+	scope.thread_start = self.start;
+	rc = bpf_map_update_elem(view->loaded.readers_fd, &self.id, &scope, BPF_ANY);
 	if (rc)
 		return kv_err_errno(err, rc, "can't register as a reader");
 	rc = drain_times(view, times, err);
-	bpf_map_delete_elem(view->loaded.readers_fd, &id);
+	bpf_map_delete_elem(view->loaded.readers_fd, &self.id);
 	return rc;
 }
 

@@ -9,6 +9,7 @@
 #include "fuse/listing.h"
 #include "fuse/request.h"
 #include "fuzz_session.h"
+#include "iter/kernel.h"
 
 #define MAX_DEPTH 3
 #define MAX_STEPS (MAX_REQUESTS / 3) /* the rest is for closing what is open then */
@@ -296,6 +297,7 @@ static struct kv_view views_list[] = {
 };
 static const struct kv_views views = {.list = views_list, .n = COUNT(views_list)};
 static const struct kv_loaded view_loaded = {PROG(IT_VIEW), PROG(IT_VIEW), -1};
+static const struct kv_loaded self_loaded = {PROG(IT_SELF), PROG(IT_SELF), -1};
 
 static ssize_t no_read(int fd, void *buf, size_t len, void *server)
 {
@@ -329,6 +331,7 @@ static void open_server(struct kv_server *s, uint8_t how)
 	s->host.policy.hidepid = (enum kv_hidepid)(how % 3);
 	s->host.policy.hidepid_gid = 1u + (how >> 2 & 1);
 	s->host.self = own_identity();
+	kv_kernel_self_by(&self_loaded);
 	s->host.reader_tool = (struct kv_loaded){PROG(IT_IDENTITY), PROG(IT_IDENTITY), -1};
 	s->host.processes_tool = (struct kv_loaded){PROG(IT_PROCESSES), PROG(IT_PROCESSES), -1};
 	s->shared = calloc(1, sizeof(*s->shared) + views.n * sizeof(struct kv_counters));

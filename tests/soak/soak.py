@@ -35,6 +35,13 @@ RATE = 60
 MARGIN = 1024
 GIVES_BACK = 40  # s
 
+# Names that change while they are read: so many rows of each scene of names.c,
+# or as many as come in a part of the time.
+NAMES = ("leaf", "tree", "maps", "exe", "exec")
+NAMES_ROWS = 2_000_000
+NAMES_SHARE = 0.05
+NAMES_USER = 21931
+
 JAILED = "jailed "
 READ = b"d"
 
@@ -186,6 +193,7 @@ class Soak:
         for group in self.groups:
             if hasattr(group, "process"):
                 group.process.kill()
+        os.system(f"umount -l {self.directory}/names 2>/dev/null")
         for path, pins, _ in self.kview.mounts.values():
             while os.system(f"umount -l {path} 2>/dev/null") == 0:
                 pass
@@ -367,6 +375,28 @@ class Soak:
         if problems:
             raise Stopped
 
+    def names(self):
+        problems, rows = [], 0
+        directory = f"{self.directory}/names"
+        for scene in NAMES:
+            os.makedirs(directory, exist_ok=True)
+            self.mount_tmpfs(directory)
+            done = subprocess.run(
+                [self.tool("cases/names"), scene, directory, self.paths["calm"], str(NAMES_USER),
+                 str(self.seconds * NAMES_SHARE), str(NAMES_ROWS)],
+                stdout=subprocess.PIPE, check=False, text=True)
+            subprocess.run(["umount", "-l", directory], check=True)
+            said = done.stdout.splitlines() or ["0 rows"]
+            self.say(f"names, {scene}: {said[-1]}")
+            rows += int(said[-1].split()[0])
+            if done.returncode:
+                problems.append(f"{scene}: status {done.returncode}, {done.stdout}")
+        self.test(f"{rows} rows while names change: each name is one that there was", problems)
+
+    @staticmethod
+    def mount_tmpfs(directory):
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=777", "names", directory], check=True)
+
     def nothing_is_left(self):
         problems = []
         for name, (path, pins, _) in self.kview.mounts.items():
@@ -405,6 +435,7 @@ class Soak:
             self.set_up()
             self.random_operations()
             self.read()
+            self.names()
             self.nothing_is_left()
         except Stopped:
             self.say("stopped")

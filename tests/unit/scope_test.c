@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* One read of an iterator as a registered thread, with a map made here. */
+#include <pthread.h>
 #include <signal.h>
 
 #include "fake_iter.h"
@@ -34,6 +35,31 @@ static void a_read_is_registered_and_then_not(void **state)
 	assert_int_equal(fake.removes, 1);
 	assert_int_equal(fake.scope.pid_ns, 0xabcd);
 	assert_int_equal(fake.scope.fsuid, 1000);
+}
+
+static void *read_in_a_thread(void *arg)
+{
+	uint8_t saw;
+
+	*(pid_t *)arg = gettid();
+	read_one(&saw, NULL);
+	return NULL;
+}
+
+/* Its number may be another thread's as soon as it is killed. */
+static void a_registration_is_of_the_thread_that_has_that_start(void **state)
+{
+	pthread_t thread;
+	uint8_t saw;
+	pid_t tid;
+
+	(void)state;
+	fake_bytes("", 0);
+	read_one(&saw, NULL);
+	assert_int_equal(fake.scope.thread_start, FAKE_START + (uint64_t)gettid());
+	assert_int_equal(pthread_create(&thread, NULL, read_in_a_thread, &tid), 0);
+	pthread_join(thread, NULL);
+	assert_int_equal(fake.scope.thread_start, FAKE_START + (uint64_t)tid);
 }
 
 static void the_programs_answer_is_handed_on(void **state)
@@ -166,6 +192,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		WITH_FAKE(a_read_is_registered_and_then_not),
+		WITH_FAKE(a_registration_is_of_the_thread_that_has_that_start),
 		WITH_FAKE(the_programs_answer_is_handed_on),
 		WITH_FAKE(a_read_that_fails_says_why_and_is_not_registered),
 		WITH_FAKE(a_read_without_data_says_eagain),

@@ -55,7 +55,7 @@ int bits(struct bpf_iter__task *ctx)
 	r->odd = task->pid & 1 ? (__u32)task->pid : ~0u;
 	r->dev = 8 << 20 | 1;
 	BPF_CORE_READ_STR_INTO(&r->name, task, comm);
-	kv_put_string(&c, &r->leader, &task->group_leader->comm);
+	kv_put_chars(&c, &r->leader, task->group_leader->comm);
 	kv_put_literal(&c, &r->empty, "");
 	return kv_emit(&c);
 }

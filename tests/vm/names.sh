@@ -1,0 +1,42 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Names that change while they are read (tests/cases/names.c), for a guest booted
+# with preempt=full: there a program is preempted amid a name. names.sh RELEASE
+# SECONDS. Prints TAP without numbers.
+# shellcheck disable=SC2317 # the functions are called through check
+set -u
+cd /mnt/tests || exit 1
+# shellcheck source=tests/vm/tap.bash
+. ./tap.bash
+KVIEW=/mnt/build/kview
+M=/tmp/kview
+FAST=/tmp/fast
+
+# scene NAME DIRECTORY
+scene() {
+	timeout $((SECONDS_EACH + 60)) /mnt/build/tests/cases/names "$1" "$2" "$M" 21030 \
+		"$SECONDS_EACH" 1000000000
+}
+
+on_tmpfs() {
+	mkdir -p "$FAST" && mount -t tmpfs -o mode=777 names "$FAST" && scene "$1" "$FAST"
+	local rc=$?
+	umount -l "$FAST"
+	return "$rc"
+}
+
+in_cgroup() {
+	mkdir -p /sys/fs/cgroup/names && scene cgroup /sys/fs/cgroup/names
+}
+
+SECONDS_EACH=$2
+mountpoint -q /sys/fs/bpf || mount -t bpf bpf /sys/fs/bpf
+check "the kernel is the one that was asked for" equal "$1" "$(uname -r)"
+check "mount" timeout 60 "$KVIEW" mount -o allow_other "$M"
+for name in leaf exe tree maps comm exec tty; do
+	check "preempt=full: names that change: $name" on_tmpfs $name
+done
+check "preempt=full: names that change: cgroup" in_cgroup
+check "umount" timeout 60 "$KVIEW" umount "$M"
+check "the kernel has nothing to complain of" kernel_is_calm
+exit "$RC"
