@@ -56,6 +56,10 @@ names() {
 	names exec 4
 }
 
+@test "who takes new credentials all the time keeps nobody waiting" {
+	names cred 3
+}
+
 @test "a terminal is a terminal or none" {
 	names tty 3
 }

@@ -226,7 +226,8 @@ static void tree_rename(void)
 	}
 }
 
-static void hold_open(const char *name, int n)
+/* Descriptors of that file, and none else. */
+static void open_times(const char *name, int n)
 {
 	int fd = open(name, O_RDONLY);
 
@@ -236,6 +237,11 @@ static void hold_open(const char *name, int n)
 	close_range(1, ~0U, 0);
 	while (dup(0) < n)
 		;
+}
+
+static void hold_open(const char *name, int n)
+{
+	open_times(name, n);
 	nap(NULL);
 }
 
@@ -247,6 +253,15 @@ static void tree_open(void)
 static void leaf_open(void)
 {
 	hold_open("s", 900);
+}
+
+/* It takes a new cred all the time: whoever waits for a row under one of them waits for ever. */
+static void cred_change(void)
+{
+	open_times("s", 900);
+	for (;; change())
+		if (prctl(PR_SET_KEEPCAPS, 0) < 0)
+			err(1, "prctl");
 }
 
 static bool leaf_is_right(void)
@@ -481,6 +496,12 @@ static const struct scene scenes[] = {
 	 .is_right = leaf_is_right,
 	 .prepare = exe_prepare,
 	 .storms = {leaf_open, exe_rename},
+	 .is_jailed = true},
+	{.name = "cred",
+	 .view = "task_file",
+	 .is_right = leaf_is_right,
+	 .prepare = exe_prepare,
+	 .storms = {cred_change},
 	 .is_jailed = true},
 	{.name = "tree",
 	 .view = "task_file",
