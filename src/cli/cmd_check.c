@@ -107,13 +107,12 @@ static bool check_views(struct kv_views *views)
 	for (size_t i = 0; i < views->n; i++) {
 		struct kv_view *view = &views->list[i];
 		char item[80], note[2048];
-		bool ok = kv_view_load(view) == 0;
+		bool ok = kv_view_support(view) == KV_SUPPORT_YES;
 
 		snprintf(item, sizeof(item), "view %s", view->name);
 		snprintf(note, sizeof(note), "%s%s%s", view->err.msg, view->err.hint[0] ? "; " : "",
 			 view->err.hint);
 		put_item(item, ok, ok ? "" : note);
-		kv_view_unload(view);
 		any = any || ok;
 	}
 	return any;

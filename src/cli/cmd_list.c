@@ -3,7 +3,6 @@
 #include <stdio.h>
 
 #include "cli/commands.h"
-#include "iter/kernel.h"
 #include "iter/pinset.h"
 
 static const char *pinned(const struct kv_args *args, const struct kv_view *view)
@@ -22,21 +21,10 @@ static const char *pinned(const struct kv_args *args, const struct kv_view *view
 	return rc == -ENOENT ? "no" : rc == -ESTALE ? "stale" : rc ? "?" : "yes";
 }
 
-/* Without the right to load, the kernel's BTF still tells. */
-static bool is_supported(struct kv_view *view)
-{
-	int rc = kv_view_load(view);
-
-	if (rc == -EPERM || rc == -EACCES)
-		return kv_kernel_has_iter(view->kind, &view->err) == 1;
-	kv_view_unload(view);
-	return rc == 0;
-}
-
 static void put_view(const struct kv_args *args, struct kv_view *view)
 {
 	const char *is_pinned = pinned(args, view);
-	bool supported = is_supported(view);
+	bool supported = kv_view_support(view) != KV_SUPPORT_NO;
 
 	printf("%-12s %-10s %-7s %s\n", view->name, supported ? "yes" : "no", is_pinned,
 	       view->schema ? view->schema->shows : "-");

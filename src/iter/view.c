@@ -3,6 +3,7 @@
 
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <linux/capability.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "iter/kernel.h"
 #include "iter/types.h"
 
 #define TRIAL_SECONDS 20
@@ -177,6 +179,29 @@ int kv_view_load(struct kv_view *view)
 	view->is_loaded = true;
 	view->rc = 0;
 	return 0;
+}
+
+/* Its verifier refuses a program with the same words as who lacks the right to load it. */
+static bool may_load(void)
+{
+	if (!kv_kernel_in_initial_user_ns())
+		return false;
+	return kv_kernel_capable(CAP_SYS_ADMIN) ||
+	       (kv_kernel_capable(CAP_BPF) && kv_kernel_capable(CAP_PERFMON));
+}
+
+enum kv_support kv_view_support(struct kv_view *view)
+{
+	bool is_loaded = view->is_loaded;
+	int rc = kv_view_load(view);
+
+	if (!is_loaded)
+		kv_view_unload(view);
+	if (!rc)
+		return KV_SUPPORT_YES;
+	if ((rc != -EPERM && rc != -EACCES) || may_load())
+		return KV_SUPPORT_NO;
+	return kv_kernel_has_iter(view->kind, NULL) == 1 ? KV_SUPPORT_UNTRIED : KV_SUPPORT_NO;
 }
 
 void kv_view_unload(struct kv_view *view)

@@ -65,6 +65,19 @@ struct kv_view *kv_views_find(const struct kv_views *views, const char *name, st
  */
 int kv_view_load(struct kv_view *view);
 
+enum kv_support {
+	KV_SUPPORT_NO,
+	KV_SUPPORT_UNTRIED, /* the kernel has the iterator, and the caller may not load programs */
+	KV_SUPPORT_YES,
+};
+
+/**
+ * kv_view_support() - can this kernel run the view?
+ *
+ * Loads one that is not loaded for a moment. @view->err says why it did not load.
+ */
+enum kv_support kv_view_support(struct kv_view *view);
+
 /**
  * kv_view_unload() - close its descriptors; pins and running iterations stay
  */

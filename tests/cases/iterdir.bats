@@ -109,6 +109,27 @@ broken() {
 	[ ! -e "$KVIEW_PIN_DIR" ]
 }
 
+# It refuses with the words that whoever lacks the right to load gets.
+@test "a view that the verifier refuses can't be run: so say list, check and cat" {
+	source_of prog 'struct kv_head _head; __u32 pid;' |
+		sed 's/return kv_emit/c.scratch->record[KV_RECORD_MAX * 2] = 0; return kv_emit/' >"$DIR/source"
+	grep -q KV_RECORD_MAX "$DIR/source"
+	compile refused <"$DIR/source"
+	run -1 timeout 20 "$KVIEW" cat --iter-dir "$D" refused
+	[[ $output == *"can't load '$D/refused.bpf.o': Permission denied"* ]]
+	run -0 timeout 20 "$KVIEW" list --iter-dir "$D"
+	grep -qE '^refused +no +no ' <<<"$output"
+	grep -qF "can't load '$D/refused.bpf.o': Permission denied" <<<"$output"
+	grep -qE '^task +yes ' <<<"$output"
+	run -0 timeout 20 "$KVIEW" check --iter-dir "$D"
+	grep -qE '^view refused +no .*Permission denied' <<<"$output"
+	# Without the right to load nobody knows, and the kernel has the iterator.
+	chmod -R a+rX "$DIR"
+	install -m 755 "$KVIEW" "$DIR/kview"
+	run -0 as_user "$DIR/kview" list --iter-dir "$D"
+	grep -qE '^refused +yes ' <<<"$output"
+}
+
 @test "an empty directory and files of other names change nothing" {
 	echo "not for kview" >"$D/README"
 	cp "$OBJECTS/map_list.bpf.o" "$D/map_list.o"
