@@ -6,59 +6,14 @@
  * low: root's thread opens with the rights of UID, which the ring was told of.
  * high: UID's thread opens with those of root.
  */
-#include <err.h>
-#include <fcntl.h>
-#include <linux/io_uring.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
-struct ring {
-	int fd;
-	struct io_uring_params params;
-	char *sq, *cq;
-	struct io_uring_sqe *sqes;
-};
+#include "uring.h"
 
-static void *map(int fd, size_t size, off_t off)
-{
-	void *at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, off);
-
-	if (at == MAP_FAILED)
-		err(1, "mmap");
-	return at;
-}
-
-static void ring_open(struct ring *r, unsigned int flags)
-{
-	struct io_uring_params *p = &r->params;
-
-	p->flags = flags;
-	p->sq_thread_idle = 1000;
-	r->fd = (int)syscall(SYS_io_uring_setup, 4, p);
-	if (r->fd < 0)
-		err(1, "io_uring_setup");
-	r->sq = map(r->fd, p->sq_off.array + p->sq_entries * sizeof(unsigned int),
-		    IORING_OFF_SQ_RING);
-	r->cq = map(r->fd, p->cq_off.cqes + p->cq_entries * sizeof(struct io_uring_cqe),
-		    IORING_OFF_CQ_RING);
-	r->sqes = map(r->fd, p->sq_entries * sizeof(*r->sqes), IORING_OFF_SQES);
-}
-
-static unsigned int *word(char *ring, unsigned int off)
-{
-	return (unsigned int *)(void *)(ring + off);
-}
-
-/* The first and only request of a ring. */
 static int ring_openat(struct ring *r, const char *path, unsigned int personality, unsigned int how)
 {
-	const struct io_uring_params *p = &r->params;
-	unsigned int flags = IORING_ENTER_GETEVENTS;
-
-	r->sqes[0] = (struct io_uring_sqe){
+	const struct io_uring_sqe request = {
 		.opcode = IORING_OP_OPENAT,
 		.fd = AT_FDCWD,
 		.addr = (unsigned long)path,
@@ -66,13 +21,8 @@ static int ring_openat(struct ring *r, const char *path, unsigned int personalit
 		.flags = (unsigned char)how,
 		.personality = (unsigned short)personality,
 	};
-	*word(r->sq, p->sq_off.array) = 0;
-	__atomic_store_n(word(r->sq, p->sq_off.tail), 1, __ATOMIC_SEQ_CST);
-	if (p->flags & IORING_SETUP_SQPOLL)
-		flags |= IORING_ENTER_SQ_WAKEUP;
-	if (syscall(SYS_io_uring_enter, r->fd, 1, 1, flags, NULL, 0) < 0)
-		err(1, "io_uring_enter");
-	return ((struct io_uring_cqe *)(void *)(r->cq + p->cq_off.cqes))->res;
+
+	return ring_do(r, &request);
 }
 
 static unsigned int remember_rights(const struct ring *r)
