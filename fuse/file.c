@@ -90,6 +90,7 @@ static int start(struct kv_file *f, const struct kv_read *read, struct kv_err *e
 		.reader = &f->reader,
 		.pid = f->source.pid,
 		.start = f->source.start,
+		.host = f->source.host,
 		.cancelled = read->cancelled,
 		.arg = read->arg,
 	};

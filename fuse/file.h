@@ -29,9 +29,10 @@ struct kv_source {
 	/* A text that is made as it is read, for who has opened it, to be freed; NULL: rows. */
 	char *(*text)(const void *arg, const struct kv_reader *reader);
 	const void *arg;
-	const struct kv_view *view; /* of rows; must outlive the file, as do the next three */
+	const struct kv_view *view; /* of rows; must outlive the file, as do the next four */
 	const struct kv_format *format;
 	const struct kv_plan *plan;
+	const struct kv_host *host;   /* as in kv_run_opts */
 	struct kv_counters *counters; /* of rows */
 	pid_t pid;		      /* 0: all processes */
 	uint64_t start;		      /* kv_process.start of that one */

@@ -287,6 +287,7 @@ static struct kv_source source_of(const struct kv_server *s, const struct kv_nod
 		.view = node->view,
 		.format = node->format,
 		.plan = node->plan,
+		.host = &s->host,
 		.counters = &s->shared->counters[node->view - s->views->list],
 	};
 }

@@ -90,11 +90,12 @@ enum kv_guard {
 #define KV_PASSES_ALL (1 << KV_PUBLIC | 1 << KV_PTRACE | 1 << KV_FILES | 1 << KV_MAPS)
 
 /* kv_scope.saw: what happened in the read, for the one who asked for it. */
-#define KV_SAW_OBJECT 1 /* the program was called for an object */
-#define KV_SAW_END 2	/* and for the end: nothing comes after this read */
-#define KV_SAW_DENIED 4 /* a row was withheld: the reader has no right to it */
-#define KV_SAW_OTHER 8	/* and this: it is of another process than target_start's */
-#define KV_SAW_TIME 16	/* the read was stopped, after KV_SLICE_NS: the next goes on there */
+#define KV_SAW_OBJECT 1	  /* the program was called for an object */
+#define KV_SAW_END 2	  /* and for the end: nothing comes after this read */
+#define KV_SAW_DENIED 4	  /* a row was withheld: the reader has no right to it */
+#define KV_SAW_OTHER 8	  /* and this: it is of another process than target_start's */
+#define KV_SAW_TIME 16	  /* the read was stopped, after KV_SLICE_NS: the next goes on there */
+#define KV_SAW_REPEATS 32 /* and this, for good: see struct kv_progress */
 
 /*
  * A walk that finds nothing to show would go on in one read(2) for a million objects, deaf to
@@ -103,9 +104,7 @@ enum kv_guard {
 #define KV_SLICE_NS 4000000
 
 /*
- * What the reader on whose behalf a thread reads may see, set just before each
- * read() of an iterator. The key in the `kv_readers` map is tgid << 32 | tid
- * of the thread, both in the initial pid namespace.
+ * What the reader on whose behalf a thread reads may see.
  *
  * Addresses are of kernel objects; who sets them keeps the objects alive.
  */
@@ -121,7 +120,7 @@ struct kv_scope {
 	__u64 own_start;    /* the reader's process: when it began, ns since boot */
 	__u64 own_exec;	    /* and how many programs it had executed */
 	__u64 target_start; /* likewise of the only process to be shown; 0: all are */
-	__u64 host_ns;	    /* the pid namespace of kview itself, for the tool `processes` */
+	__u64 host_ns;	    /* the pid namespace of kview itself */
 	__u64 began;	    /* the program's own, as is @calls: when this read did; 0: just now */
 	__s32 own_tgid;	    /* the reader's process, in the initial pid namespace */
 	__u32 pid_ns_level; /* 0: the initial one */
@@ -136,6 +135,44 @@ struct kv_scope {
 	__u8 hidepid; /* enum kv_hidepid; 0 for a reader that it does not concern */
 	__u8 saw;     /* the program's answer: KV_SAW_ bits */
 	__u8 _pad[1];
+};
+
+/* What threads of a process share, as a rule all of them. */
+enum kv_common {
+	KV_COMMON_FILES,
+	KV_COMMON_MM,
+};
+
+/* Of the thread that a program was called for last: does it show what it shares? */
+struct kv_judged {
+	__u64 session; /* bpf_iter_meta.session_id */
+	__u64 task;    /* its address */
+	__u64 start;   /* ns since boot */
+	__u64 shows;
+};
+
+/*
+ * What programs keep of a walk from one read to the next. The kernel calls them again and
+ * again for what other threads of a process have shown. When that is too much they stop
+ * the read; whoever reads then lists the threads, and goes on from one of them to the next
+ * (src/iter/threads.h).
+ */
+struct kv_progress {
+	struct kv_judged judged;
+	__u64 listed;	   /* when the threads were, ns since boot; 0: they were not */
+	__u64 repeats;	   /* calls and looks in vain */
+	__u64 max_repeats; /* of these: then the read is stopped; 0: never */
+	__s32 stopped_at;  /* at this thread, of which nothing was shown; as host_ns knows it */
+	__u32 common;	   /* enum kv_common: it was about that */
+};
+
+/*
+ * What a thread registers with in the map `kv_readers`, just before each read() of an
+ * iterator. The key is its tgid << 32 | tid, both in the initial pid namespace.
+ */
+struct kv_reading {
+	struct kv_scope scope;
+	struct kv_progress progress;
 };
 
 /* As of /proc's mount option. */
@@ -162,8 +199,8 @@ struct kv_identity {
 	/* No directory with a name lies above its root: paths end where its mounts end. */
 	__u32 root_is_top;
 	__u32 is_being_killed;
-	__u32 master; /* the user, in the initial namespace, of whose ids @fsuid is one */
-	__u32 _pad;
+	__u32 master;	  /* the user, in the initial namespace, of whose ids @fsuid is one */
+	__u32 walk_skips; /* not of the thread: this kernel's walk through a process is incomplete */
 };
 
 #define KV_NOBODY 0xffffffffU /* an id that is none, and that a user namespace may not map */
@@ -175,6 +212,15 @@ struct kv_process {
 	__s32 nr;	 /* in the reader's */
 	__u32 is_hidden; /* by hidepid=1: the reader may know of it, and no more */
 	__u32 _pad;
+};
+
+/* What the tool `threads` says of one that may stand for what its process shares. */
+struct kv_thread {
+	__u64 common; /* address of what it has; 0: no other thread has it */
+	__s32 nr;     /* in kview's own pid namespace */
+	__u32 tgid;   /* of its process, and @tid: its own, in the initial pid namespace */
+	__u32 tid;
+	__u32 is_shown; /* as far as can be told at once */
 };
 
 /* What the tool `ask` is called with: who is this thread? */

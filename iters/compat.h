@@ -115,6 +115,11 @@ struct task_struct___user_dumpable {
 	unsigned int user_dumpable : 1;
 };
 
+/* An iterator over tasks for any program, since 6.7 (c68a78ffe2cb). */
+struct bpf_iter_task {
+	__u64 __opaque[3];
+};
+
 #pragma clang attribute pop
 #pragma clang diagnostic pop
 
@@ -128,6 +133,16 @@ static __always_inline bool kv_is_heap(__u64 start, __u64 end, __u64 start_brk, 
 	if (bpf_core_field_exists(struct sched_entity___since_6_6, deadline))
 		return start < brk && end > start_brk;
 	return start <= brk && end >= start_brk;
+}
+
+/*
+ * Until 6.7 (780aa8dfcb0b) the file and vma iterators of one process left out each thread
+ * behind one that shares its leader's files, whatever that thread has. Nothing of it is in
+ * BTF; the struct came with the same release.
+ */
+static __always_inline bool kv_walk_skips_threads(void)
+{
+	return !bpf_core_type_exists(struct bpf_iter_task);
 }
 
 static __always_inline __u32 kv_task_state(struct task_struct *task)

@@ -18,6 +18,7 @@
 #include "abi.h"
 #include "compat.h"
 #include "reader.h"
+#include "threads.h"
 
 /* --- the schema, in tags --- */
 
@@ -87,7 +88,7 @@ struct kv_walk {
 
 struct kv_scratch {
 	__u64 len;	     /* of the record so far */
-	__u64 judged;	     /* address of the task that rights were asked over, or 0 */
+	__u64 asked;	     /* address of the task that rights were asked over, or 0 */
 	__u64 cred;	     /* of that one, when they were asked */
 	__u64 granted;	     /* they were, before these guards: bits of enum kv_guard */
 	struct kv_seen seen; /* what they were decided by */
@@ -99,6 +100,7 @@ struct kv_scratch {
 	char number[64]; /* digits end at 32; as much again lets the bounds be checked apart */
 	__u64 octal;	 /* what is left to print into @number */
 	__u64 chars[2][KV_CHARS_MAX / 8]; /* an array of characters, read twice */
+	struct kv_progress progress;	  /* of a reader of the pin */
 };
 
 struct {
@@ -113,8 +115,9 @@ struct kv_call {
 	struct seq_file *seq;
 	struct kv_scratch *scratch;
 	struct kv_scope *scope; /* NULL: a reader of the pin, who wants text */
-	__u64 pid_ns_level;	/* of the pid namespace whose numbers the reader knows */
-	__u64 pid_ns;		/* its address; asked only above level 0 */
+	struct kv_progress *progress;
+	__u64 pid_ns_level; /* of the pid namespace whose numbers the reader knows */
+	__u64 pid_ns;	    /* its address; asked only above level 0 */
 };
 
 /*
@@ -142,13 +145,15 @@ static __always_inline int kv_begin_any(struct kv_call *c, struct bpf_iter_meta 
 					const void *object)
 {
 	struct task_struct *current = bpf_get_current_task_btf();
+	struct kv_reading *reading = kv_reading_find(current);
 
 	c->seq = meta->seq;
-	c->scope = kv_scope_find(current);
+	c->scope = reading ? &reading->scope : NULL;
 	c->scratch = bpf_task_storage_get(&kv_scratch, current, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (!c->scratch)
 		return 1;
-	c->scratch->judged = 0;
+	c->progress = reading ? &reading->progress : &c->scratch->progress;
+	c->scratch->asked = 0;
 	if (c->scope) {
 		c->scope->saw |= object ? KV_SAW_OBJECT : KV_SAW_END;
 		c->pid_ns_level = c->scope->pid_ns_level;
@@ -213,10 +218,10 @@ static __always_inline bool kv_is_time_up(struct kv_scope *scope)
 	return true;
 }
 
-static __always_inline void kv_judge(struct kv_scratch *scratch, const struct task_struct *task,
-				     enum kv_guard guard)
+static __always_inline void kv_note_rights(struct kv_scratch *scratch,
+					   const struct task_struct *task, enum kv_guard guard)
 {
-	scratch->judged = kv_address(task);
+	scratch->asked = kv_address(task);
 	scratch->granted = 1 << guard;
 	scratch->cred = (__u64)BPF_CORE_READ(task, real_cred);
 	kv_see(&scratch->seen, task);
@@ -226,10 +231,10 @@ static __always_inline void kv_judge(struct kv_scratch *scratch, const struct ta
  * Is the record of the same program still, and would all be granted now? A task
  * gets another cred behind another program, and gains rights with it.
  */
-static __always_inline bool kv_judge_again(struct kv_call *c)
+static __always_inline bool kv_still_may(struct kv_call *c)
 {
 	struct kv_scratch *scratch = c->scratch;
-	const struct task_struct *task = (void *)scratch->judged;
+	const struct task_struct *task = (void *)scratch->asked;
 
 	if (!kv_is_as_seen(&scratch->seen, task))
 		return false;
@@ -239,6 +244,16 @@ static __always_inline bool kv_judge_again(struct kv_call *c)
 		if (scratch->granted >> guard & 1 && !kv_may_see(c->scope, task, guard))
 			return false;
 	return true;
+}
+
+static __always_inline int kv_begin_row(struct kv_call *c, const struct task_struct *task,
+					enum kv_guard guard)
+{
+	if (!c->scope)
+		return KV_SHOW;
+	if (!kv_passes_all(c->scope))
+		kv_note_rights(c->scratch, task, guard);
+	return kv_shows(c->scope, task, guard) ? KV_SHOW : KV_LEAVE;
 }
 
 /**
@@ -259,13 +274,100 @@ static __always_inline int kv_begin_task(struct kv_call *c, struct bpf_iter_meta
 		return KV_RETRY;
 	if (!task)
 		return KV_LEAVE;
-	if (!c->scope)
-		return KV_SHOW;
-	if (kv_is_time_up(c->scope))
+	if (c->scope && kv_is_time_up(c->scope))
 		return KV_RETRY;
-	if (!kv_passes_all(c->scope))
-		kv_judge(c->scratch, task, guard);
-	return kv_shows(c->scope, task, guard) ? KV_SHOW : KV_LEAVE;
+	return kv_begin_row(c, task, guard);
+}
+
+#define KV_MAX_THREADS (1 << 22) /* PID_MAX_LIMIT */
+
+/* It has been too much in vain, or there is nothing left to go by. */
+static __always_inline int kv_stop_at(struct kv_scope *scope, struct kv_progress *p,
+				      const struct task_struct *task, __u32 common)
+{
+	if (!scope)
+		return KV_LEAVE; /* never: it may be in vain as often as it is */
+	scope->saw |= KV_SAW_REPEATS;
+	p->common = common;
+	p->stopped_at = kv_walk_nr(scope, task);
+	return KV_RETRY;
+}
+
+static __always_inline __u32 kv_looks_left(const struct kv_progress *p)
+{
+	if (!p->max_repeats)
+		return KV_MAX_THREADS;
+	return p->repeats < p->max_repeats ? p->max_repeats - p->repeats : 0;
+}
+
+/* Is it, as the other threads are now? */
+static __always_inline enum kv_stands kv_is_first(struct kv_progress *p,
+						  const struct task_struct *task, __u32 common)
+{
+	enum kv_stands stands = kv_stands(task, common);
+	__u32 steps = 0;
+
+	if (stands == KV_STANDS_MAYBE)
+		stands = kv_stands_among(task, common, kv_looks_left(p), &steps);
+	p->repeats += steps;
+	return stands;
+}
+
+/*
+ * Does a thread show what it has in common with others? It is asked once and stays so, lest
+ * a table be begun by one thread and shown by another. NULL for @scope: to a reader of the pin.
+ */
+__noinline int kv_stands_for(struct kv_scope *scope, struct kv_progress *p, __u64 session,
+			     __u64 address, __u32 common)
+{
+	const struct task_struct *task = (void *)address;
+	__u64 start = BPF_CORE_READ(task, start_boottime);
+	enum kv_stands stands;
+
+	if (!p)
+		return KV_LEAVE;
+	/* It was chosen; or it has that one's number by now. */
+	if (p->listed)
+		return start > p->listed ? KV_LEAVE : KV_SHOW;
+	if (p->judged.session != session || p->judged.task != address || p->judged.start != start) {
+		stands = kv_is_first(p, task, common);
+		if (stands == KV_STANDS_MAYBE)
+			return kv_stop_at(scope, p, task, common);
+		p->judged.session = session;
+		p->judged.task = address;
+		p->judged.start = start;
+		p->judged.shows = stands == KV_STANDS;
+	}
+	if (p->judged.shows)
+		return KV_SHOW;
+	p->repeats++;
+	return kv_looks_left(p) ? KV_LEAVE : kv_stop_at(scope, p, task, common);
+}
+
+/**
+ * kv_begin_common() - kv_begin_task() for an object that threads of a process share
+ * @common: what of the task the object belongs to
+ *
+ * Of the threads that share it one gets the rows: see threads.h.
+ */
+static __always_inline int kv_begin_common(struct kv_call *c, struct bpf_iter_meta *meta,
+					   const struct task_struct *task, enum kv_guard guard,
+					   enum kv_common common)
+{
+	int verdict = KV_SHOW;
+
+	if (kv_begin_any(c, meta, task))
+		return KV_RETRY;
+	if (!task)
+		return KV_LEAVE;
+	if (c->scope && kv_is_time_up(c->scope))
+		return KV_RETRY;
+	if (task->pid != task->tgid || c->progress->listed)
+		verdict = kv_stands_for(c->scope, c->progress, meta->session_id, kv_address(task),
+					common);
+	if (verdict != KV_SHOW)
+		return verdict;
+	return kv_begin_row(c, task, guard);
 }
 
 /* kv_passes() - does the reader pass @guard whatever the task? */
@@ -314,7 +416,7 @@ static __always_inline int kv_emit(struct kv_call *c)
 	kv_opaque(len);
 	if (len > KV_RECORD_MAX)
 		return 1; /* never: the kv_put functions keep below it */
-	if (c->scratch->judged && !kv_judge_again(c))
+	if (c->scratch->asked && !kv_still_may(c))
 		return KV_RETRY;
 	((struct kv_head *)c->scratch->record)->len = len;
 	/* A row behind the last object that does not fit comes in the next read. */

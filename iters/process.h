@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What several views say of a task: its numbers, its name, and whether it is
- * the thread that stands for its process.
+ * What several views say of a task: its numbers and its name.
  */
 #ifndef KVIEW_PROCESS_H
 #define KVIEW_PROCESS_H
@@ -178,55 +177,6 @@ static __always_inline void kv_put_comm(struct kv_call *c, struct kv_str *s,
 		kv_put_task_comm(c, s, task);
 	if (kthread && (flags & PF_WQ_WORKER))
 		kv_put_worker(c, s, task, kthread);
-}
-
-/* Looks back through the thread group for one that has @files or any mm. */
-struct kv_earlier {
-	const struct task_struct *leader, *thread;
-	const struct files_struct *files; /* NULL: ask for an mm */
-	__u64 found;
-};
-
-static long kv_earlier_step(__u64 i, struct kv_earlier *e)
-{
-	const struct task_struct *thread = e->thread;
-	struct list_head *node;
-
-	if (thread == e->leader)
-		return 1;
-	node = BPF_CORE_READ(thread, thread_node.prev);
-	thread = (void *)node - bpf_core_field_offset(struct task_struct, thread_node);
-	e->thread = thread;
-	if (e->files)
-		e->found = BPF_CORE_READ(thread, files) == e->files;
-	else
-		e->found = BPF_CORE_READ(thread, mm) != NULL;
-	return e->found;
-}
-
-/**
- * kv_is_shown_before() - an earlier thread of the process has the same object
- * @files: the open files in question, or NULL for the address space
- *
- * The kernel's file and vma iterators leave out threads that share their
- * leader's files, and compare with the leader alone: behind a leader that has
- * exited every thread would repeat all rows, and a thread with open files of
- * its own would repeat the mappings. The step to the thread before mostly
- * decides.
- */
-static __always_inline bool kv_is_shown_before(struct task_struct *task,
-					       const struct files_struct *files)
-{
-	struct kv_earlier e = {
-		.leader = task->group_leader,
-		.thread = task,
-		.files = files,
-	};
-
-	if (task->pid == task->tgid)
-		return false;
-	bpf_loop(1 << 22, kv_earlier_step, &e, 0);
-	return e.found;
 }
 
 #endif

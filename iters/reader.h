@@ -31,24 +31,32 @@ struct {
 	__uint(max_entries, KV_MAX_READERS);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, __u64);
-	__type(value, struct kv_scope);
+	__type(value, struct kv_reading);
 } kv_readers SEC(".maps");
 
 /*
- * kv_scope_find() - of the reader on whose behalf this thread runs; NULL: not registered
+ * kv_reading_find() - what this thread has registered with; NULL: it has not
  * @current: bpf_get_current_task_btf()
  *
- * A thread that is killed within a read leaves its scope behind, and another one may
- * be given its number.
+ * A thread that is killed within a read leaves that behind, and another one may be
+ * given its number.
  */
-static __always_inline struct kv_scope *kv_scope_find(const struct task_struct *current)
+static __always_inline struct kv_reading *kv_reading_find(const struct task_struct *current)
 {
 	__u64 self = bpf_get_current_pid_tgid();
-	struct kv_scope *scope = bpf_map_lookup_elem(&kv_readers, &self);
+	struct kv_reading *reading = bpf_map_lookup_elem(&kv_readers, &self);
 
-	if (scope && scope->thread_start != current->start_boottime)
+	if (reading && reading->scope.thread_start != current->start_boottime)
 		return NULL;
-	return scope;
+	return reading;
+}
+
+/* kv_scope_find() - of the reader on whose behalf this thread runs; NULL: not registered */
+static __always_inline struct kv_scope *kv_scope_find(const struct task_struct *current)
+{
+	struct kv_reading *reading = kv_reading_find(current);
+
+	return reading ? &reading->scope : NULL;
 }
 
 /* --- pid namespaces --- */

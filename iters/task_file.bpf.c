@@ -102,14 +102,14 @@ int task_file(struct bpf_iter__task_file *ctx)
 	struct inode *inode;
 	struct fdtable *fdt;
 	struct kv_call c;
-	int verdict = kv_begin_task(&c, ctx->meta, task, KV_FILES);
+	int verdict = kv_begin_common(&c, ctx->meta, task, KV_FILES, KV_COMMON_FILES);
 
 	if (verdict != KV_SHOW || !task)
 		return verdict & 1;
 	if (!file)
 		return 0;
 	files = task->files;
-	if (!files || kv_is_shown_before(task, files))
+	if (!files)
 		return 0; /* it is just exiting: nothing is open any more */
 	/* Another one takes its place as it grows, after which this one does not change. */
 	fdt = files->fdt;

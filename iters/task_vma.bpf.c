@@ -176,11 +176,11 @@ int task_vma(struct bpf_iter__task_vma *ctx)
 	struct task_vma *r;
 	struct kv_call c;
 	void *name;
-	int verdict = kv_begin_task(&c, ctx->meta, task, KV_MAPS);
+	int verdict = kv_begin_common(&c, ctx->meta, task, KV_MAPS, KV_COMMON_MM);
 
 	if (verdict != KV_SHOW || !task)
 		return verdict & 1;
-	if (!vma || kv_is_shown_before(task, NULL))
+	if (!vma)
 		return 0;
 	/* It executes another program: the right that was asked for is over that one's memory. */
 	if (!kv_passes(&c, KV_MAPS) && vma->vm_mm != BPF_CORE_READ(task, mm))

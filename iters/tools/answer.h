@@ -146,6 +146,7 @@ static __always_inline void answer_identity(struct kv_identity *id, struct task_
 	put_root(id, task);
 	put_master(id, task);
 	put_state(id, task);
+	id->walk_skips = kv_walk_skips_threads();
 }
 
 /* --- the processes that a reader may know of --- */

@@ -90,11 +90,11 @@ static int choose(const struct kv_args *args, const struct kv_view *view, struct
 }
 
 /* As the mount's file would show it to the caller. */
-static int cat_as(const struct kv_reader *reader, const struct kv_args *args,
-		  const struct kv_view *view, const struct kv_plan *plan,
-		  const struct kv_format *format, struct kv_err *err)
+static int cat_as(const struct kv_host *host, const struct kv_reader *reader,
+		  const struct kv_args *args, const struct kv_view *view,
+		  const struct kv_plan *plan, const struct kv_format *format, struct kv_err *err)
 {
-	struct kv_run_opts opts = {.reader = reader, .pid = args->pid};
+	struct kv_run_opts opts = {.reader = reader, .host = host, .pid = args->pid};
 	struct kv_run *run = NULL;
 	struct sink s = {0};
 	int rc = kv_run_new(view, &opts, &run, err);
@@ -123,7 +123,7 @@ static int cat_view(const struct kv_args *args, struct kv_view *view, struct kv_
 	if (!rc)
 		rc = kv_reader_self(&host, &reader, err);
 	if (!rc)
-		rc = cat_as(&reader, args, view, &plan, format, err);
+		rc = cat_as(&host, &reader, args, view, &plan, format, err);
 	kv_reader_close(&reader);
 	kv_host_close(&host);
 	return rc;

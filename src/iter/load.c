@@ -154,7 +154,7 @@ static bool has_our_abi(const struct bpf_object *object)
 	const struct kv_table *table;
 	size_t size = 0;
 
-	if (!map || !readers || bpf_map__value_size(readers) != sizeof(struct kv_scope))
+	if (!map || !readers || bpf_map__value_size(readers) != sizeof(struct kv_reading))
 		return false;
 	table = bpf_map__initial_value(map, &size);
 	return table && size == sizeof(*table) && table->abi == KV_ABI_VERSION;

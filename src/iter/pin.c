@@ -255,7 +255,7 @@ static bool has_our_scope(int readers)
 	uint32_t len = sizeof(map);
 
 	return bpf_obj_get_info_by_fd(readers, &map, &len) == 0 &&
-	       map.value_size == sizeof(struct kv_scope);
+	       map.value_size == sizeof(struct kv_reading);
 }
 
 int kv_pin_use(const struct kv_pins *pins, struct kv_view *view, struct kv_err *err)

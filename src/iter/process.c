@@ -9,24 +9,13 @@
 
 #include "base/cleanup.h"
 
-/* An iteration of many tasks without a byte of output says EAGAIN. */
-#define MAX_IDLE_READS 10000
-
 #define CHUNK 32768
 
 static ssize_t read_some(const struct kv_host *host, const struct kv_reader *reader, int iter,
 			 void *to, size_t size)
 {
-	uint8_t saw;
-
-	for (int idle = 0; idle < MAX_IDLE_READS; idle++) {
-		ssize_t n = kv_scope_read(host->processes_tool.readers_fd, &reader->scope, iter, to,
-					  size, &saw, NULL);
-
-		if (n != -EAGAIN && n != -EINTR)
-			return n == KV_SAID ? -EIO : n;
-	}
-	return -EIO;
+	return kv_scope_read_on(host->processes_tool.readers_fd, &reader->scope, NULL, iter, to,
+				size);
 }
 
 /* --- one process --- */

@@ -42,6 +42,8 @@ int kv_host_open(struct kv_host *host, const struct kv_policy *policy, bool with
 		rc = ask_self(host, err);
 	if (!rc && with_processes)
 		rc = kv_tool_open("tools/processes", types, &host->processes_tool, err);
+	if (!rc && with_processes)
+		rc = kv_tool_open("tools/threads", types, &host->threads_tool, err);
 	/* libbpf reads all the kernel's types for it: too long for who asks once. */
 	if (!rc && with_processes)
 		kv_asker_open(&host->asker, &host->self, types);
@@ -58,6 +60,7 @@ void kv_host_close(struct kv_host *host)
 	kv_kernel_self_by(NULL);
 	kv_loaded_close(&host->reader_tool);
 	kv_loaded_close(&host->processes_tool);
+	kv_loaded_close(&host->threads_tool);
 	kv_asker_close(&host->asker);
 }
 

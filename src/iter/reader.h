@@ -25,7 +25,8 @@ struct kv_policy {
 struct kv_host {
 	struct kv_policy policy;
 	struct kv_loaded reader_tool;
-	struct kv_loaded processes_tool; /* open only with_processes */
+	struct kv_loaded processes_tool; /* open only with_processes, ... */
+	struct kv_loaded threads_tool;	 /* ... as is this, for iter/threads.h */
 	struct kv_asker asker;		 /* for one task the same as both, at less cost */
 	struct kv_identity self;	 /* namespaces and root; not a process that lasts */
 	uint32_t overflow_uid, overflow_gid;
@@ -35,12 +36,13 @@ struct kv_host {
 #define KV_HOST_INIT                                        \
 	((struct kv_host){.reader_tool = KV_LOADED_INIT,    \
 			  .processes_tool = KV_LOADED_INIT, \
+			  .threads_tool = KV_LOADED_INIT,   \
 			  .asker = KV_ASKER_INIT})
 
 /**
  * kv_host_open() - learn who we are and get ready to identify others
  * @host: KV_HOST_INIT; in any case to be closed with kv_host_close()
- * @with_processes: iter/process.h will be used
+ * @with_processes: for a mount: iter/process.h will be used
  * @types: to load what that takes with, or NULL
  *
  * Forks a child for a moment: no thread may be running yet.
@@ -96,6 +98,8 @@ void kv_reader_close(struct kv_reader *reader);
 /**
  * kv_scope_read() - one read() of an iterator on behalf of a reader
  * @map: kv_loaded.readers_fd
+ * @progress: what programs keep from one read of a walk to the next, zero before the first;
+ *	  NULL: for a program that keeps nothing
  * @saw: receives KV_SAW_ bits
  *
  * The calling thread is registered for the time of the read alone: a later
@@ -104,7 +108,30 @@ void kv_reader_close(struct kv_reader *reader);
  *
  * Return: bytes, -errno of read(), or KV_SAID.
  */
-ssize_t kv_scope_read(int map, const struct kv_scope *scope, int iter, void *to, size_t size,
-		      uint8_t *saw, struct kv_err *err);
+ssize_t kv_scope_read(int map, const struct kv_scope *scope, struct kv_progress *progress, int iter,
+		      void *to, size_t size, uint8_t *saw, struct kv_err *err);
+
+/* kv_scope_read_on() - the same until something or the end comes; -EIO: never */
+ssize_t kv_scope_read_on(int map, const struct kv_scope *scope, struct kv_progress *progress,
+			 int iter, void *to, size_t size);
+
+/* kv_saw_is_end() - does nothing come after a read that gave @n of @size bytes? */
+static inline bool kv_saw_is_end(uint8_t saw, ssize_t n, size_t size)
+{
+	/* A read that was filled may have left the rest of the last record behind. */
+	return n == 0 || ((saw & KV_SAW_END) && n > 0 && (size_t)n < size);
+}
+
+/*
+ * kv_saw_is_lost() - was it an end that is none? @reads: so many of the iterator
+ *
+ * The walk through one process goes on from the thread whose record did not fit any more;
+ * if that thread has ended meanwhile the kernel takes it for the end of all. An honest end
+ * comes in the same read as a last object.
+ */
+static inline bool kv_saw_is_lost(uint8_t saw, uint64_t reads)
+{
+	return reads > 1 && (saw & KV_SAW_END) && !(saw & KV_SAW_OBJECT);
+}
 
 #endif

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "iter/kernel.h"
+#include "iter/walk.h"
 #include "schema/record.h"
 
 /*
@@ -36,15 +37,14 @@
 struct kv_run {
 	const struct kv_view *view;
 	struct kv_run_opts opts;
-	struct kv_scope scope;
-	int fd;
+	struct kv_kernel_walk walk;
 	bool at_end;
 	bool has_walked; /* to the end, or until it failed with @failed */
 	int failed;
 	struct kv_err *why; /* of @failed; NULL: out of memory */
 	uint8_t saw;	    /* KV_SAW_ bits of all reads */
 	bool got_on;	    /* the last one, though it may have had nothing to show */
-	uint64_t reads, records;
+	uint64_t records;
 	char *chunk;		/* records that are still to be taken, then room for one read */
 	size_t pos, len, cap;	/* of what is in it */
 	size_t size;		/* of the next read into it */
@@ -72,8 +72,9 @@ static int fail_open(const struct kv_view *view, pid_t pid, int rc, struct kv_er
 int kv_run_new(const struct kv_view *view, const struct kv_run_opts *opts, struct kv_run **run,
 	       struct kv_err *err)
 {
+	struct kv_scope scope = opts->reader->scope;
 	struct kv_run *r;
-	int fd;
+	int rc;
 
 	if (opts->pid && !view->per_task) {
 		kv_err_set(err, -EINVAL, "view '%s' has no rows of single processes", view->name);
@@ -82,20 +83,18 @@ int kv_run_new(const struct kv_view *view, const struct kv_run_opts *opts, struc
 	}
 	if (opts->pid && !kv_kernel_has_process(opts->pid))
 		return no_process(opts->pid, err);
-	fd = kv_loaded_iter(&view->loaded, opts->pid, 0);
-	if (fd < 0)
-		return fail_open(view, opts->pid, fd, err);
 	r = calloc(1, sizeof(*r));
-	if (!r) {
-		close(fd);
+	if (!r)
 		return kv_err_errno(err, -ENOMEM, "can't run view '%s'", view->name);
+	scope.boot_time = kv_kernel_boot_time();
+	scope.target_start = opts->start;
+	rc = kv_walk_open(&r->walk, view, opts->host, &scope, opts->pid);
+	if (rc) {
+		free(r);
+		return fail_open(view, opts->pid, rc, err);
 	}
 	r->view = view;
 	r->opts = *opts;
-	r->scope = opts->reader->scope;
-	r->scope.boot_time = kv_kernel_boot_time();
-	r->scope.target_start = opts->start;
-	r->fd = fd;
 	r->size = CHUNK;
 	kv_chunks_init(&r->ahead, CHUNK);
 	*run = r;
@@ -107,7 +106,7 @@ void kv_run_free(struct kv_run *run)
 	if (!run)
 		return;
 	kv_chunks_free(&run->ahead);
-	close(run->fd);
+	kv_walk_end(&run->walk);
 	free(run->why);
 	free(run->chunk);
 	free(run);
@@ -118,28 +117,15 @@ void kv_run_on_behalf(struct kv_run *run, void *arg)
 	run->opts.arg = arg;
 }
 
-/*
- * The walk through one process goes on from the thread whose record did not
- * fit any more; if that thread has ended meanwhile the kernel takes it for the
- * end of all. An honest end comes in the same read as a last object.
- */
-static bool is_cut_short(const struct kv_run *run, uint8_t saw)
-{
-	return run->opts.pid && run->reads > 1 && (saw & KV_SAW_END) && !(saw & KV_SAW_OBJECT);
-}
-
 static ssize_t read_chunk(struct kv_run *run, char *to, size_t size, struct kv_err *err)
 {
-	uint8_t saw = 0;
-	ssize_t n = kv_scope_read(run->view->loaded.readers_fd, &run->scope, run->fd, to, size,
-				  &saw, err);
+	uint8_t saw;
+	ssize_t n = kv_walk_read(&run->walk, to, size, &saw, err);
 
-	run->reads++;
 	run->saw |= saw;
-	run->got_on = n >= 0 || (saw & KV_SAW_TIME);
-	/* A read that was filled may have left the rest of the last record behind. */
-	run->has_walked = n == 0 || ((saw & KV_SAW_END) && n > 0 && (size_t)n < size);
-	if (!is_cut_short(run, saw))
+	run->got_on = n >= 0 || (saw & (KV_SAW_TIME | KV_SAW_REPEATS));
+	run->has_walked = run->walk.has_ended;
+	if (n != -ESTALE)
 		return n;
 	kv_err_set(err, -EIO, "view '%s': process %d lost the thread that was next",
 		   run->view->name, (int)run->opts.pid);
@@ -309,7 +295,7 @@ void kv_run_settle(struct kv_run *run)
 		return;
 	kv_chunks_trim(&run->ahead);
 	/* Each stop in one process's walk is a thread that may get lost. */
-	if (run->view->per_task && !run->opts.pid && run->reads)
+	if (run->view->per_task && !run->opts.pid && run->walk.reads)
 		run->size = SMALL_CHUNK;
 	if (run->cap < left + SPARE)
 		return;

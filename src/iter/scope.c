@@ -10,6 +10,9 @@
 #include "iter/kernel.h"
 #include "iter/reader.h"
 
+/* An iteration of many tasks without a byte of output says EAGAIN. */
+#define MAX_IDLE_READS 10000
+
 /* Entries of threads that are no more: they were killed within a read. */
 static void sweep_readers(int map)
 {
@@ -25,21 +28,21 @@ static void sweep_readers(int map)
 	}
 }
 
-static int register_reader(int map, uint64_t id, const struct kv_scope *scope)
+static int register_reader(int map, uint64_t id, const struct kv_reading *reading)
 {
-	int rc = bpf_map_update_elem(map, &id, scope, BPF_ANY);
+	int rc = bpf_map_update_elem(map, &id, reading, BPF_ANY);
 
 	/* From a nested pid namespace nobody can tell which of them are gone. */
 	if (rc != -E2BIG || (pid_t)(uint32_t)id != gettid())
 		return rc;
 	sweep_readers(map);
-	return bpf_map_update_elem(map, &id, scope, BPF_ANY);
+	return bpf_map_update_elem(map, &id, reading, BPF_ANY);
 }
 
-ssize_t kv_scope_read(int map, const struct kv_scope *scope, int iter, void *to, size_t size,
-		      uint8_t *saw, struct kv_err *err)
+ssize_t kv_scope_read(int map, const struct kv_scope *scope, struct kv_progress *progress, int iter,
+		      void *to, size_t size, uint8_t *saw, struct kv_err *err)
 {
-	struct kv_scope own = *scope, seen = {0};
+	struct kv_reading reading = {.scope = *scope};
 	struct kv_self self;
 	sigset_t all, old;
 	ssize_t n = 0;
@@ -47,21 +50,39 @@ ssize_t kv_scope_read(int map, const struct kv_scope *scope, int iter, void *to,
 
 	if (kv_kernel_self(&self, err))
 		return KV_SAID;
-	own.thread_start = self.start;
+	reading.scope.thread_start = self.start;
+	if (progress)
+		reading.progress = *progress;
 	sigfillset(&all);
 	pthread_sigmask(SIG_BLOCK, &all, &old);
-	rc = register_reader(map, self.id, &own);
+	rc = register_reader(map, self.id, &reading);
 	if (!rc) {
 		n = read(iter, to, size);
 		if (n < 0)
 			n = -errno;
-		bpf_map_lookup_and_delete_elem(map, &self.id, &seen); /* of hashes since 5.14 */
+		bpf_map_lookup_and_delete_elem(map, &self.id, &reading); /* of hashes since 5.14 */
 	}
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	if (rc) {
 		kv_err_errno(err, rc, "can't register as a reader");
 		return KV_SAID;
 	}
-	*saw = seen.saw;
+	if (progress)
+		*progress = reading.progress;
+	*saw = reading.scope.saw;
 	return n;
+}
+
+ssize_t kv_scope_read_on(int map, const struct kv_scope *scope, struct kv_progress *progress,
+			 int iter, void *to, size_t size)
+{
+	uint8_t saw;
+
+	for (int idle = 0; idle < MAX_IDLE_READS; idle++) {
+		ssize_t n = kv_scope_read(map, scope, progress, iter, to, size, &saw, NULL);
+
+		if (n != -EAGAIN && n != -EINTR)
+			return n == KV_SAID ? -EIO : n;
+	}
+	return -EIO;
 }

@@ -112,16 +112,16 @@ static int drain_times(const struct kv_view *view, int times, struct kv_err *err
 
 static int run(const struct kv_view *view, int times, struct kv_err *err)
 {
-	struct kv_scope scope;
+	struct kv_reading reading = {0};
 	struct kv_self self;
-	int rc = make_scope(&scope, err);
+	int rc = make_scope(&reading.scope, err);
 
 	if (!rc)
 		rc = kv_kernel_self(&self, err);
 	if (rc)
 		return rc;
-	scope.thread_start = self.start;
-	rc = bpf_map_update_elem(view->loaded.readers_fd, &self.id, &scope, BPF_ANY);
+	reading.scope.thread_start = self.start;
+	rc = bpf_map_update_elem(view->loaded.readers_fd, &self.id, &reading, BPF_ANY);
 	if (rc)
 		return kv_err_errno(err, rc, "can't register as a reader");
 	rc = drain_times(view, times, err);

@@ -24,7 +24,10 @@ with_headers() {
 	mkdir "$headers"
 	cp "$ROOT"/iters/*.h "$headers"
 	sed -i "$2" "$headers/$3"
-	! cmp -s "$ROOT/iters/$3" "$headers/$3"
+	if cmp -s "$ROOT/iters/$3" "$headers/$3"; then
+		echo "nothing is other in $3 for $1"
+		return 1
+	fi
 	source_of prog 'struct kv_head _head; __u32 pid;' >"$DIR/$1.bpf.c"
 	clang -g -O2 -target bpf -Wno-undefined-internal -I "$headers" \
 		-idirafter "/usr/include/$(uname -m)-linux-gnu" -c "$DIR/$1.bpf.c" -o "$D/$1.bpf.o"
@@ -36,8 +39,8 @@ with_headers() {
 	with_headers columns 's/^#define KV_MAX_COLUMNS .*/#define KV_MAX_COLUMNS 40/' abi.h
 	with_headers older 's/^#define KV_ABI_VERSION .*/#define KV_ABI_VERSION 1/' abi.h
 	with_headers newer 's/^#define KV_ABI_VERSION .*/#define KV_ABI_VERSION 99/' abi.h
-	with_headers scope 's/__u8 _pad\[5\];/__u8 _pad[13];/' abi.h
-	with_headers flag 's/__type(value, struct kv_scope);/__type(value, __u32);/' reader.h
+	with_headers scope 's/__u8 _pad\[[0-9]*\];/__u8 _pad[17];/' abi.h
+	with_headers flag 's/__type(value, struct kv_reading);/__type(value, __u32);/' reader.h
 	with_headers nameless 's/\bkv_readers\b/kv_others/' reader.h
 	mount_all
 	# Not a byte of the headers is compared: what they mean is.

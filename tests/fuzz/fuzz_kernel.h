@@ -24,7 +24,7 @@
 #include "tests/unit/row_schema.h"
 
 /* Objects' program numbers, by which links and iterators are told apart. */
-enum { IT_NONE, IT_VIEW, IT_IDENTITY, IT_PROCESSES, IT_SELF };
+enum { IT_NONE, IT_VIEW, IT_IDENTITY, IT_PROCESSES, IT_THREADS, IT_SELF };
 #define PROG(what) (100000 + (what))
 #define MAX_FDS 256
 #define NR_PROCESSES 6
@@ -120,9 +120,17 @@ int bpf_map_update_elem(int fd, const void *key, const void *value, __u64 flags)
 
 int bpf_map_lookup_and_delete_elem(int fd, const void *key, void *value)
 {
+	struct kv_reading *reading = value;
+
 	(void)fd;
 	(void)key;
-	((struct kv_scope *)value)->saw = kernel.saw;
+	reading->scope.saw = kernel.saw;
+	if (kernel.saw & KV_SAW_REPEATS) {
+		reading->progress.common = in_8(kernel.in) & 1;
+		reading->progress.stopped_at = in_8(kernel.in) % 8;
+		reading->progress.at = in_8(kernel.in) % (reading->progress.n + 1);
+		reading->progress.repeats += in_8(kernel.in) * 64;
+	}
 	return 0;
 }
 
@@ -175,7 +183,7 @@ static ssize_t read_view(struct iterator *it, char *to, size_t size)
 	static const int codes[] = {EAGAIN, EAGAIN, EINTR, EIO, E2BIG, ENOMEM, ENOENT, ESRCH};
 	uint8_t how = in_8(kernel.in);
 
-	kernel.saw = how ? in_8(kernel.in) & 15 : KV_SAW_OBJECT | KV_SAW_END;
+	kernel.saw = how ? in_8(kernel.in) & 31 : KV_SAW_OBJECT | KV_SAW_END;
 	if (how & 0x80)
 		kernel.on_read();
 	switch (how % 8) {
@@ -230,6 +238,24 @@ static ssize_t read_processes(struct iterator *it, char *to, size_t size)
 	return (ssize_t)n;
 }
 
+static ssize_t read_threads(struct iterator *it, char *to, size_t size)
+{
+	struct kv_thread t = {.nr = (int32_t)it->at};
+	size_t n = 0;
+
+	kernel.saw = KV_SAW_OBJECT;
+	for (; it->at < 64 && size - n >= sizeof(t) && in_8(kernel.in); it->at++) {
+		t.nr += (int32_t)(in_8(kernel.in) % 4);
+		t.common = in_8(kernel.in) % 4;
+		t.tgid = in_8(kernel.in) % 2;
+		t.tid = in_8(kernel.in);
+		t.is_shown = in_8(kernel.in) & 1;
+		memcpy(to + n, &t, sizeof(t));
+		n += sizeof(t);
+	}
+	return (ssize_t)n;
+}
+
 ssize_t read(int fd, void *to, size_t size)
 {
 	struct iterator *it = fd >= 0 && fd < MAX_FDS ? &kernel.fds[fd] : NULL;
@@ -243,6 +269,8 @@ ssize_t read(int fd, void *to, size_t size)
 		return read_processes(it, to, size);
 	case IT_SELF:
 		return read_self(to, size);
+	case IT_THREADS:
+		return read_threads(it, to, size);
 	default:
 		return syscall(SYS_read, fd, to, size);
 	}

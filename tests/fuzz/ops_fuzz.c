@@ -291,7 +291,7 @@ static void while_walking(void)
 /* --- the server --- */
 
 static struct kv_view views_list[] = {
-	{.name = "rows", .kind = "task", .per_task = true},
+	{.name = "rows", .kind = "task_file", .per_task = true},
 	{.name = "wide", .kind = "kmem_cache"},
 	{.name = "gone", .kind = "gone"},
 };
@@ -334,6 +334,8 @@ static void open_server(struct kv_server *s, uint8_t how)
 	kv_kernel_self_by(&self_loaded);
 	s->host.reader_tool = (struct kv_loaded){PROG(IT_IDENTITY), PROG(IT_IDENTITY), -1};
 	s->host.processes_tool = (struct kv_loaded){PROG(IT_PROCESSES), PROG(IT_PROCESSES), -1};
+	s->host.threads_tool = (struct kv_loaded){PROG(IT_THREADS), PROG(IT_THREADS), -1};
+	s->host.self.walk_skips = how >> 4 & 1;
 	s->shared = calloc(1, sizeof(*s->shared) + views.n * sizeof(struct kv_counters));
 	s->log.state = &s->shared->log;
 	MUST(s->shared && kv_tree_new(&s->tree, &views, 0400) == 0);

@@ -142,7 +142,7 @@ static struct bpf_object *with_scope(uint32_t size)
 	struct bpf_map *map = bpf_object__find_map_by_name(object, KV_READERS_MAP);
 
 	assert_non_null(map);
-	assert_int_equal(bpf_map__value_size(map), sizeof(struct kv_scope));
+	assert_int_equal(bpf_map__value_size(map), sizeof(struct kv_reading));
 	assert_int_equal(bpf_map__set_value_size(map, size), 0);
 	return object;
 }
@@ -151,8 +151,8 @@ static struct bpf_object *with_scope(uint32_t size)
 static void an_object_with_another_scope_is_refused(void **state)
 {
 	(void)state;
-	refuse(with_scope(sizeof(struct kv_scope) - 8));
-	refuse(with_scope(sizeof(struct kv_scope) + 8));
+	refuse(with_scope(sizeof(struct kv_reading) - 8));
+	refuse(with_scope(sizeof(struct kv_reading) + 8));
 	refuse(with_scope(8));
 }
 

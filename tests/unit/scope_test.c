@@ -16,7 +16,7 @@ static ssize_t read_one(uint8_t *saw, struct kv_err *err)
 	ssize_t n;
 
 	assert_true(iter >= 0);
-	n = kv_scope_read(-1, &scope, iter, to, sizeof(to), saw, err);
+	n = kv_scope_read(-1, &scope, NULL, iter, to, sizeof(to), saw, err);
 	if (n > 0)
 		assert_memory_equal(to, "what the kernel says", n);
 	close(iter);

@@ -112,6 +112,34 @@ cat_is_the_mount() {
 		"$(kview cat -F json -c comm,pid --pid "$pid" task)"
 }
 
+# tables_once PID files|maps VIEW: in both places
+tables_once() {
+	timeout 60 python3 /mnt/build/vm/tables.py "$2" "$1" "$M/csv/$3.csv" "$M/pid/$1/csv/$3.csv"
+}
+
+# odd_tables ARG...: what threads share oddly is there once, and so is what all share.
+odd_tables() {
+	local subject tables rc=0
+	mkfifo /tmp/tables.stdin
+	/mnt/build/tests/cases/tables "$@" <>/tmp/tables.stdin >/tmp/tables &
+	tables=$!
+	wait_for grep -q ready /tmp/tables || return 1
+	subject=$(head -n 1 /tmp/tables)
+	tables_once "$subject" files task_file && tables_once "$subject" maps task_vma || rc=1
+	kill -KILL "$subject" $tables
+	rm /tmp/tables /tmp/tables.stdin
+	return $rc
+}
+
+# Since a later kernel they read nothing at all: see README, Limits.
+async_reads() {
+	local by
+	for by in aio uring async; do
+		[ "$(/mnt/build/tests/cases/async_read $by cached "$M/task" | wc -c)" -gt 5000 ] &&
+			equal 0 "$(/mnt/build/tests/cases/async_read $by direct "$M/task" | wc -c)" || return 1
+	done
+}
+
 # checks_of SECONDS SCRIPT ARGS...: what that prints are checks as well.
 checks_of() {
 	local seconds=$1 script=$2 rc=0
@@ -256,6 +284,10 @@ kill $!
 checks_of 100 values.py "$M" "$PINS"
 checks_of 160 readers.py "$KVIEW"
 check "the worker may have more descriptors than its starter" limit_is_raised
+check "tables of single threads are there once" odd_tables -m own 400 3
+check "tables that threads share by twos are there once" odd_tables pairs 400 3
+check "tables behind a dead leader are there once" odd_tables -z -m mixed 400 3
+check "io_submit and io_uring read, unless the file was opened with O_DIRECT" async_reads
 check "this kernel can't have requests sent again" equal no "$(status_of resend)"
 check "a worker that is killed is replaced" killed_worker_is_replaced
 check "a worker that is stopped and killed is replaced, its reader served" stopped_worker_is_replaced

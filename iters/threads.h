@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Which thread of a process shows what its threads share: the leader, or where that one
+ * has it not, the thread of the lowest number that has. So each table and each address
+ * space is shown once, whatever the order in which threads are walked.
+ *
+ * The kernel's file and vma iterators leave out threads that share their leader's files,
+ * and compare with the leader alone: behind a leader that has exited every thread would
+ * repeat all rows, and a thread with open files of its own would repeat the mappings.
+ */
+#ifndef KVIEW_THREADS_H
+#define KVIEW_THREADS_H
+
+#include "reader.h"
+
+enum kv_stands {
+	KV_STANDS_NOT, /* another thread shows it */
+	KV_STANDS,
+	KV_STANDS_MAYBE, /* the other threads tell */
+};
+
+/* kv_common_of() - address of what a thread shares, 0: it has none (any more) */
+static __always_inline __u64 kv_common_of(const struct task_struct *task, enum kv_common common)
+{
+	if (common == KV_COMMON_MM)
+		return (__u64)BPF_CORE_READ(task, mm);
+	return (__u64)BPF_CORE_READ(task, files);
+}
+
+/* kv_walk_nr() - the number of a thread by which walks go: in our own pid namespace */
+static __always_inline int kv_walk_nr(const struct kv_scope *scope, const struct task_struct *task)
+{
+	return kv_pid_in(BPF_CORE_READ(task, thread_pid), scope->host_level, scope->host_ns);
+}
+
+/* kv_stands() - does a thread show what it has of @common, as far as can be told at once? */
+static __always_inline enum kv_stands kv_stands(const struct task_struct *task,
+						enum kv_common common)
+{
+	const struct task_struct *leader = BPF_CORE_READ(task, group_leader);
+	const struct files_struct *files;
+	__u64 own, leaders;
+
+	if (task == leader)
+		return KV_STANDS;
+	own = kv_common_of(task, common);
+	leaders = kv_common_of(leader, common);
+	if (!own || own == leaders)
+		return KV_STANDS_NOT;
+	files = (void *)own;
+	if (common == KV_COMMON_FILES && BPF_CORE_READ(files, count.counter) == 1)
+		return KV_STANDS;
+	return KV_STANDS_MAYBE;
+}
+
+/* Looks through the threads of a process for one of a lower number that has the same. */
+struct kv_search {
+	__u64 node, end; /* addresses of members of the list; of the one searched for */
+	__u64 head;	 /* and of its head, which is no thread */
+	__u64 own, tid, common;
+	__u64 steps, found, is_done;
+};
+
+static long kv_search_step(__u64 i, struct kv_search *s)
+{
+	const struct list_head *node = (void *)s->node;
+	const struct task_struct *thread;
+
+	s->steps++;
+	s->node = (__u64)BPF_CORE_READ(node, prev);
+	/* 0: it was read of a thread that has just left the list. */
+	s->is_done = !s->node || s->node == s->end;
+	if (s->is_done || s->node == s->head)
+		return s->is_done;
+	thread = (void *)(s->node - bpf_core_field_offset(struct task_struct, thread_node));
+	if (kv_common_of(thread, s->common) != s->own ||
+	    (__u32)BPF_CORE_READ(thread, pid) >= s->tid)
+		return 0;
+	s->found = s->is_done = 1;
+	return 1;
+}
+
+/**
+ * kv_stands_among() - the answer of the other threads to KV_STANDS_MAYBE
+ * @max: threads to look at
+ * @steps: receives how many were
+ */
+static __always_inline enum kv_stands kv_stands_among(const struct task_struct *task,
+						      enum kv_common common, __u32 max,
+						      __u32 *steps)
+{
+	const struct signal_struct *signal = BPF_CORE_READ(task, signal);
+	struct kv_search s = {
+		.node = kv_address(task) + bpf_core_field_offset(struct task_struct, thread_node),
+		.head = kv_address(signal) +
+			bpf_core_field_offset(struct signal_struct, thread_head),
+		.own = kv_common_of(task, common),
+		.tid = (__u32)BPF_CORE_READ(task, pid),
+		.common = common,
+	};
+
+	s.end = s.node;
+	bpf_loop(max, kv_search_step, &s, 0);
+	*steps = s.steps;
+	if (!s.is_done)
+		return KV_STANDS_MAYBE;
+	return s.found ? KV_STANDS_NOT : KV_STANDS;
+}
+
+#endif
