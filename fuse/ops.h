@@ -29,7 +29,7 @@ struct kv_shared {
 	bool is_over;	     /* a worker has ended as it should */
 	uint32_t generation; /* of workers; no two of one mount have the same */
 	uint32_t restarts;
-	uint32_t dying;		       /* workers that hang in the kernel since they were killed */
+	uint32_t dying; /* workers that hang in the kernel since they were killed */
 	struct kv_log_state log;
 	char why[128];		       /* a worker has ended by itself, "" for no reason */
 	struct kv_counters counters[]; /* by view, as in kv_server.views */
