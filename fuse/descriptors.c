@@ -20,10 +20,11 @@
 #define OF_LISTING KV_HOLDS
 
 /*
- * A thread's, for the time of a request: a reader's that is refused by a limit
- * once it is known who it is, an iterator and its link, a file of /proc.
+ * What a thread opens for the time of a request, a link, a file of /proc, or a reader's
+ * that is refused by a limit once it is known who it is, is closed before there is
+ * anything that it could get stuck in. So few of them have more than none.
  */
-#define OF_THREAD (KV_HOLDS + 3)
+#define OF_THREAD 1
 
 /* Our own that are still to come: pins, tools, the connection, signals, timer, pipes. */
 #define OURS 40

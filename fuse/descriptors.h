@@ -16,7 +16,7 @@
  * @files: open files, and as many listings of pid/
  *
  * Each belongs to a reader with namespaces and a root directory of its own, and
- * every thread is at a request that opens the most.
+ * there are as many threads as there may be.
  */
 uint64_t kv_descriptors_for(unsigned int open, unsigned int files);
 

@@ -67,7 +67,7 @@ refused() {
 		up -o max_files=$n
 		[ "$(value max_files)" -eq $n ]
 		[ "$(limit)" -ge $((n * OF_ALL)) ]
-		[ "$(limit)" -le $((n * OF_ALL + 1000)) ]
+		[ "$(limit)" -le $((n * OF_ALL + 1300)) ]
 		kview_umount
 	done
 }

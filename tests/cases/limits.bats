@@ -44,7 +44,7 @@ refused() {
 }
 
 @test "the limits are 4096, or as many as there can be, and 256 if not told, and a user's never above half" {
-	local options most=$((($(ulimit -Hn) - 1000) / 9))
+	local options most=$((($(ulimit -Hn) - 1300) / 9))
 	up
 	[ "$(value max_files)" -le 4096 ]
 	[ "$(value max_files)" -ge $((most < 4096 ? most : 4096)) ]
