@@ -190,12 +190,6 @@ static __always_inline int kv_begin_any(struct kv_call *c, struct bpf_iter_meta 
 
 #define KV_IS(object, type) __builtin_types_compatible_p(typeof(*(object)), type)
 
-enum kv_verdict {
-	KV_LEAVE = 0, /* the program returns it: no row of this object */
-	KV_RETRY = 1, /* the program returns it: the kernel calls again */
-	KV_SHOW = 2,
-};
-
 /*
  * Of walks through tasks alone: other iterators lose objects where they stop, or do not go
  * on. To look at the clock takes a tenth of the time of a cheap object: it is done now
@@ -277,71 +271,6 @@ static __always_inline int kv_begin_task(struct kv_call *c, struct bpf_iter_meta
 	if (c->scope && kv_is_time_up(c->scope))
 		return KV_RETRY;
 	return kv_begin_row(c, task, guard);
-}
-
-#define KV_MAX_THREADS (1 << 22) /* PID_MAX_LIMIT */
-
-/* It has been too much in vain, or there is nothing left to go by. */
-static __always_inline int kv_stop_at(struct kv_scope *scope, struct kv_progress *p,
-				      const struct task_struct *task, __u32 common)
-{
-	if (!scope)
-		return KV_LEAVE; /* never: it may be in vain as often as it is */
-	scope->saw |= KV_SAW_REPEATS;
-	p->common = common;
-	p->stopped_at = kv_walk_nr(scope, task);
-	return KV_RETRY;
-}
-
-static __always_inline __u32 kv_looks_left(const struct kv_progress *p)
-{
-	if (!p->max_repeats)
-		return KV_MAX_THREADS;
-	return p->repeats < p->max_repeats ? p->max_repeats - p->repeats : 0;
-}
-
-/* Is it, as the other threads are now? */
-static __always_inline enum kv_stands kv_is_first(struct kv_progress *p,
-						  const struct task_struct *task, __u32 common)
-{
-	enum kv_stands stands = kv_stands(task, common);
-	__u32 steps = 0;
-
-	if (stands == KV_STANDS_MAYBE)
-		stands = kv_stands_among(task, common, kv_looks_left(p), &steps);
-	p->repeats += steps;
-	return stands;
-}
-
-/*
- * Does a thread show what it has in common with others? It is asked once and stays so, lest
- * a table be begun by one thread and shown by another. NULL for @scope: to a reader of the pin.
- */
-__noinline int kv_stands_for(struct kv_scope *scope, struct kv_progress *p, __u64 session,
-			     __u64 address, __u32 common)
-{
-	const struct task_struct *task = (void *)address;
-	__u64 start = BPF_CORE_READ(task, start_boottime);
-	enum kv_stands stands;
-
-	if (!p)
-		return KV_LEAVE;
-	/* It was chosen; or it has that one's number by now. */
-	if (p->listed)
-		return start > p->listed ? KV_LEAVE : KV_SHOW;
-	if (p->judged.session != session || p->judged.task != address || p->judged.start != start) {
-		stands = kv_is_first(p, task, common);
-		if (stands == KV_STANDS_MAYBE)
-			return kv_stop_at(scope, p, task, common);
-		p->judged.session = session;
-		p->judged.task = address;
-		p->judged.start = start;
-		p->judged.shows = stands == KV_STANDS;
-	}
-	if (p->judged.shows)
-		return KV_SHOW;
-	p->repeats++;
-	return kv_looks_left(p) ? KV_LEAVE : kv_stop_at(scope, p, task, common);
 }
 
 /**

@@ -383,6 +383,13 @@ static __always_inline bool kv_is_target(const struct kv_scope *scope,
 	       scope->target_start == BPF_CORE_READ(task, group_leader, start_boottime);
 }
 
+/* What a program of a view of tasks does with one. */
+enum kv_verdict {
+	KV_LEAVE = 0, /* the program returns it: no row of this object */
+	KV_RETRY = 1, /* the program returns it: the kernel calls again */
+	KV_SHOW = 2,
+};
+
 /* kv_shows() - may the reader have a row of @task that @guard stands before? */
 static __always_inline bool kv_shows(struct kv_scope *scope, const struct task_struct *task,
 				     enum kv_guard guard)
