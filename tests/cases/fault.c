@@ -7,7 +7,8 @@
  *
  * with the number of an errno: calls FIRST to LAST of that name fail, all where
  * no number is given. The name is that of a command of bpf(2), `fork`, `thread`,
- * or `iter`: read(2) of a BPF iterator. The file may be replaced at any time, and
+ * or `iter`: read(2) of a BPF iterator, for rows: a thread asks by a small one
+ * who it is itself, before its first. The file may be replaced at any time, and
  * then all are counted anew. RULES.hits has a line for each call that failed.
  *
  * The calls are the kernel's otherwise: a seccomp filter has them told to us,
@@ -31,6 +32,7 @@
 #include <unistd.h>
 
 #define ITERATOR "anon_inode:bpf_iter"
+#define SMALLEST 4096 /* read */
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
 /* What is counted: a command of bpf(2), by its number, or one of the others. */
@@ -101,7 +103,9 @@ static unsigned int what_is(const struct seccomp_notif *call)
 		return (unsigned int)data->args[0];
 	if (data->nr == SYS_clone)
 		return data->args[0] & CLONE_THREAD ? THREAD : FORK;
-	return is_iterator((pid_t)call->pid, data->args[0]) ? ITER : UINT32_MAX;
+	if (data->args[2] < SMALLEST || !is_iterator((pid_t)call->pid, data->args[0]))
+		return UINT32_MAX;
+	return ITER;
 }
 
 static void reread(void)
