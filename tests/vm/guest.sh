@@ -126,17 +126,17 @@ odd_tables() {
 	wait_for grep -q ready /tmp/tables || return 1
 	subject=$(head -n 1 /tmp/tables)
 	tables_once "$subject" files task_file && tables_once "$subject" maps task_vma || rc=1
-	kill -KILL "$subject" $tables
+	kill -KILL "$subject" "$tables"
 	rm /tmp/tables /tmp/tables.stdin
-	return $rc
+	return "$rc"
 }
 
 # Since a later kernel they read nothing at all: see README, Limits.
 async_reads() {
 	local by
 	for by in aio uring async; do
-		[ "$(/mnt/build/tests/cases/async_read $by cached "$M/task" | wc -c)" -gt 5000 ] &&
-			equal 0 "$(/mnt/build/tests/cases/async_read $by direct "$M/task" | wc -c)" || return 1
+		[ "$(/mnt/build/tests/cases/async_read "$by" cached "$M/task" | wc -c)" -gt 5000 ] &&
+			equal 0 "$(/mnt/build/tests/cases/async_read "$by" direct "$M/task" | wc -c)" || return 1
 	done
 }
 
