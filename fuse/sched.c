@@ -255,6 +255,7 @@ static void finish(struct kv_sched *s, struct kv_job *job)
 static void do_job(struct kv_sched *s, struct kv_job *job)
 {
 	job->tid = gettid();
+	job->slice_since = now(); /* it may have been long in coming */
 	job->used = own_usage(job);
 	pthread_mutex_unlock(&s->lock);
 	s->ops->run(job);

@@ -362,6 +362,9 @@ bool kv_share_has_to_wait(const struct kv_share *s, const struct kv_job *job)
 
 bool kv_share_gives_way(const struct kv_job *job, const struct kv_job *other, uint64_t at)
 {
+	/* What is done beside the slots is in nobody's way, and would wait for one of them. */
+	if (job->is_short)
+		return false;
 	if (other->user->had + KV_SLICE < job->user->had)
 		return true;
 	return at - job->slice_since >= KV_SLICE && other->user->had <= job->user->had;

@@ -55,7 +55,7 @@ struct kv_job {
 	sem_t go_on;
 	pid_t tid;	      /* the thread that does it */
 	uint64_t got_on;      /* when it came, was given its slot, or took its last step */
-	uint64_t slice_since; /* when it was given its slot */
+	uint64_t slice_since; /* when it was given its slot, and had a thread */
 	struct kv_usage used; /* what its user was charged for */
 	uint64_t short_until; /* CPU time of its thread; where it has begun as a short one */
 	bool has_begun, has_slot, is_paused;

@@ -268,6 +268,9 @@ static void who_has_nothing_under_way_begins_though_all_slots_are_taken(void **s
 	nobody_is_next(); /* one at a time */
 	runs(2, 0);
 	assert_false(gives_way(2));
+	at += 2 * KV_SLICE; /* it is not given a CPU */
+	runs(2, 0);
+	assert_false(gives_way(2));
 	runs(2, KV_SHORT);
 	assert_false(gives_way(2));
 	runs(2, KV_MS / 10);
