@@ -13,6 +13,7 @@
 
 #include <pthread.h>
 #include <semaphore.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -32,7 +33,7 @@ struct kv_loop {
 	int timer_fd;
 	bool is_led, has_ended, is_watched;
 	bool is_busy; /* the leader is at a request */
-	int error;    /* -errno that ended it */
+	atomic_int error; /* -errno that ended it */
 };
 
 /**
