@@ -51,6 +51,7 @@ int kv_host_open(struct kv_host *host, const struct kv_policy *policy, bool with
 	host->overflow_gid = kv_kernel_overflow_id("gid");
 	if (!rc)
 		kv_kernel_self_by(&host->reader_tool);
+	host->finds_threads = !rc && kv_tool_finds_threads(&host->reader_tool);
 	host->perfmon_reads_maps = !rc && kv_kernel_perfmon_reads_maps();
 	return rc;
 }

@@ -29,6 +29,7 @@ struct kv_host {
 	struct kv_loaded threads_tool;	 /* ... as is this, for iter/threads.h */
 	struct kv_asker asker;		 /* for one task the same as both, at less cost */
 	struct kv_identity self;	 /* namespaces and root; not a process that lasts */
+	bool finds_threads;		 /* see kv_tool_finds_threads() */
 	uint32_t overflow_uid, overflow_gid;
 	bool perfmon_reads_maps;
 };

@@ -25,4 +25,14 @@ int kv_tool_open(const char *name, struct kv_types *types, struct kv_loaded *too
  */
 int kv_tool_identify(const struct kv_loaded *tool, pid_t tid, struct kv_identity *id);
 
+/**
+ * kv_tool_finds_threads() - does an iterator for one thread find one that is no leader?
+ * @tool: `reader`
+ *
+ * Not until Linux 6.12 (9495a5b731fc), but for backports such as those of 6.1.115 and
+ * 6.6.59. Where it does not, kv_tool_identify() looks through the threads of the process,
+ * which takes the initial pid namespace.
+ */
+bool kv_tool_finds_threads(struct kv_loaded *tool);
+
 #endif

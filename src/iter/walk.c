@@ -13,12 +13,19 @@
  */
 #define MAX_REPEATS 2048
 
+/* Without iterators for single threads the walk is the kernel's, whatever it takes. */
+static bool can_list(const struct kv_host *host)
+{
+	return !host || host->finds_threads;
+}
+
 /* For the mappings of a process it is enough to ask its leader: no thread has others. */
 int kv_walk_open(struct kv_kernel_walk *w, const struct kv_view *view, const struct kv_host *host,
 		 const struct kv_scope *scope, pid_t pid)
 {
 	bool is_mm = strcmp(view->kind, "task_vma") == 0;
-	int fd = kv_loaded_iter(&view->loaded, is_mm ? 0 : pid, is_mm ? pid : 0);
+	bool by_leader = is_mm && can_list(host);
+	int fd = kv_loaded_iter(&view->loaded, by_leader ? 0 : pid, by_leader ? pid : 0);
 
 	if (fd < 0)
 		return fd;
@@ -28,7 +35,7 @@ int kv_walk_open(struct kv_kernel_walk *w, const struct kv_view *view, const str
 		.pid = pid,
 		.is_mm = is_mm,
 		.scope = *scope,
-		.progress.max_repeats = MAX_REPEATS,
+		.progress.max_repeats = can_list(host) ? MAX_REPEATS : 0,
 		.fd = fd,
 	};
 	return 0;
@@ -70,7 +77,7 @@ static int list_all(struct kv_kernel_walk *w)
 /* A kernel that leaves out threads of a process: it is gone through by a list. */
 static int begin(struct kv_kernel_walk *w)
 {
-	if (!w->pid || !w->host || !w->host->self.walk_skips ||
+	if (!w->pid || !w->host || !w->host->self.walk_skips || !can_list(w->host) ||
 	    strcmp(w->view->kind, "task_file") != 0)
 		return 0;
 	return list_all(w);
@@ -79,7 +86,8 @@ static int begin(struct kv_kernel_walk *w)
 /* The leader has no memory any more; another thread may. */
 static bool is_leader_gone(const struct kv_kernel_walk *w, uint8_t saw)
 {
-	return w->is_mm && w->pid && w->reads == 1 && (saw & KV_SAW_END) && !(saw & KV_SAW_OBJECT);
+	return w->is_mm && w->pid && can_list(w->host) && w->reads == 1 && (saw & KV_SAW_END) &&
+	       !(saw & KV_SAW_OBJECT);
 }
 
 static ssize_t look_behind_leader(struct kv_kernel_walk *w)
