@@ -216,11 +216,13 @@ struct kv_process {
 
 /* What the tool `threads` says of one that may stand for what its process shares. */
 struct kv_thread {
-	__u64 common; /* address of what it has; 0: no other thread has it */
+	__u64 common; /* address of what it has */
 	__s32 nr;     /* in kview's own pid namespace */
+	__s32 leader; /* likewise, of its process */
 	__u32 tgid;   /* of its process, and @tid: its own, in the initial pid namespace */
 	__u32 tid;
-	__u32 is_shown; /* as far as can be told at once */
+	__u32 is_shown; /* as far as can be told at once, */
+	__u32 is_sure;	/* and whatever others have */
 };
 
 /* What the tool `ask` is called with: who is this thread? */

@@ -68,8 +68,9 @@ static long kv_search_step(__u64 i, struct kv_search *s)
 
 	s->steps++;
 	s->node = (__u64)BPF_CORE_READ(node, prev);
-	/* 0: it was read of a thread that has just left the list. */
-	s->is_done = !s->node || s->node == s->end;
+	if (!s->node)
+		return 1; /* it was read of a thread that has just left the list */
+	s->is_done = s->node == s->end;
 	if (s->is_done || s->node == s->head)
 		return s->is_done;
 	thread = (void *)(s->node - bpf_core_field_offset(struct task_struct, thread_node));
@@ -107,24 +108,27 @@ static __always_inline enum kv_stands kv_stands_among(const struct task_struct *
 	return s.found ? KV_STANDS_NOT : KV_STANDS;
 }
 
-#define KV_MAX_THREADS (1 << 22) /* PID_MAX_LIMIT */
-
 /* It has been too much in vain, or there is nothing left to go by. */
 static __always_inline int kv_stop_at(struct kv_scope *scope, struct kv_progress *p,
 				      const struct task_struct *task, __u32 common)
 {
-	if (!scope)
-		return KV_LEAVE; /* never: it may be in vain as often as it is */
+	int nr = kv_walk_nr(scope, task);
+
+	if (!nr)
+		return KV_LEAVE; /* it was just reaped, and has no place: the next one stops it */
 	scope->saw |= KV_SAW_REPEATS;
 	p->common = common;
-	p->stopped_at = kv_walk_nr(scope, task);
+	p->stopped_at = nr;
 	return KV_RETRY;
 }
+
+/* Where nobody lists threads, so many are looked at each time: rather twice than not shown. */
+#define KV_MAX_LOOKS 4096
 
 static __always_inline __u32 kv_looks_left(const struct kv_progress *p)
 {
 	if (!p->max_repeats)
-		return KV_MAX_THREADS;
+		return KV_MAX_LOOKS;
 	return p->repeats < p->max_repeats ? p->max_repeats - p->repeats : 0;
 }
 
@@ -159,17 +163,17 @@ __noinline int kv_stands_for(struct kv_scope *scope, struct kv_progress *p, __u6
 		return start > p->listed ? KV_LEAVE : KV_SHOW;
 	if (p->judged.session != session || p->judged.task != address || p->judged.start != start) {
 		stands = kv_is_first(p, task, common);
-		if (stands == KV_STANDS_MAYBE)
+		if (stands == KV_STANDS_MAYBE && scope && p->max_repeats)
 			return kv_stop_at(scope, p, task, common);
 		p->judged.session = session;
 		p->judged.task = address;
 		p->judged.start = start;
-		p->judged.shows = stands == KV_STANDS;
+		p->judged.shows = stands != KV_STANDS_NOT;
 	}
 	if (p->judged.shows)
 		return KV_SHOW;
 	p->repeats++;
-	return kv_looks_left(p) ? KV_LEAVE : kv_stop_at(scope, p, task, common);
+	return kv_looks_left(p) || !scope ? KV_LEAVE : kv_stop_at(scope, p, task, common);
 }
 
 #endif

@@ -22,12 +22,15 @@ int threads(struct bpf_iter__task *ctx)
 	if (!p->listed)
 		p->listed = bpf_ktime_get_boot_ns();
 	t.nr = kv_walk_nr(&reading->scope, task);
+	if (!t.nr)
+		return 0; /* it was just reaped */
 	stands = kv_stands(task, p->common);
 	t.is_shown = stands != KV_STANDS_NOT;
 	if (!t.is_shown && t.nr != p->stopped_at)
 		return 0;
-	if (stands == KV_STANDS_MAYBE)
-		t.common = kv_common_of(task, p->common);
+	t.is_sure = stands == KV_STANDS;
+	t.common = kv_common_of(task, p->common);
+	t.leader = kv_walk_nr(&reading->scope, task->group_leader);
 	t.tgid = task->tgid;
 	t.tid = task->pid;
 	bpf_seq_write(ctx->meta->seq, &t, sizeof(t));

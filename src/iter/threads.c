@@ -17,9 +17,15 @@
 /* Less room than this is not worth a call. */
 #define LEAST_ROOM 2048
 
+struct listed {
+	uint64_t common;  /* address of what it shows */
+	pid_t nr, leader; /* in our own pid namespace */
+};
+
 struct kv_threads {
 	struct kv_threads_opts opts;
-	pid_t *list; /* numbers in our own pid namespace, in the order of the walk */
+	struct kv_loaded own; /* the tool, where none is given */
+	struct listed *list;  /* in the order of the walk */
 	size_t n, at;
 	int iter;	    /* for the one before @at, or -1 */
 	unsigned int reads; /* of it */
@@ -33,13 +39,17 @@ struct found {
 	size_t n;
 };
 
-/* All that the tool tells, in the order of the walk. */
-static int find_all(const struct kv_threads_opts *o, const struct kv_loaded *tool, int iter,
-		    struct found *found)
+/* All that the tool tells, of one process or of all, in the order of the walk. */
+static int find_all(const struct kv_threads *t, pid_t pid, struct found *found)
 {
+	const struct kv_threads_opts *o = &t->opts;
+	const struct kv_loaded *tool = o->tool ? o->tool : &t->own;
+	_cleanup_close_ int iter = kv_loaded_iter(tool, pid, 0);
 	size_t bytes = 0, cap = 0;
 	ssize_t n;
 
+	if (iter < 0)
+		return iter;
 	do {
 		if (cap - bytes < CHUNK) {
 			struct kv_thread *more = realloc(found->list, 2 * cap + CHUNK);
@@ -94,7 +104,7 @@ static int choose(struct found *found)
 	if (!sharers)
 		return -ENOMEM;
 	for (size_t i = 0; i < found->n; i++)
-		if (found->list[i].common)
+		if (!found->list[i].is_sure)
 			sharers[n++].thread = &found->list[i];
 	qsort(sharers, n, sizeof(*sharers), by_common);
 	for (size_t i = 1; i < n; i++)
@@ -119,51 +129,52 @@ static size_t find_place(const struct found *found, pid_t pid, pid_t stopped_at)
 
 static int keep(const struct found *found, struct kv_threads *t)
 {
-	size_t place = find_place(found, t->opts.pid, t->opts.progress->stopped_at);
+	size_t place = find_place(found, t->opts.pid, t->opts.progress->stopped_at), n = 0;
 
 	if (t->opts.pid && place == found->n)
 		return -ESTALE;
-	t->list = calloc(found->n - place + 1, sizeof(*t->list));
+	for (size_t i = place; i < found->n; i++)
+		n += found->list[i].is_shown;
+	t->list = calloc(n + 1, sizeof(*t->list));
 	if (!t->list)
 		return -ENOMEM;
-	for (size_t i = place; i < found->n; i++)
-		if (found->list[i].is_shown)
-			t->list[t->n++] = found->list[i].nr;
+	for (size_t i = place; i < found->n; i++) {
+		const struct kv_thread *thread = &found->list[i];
+
+		if (thread->is_shown)
+			t->list[t->n++] =
+				(struct listed){thread->common, thread->nr, thread->leader};
+	}
 	return 0;
 }
 
-static int list_by(const struct kv_loaded *tool, struct kv_threads *t)
+static int list_all(struct kv_threads *t)
 {
-	_cleanup_close_ int iter = kv_loaded_iter(tool, t->opts.pid, 0);
 	struct found found = {0};
-	int rc;
+	int rc = find_all(t, t->opts.pid, &found);
 
-	if (iter < 0)
-		return iter == -ESRCH ? -ESTALE : iter;
-	rc = find_all(&t->opts, tool, iter, &found);
 	if (!rc)
 		rc = choose(&found);
 	if (!rc)
 		rc = keep(&found, t);
 	free(found.list);
-	return rc;
+	return rc == -ESRCH ? -ESTALE : rc;
 }
 
 int kv_threads_new(const struct kv_threads_opts *opts, struct kv_threads **threads)
 {
 	struct kv_threads *t = calloc(1, sizeof(*t));
-	struct kv_loaded own = KV_LOADED_INIT;
 	int rc = 0;
 
 	if (!t)
 		return -ENOMEM;
 	t->opts = *opts;
+	t->own = KV_LOADED_INIT;
 	t->iter = -1;
 	if (!opts->tool)
-		rc = kv_tool_open("tools/threads", NULL, &own, NULL);
+		rc = kv_tool_open("tools/threads", NULL, &t->own, NULL);
 	if (!rc)
-		rc = list_by(opts->tool ? opts->tool : &own, t);
-	kv_loaded_close(&own);
+		rc = list_all(t);
 	if (rc)
 		kv_threads_free(t);
 	else
@@ -176,6 +187,7 @@ void kv_threads_free(struct kv_threads *t)
 	if (!t)
 		return;
 	kv_closep(&t->iter);
+	kv_loaded_close(&t->own);
 	free(t->list);
 	free(t);
 }
@@ -188,16 +200,51 @@ static void close_iter(struct kv_threads *t)
 	t->iter = -1;
 }
 
-/* The next thread that is still there. 0: none is left; -errno. */
+/* A thread that had nothing to show any more: another one may have the same. 1: it has. */
+static int replace(const struct kv_threads *t, struct listed *gone)
+{
+	const struct kv_thread *lowest = NULL;
+	struct found found = {0};
+	bool had_any = gone->common && gone->leader;
+	int rc = had_any ? find_all(t, gone->leader, &found) : -ESRCH;
+
+	for (size_t i = 0; !rc && i < found.n; i++) {
+		const struct kv_thread *thread = &found.list[i];
+
+		if (thread->common == gone->common && thread->nr != gone->nr &&
+		    (!lowest || thread->tid < lowest->tid))
+			lowest = thread;
+	}
+	if (lowest)
+		gone->nr = lowest->nr;
+	else if (!rc)
+		rc = -ESRCH;
+	free(found.list);
+	return rc == -ESRCH ? 0 : rc ? rc : 1;
+}
+
+/* The next thread that is still there. 1: it is; 0: none is left; -errno. */
 static int open_next(struct kv_threads *t)
 {
-	for (; t->iter < 0 && t->at < t->n; t->at++) {
-		t->iter = kv_loaded_iter(t->opts.view, 0, t->list[t->at]);
-		if (t->iter < 0 && t->iter != -ESRCH)
-			return t->iter;
+	int rc = 1;
+
+	while (rc >= 0 && t->iter < 0 && t->at < t->n) {
+		t->iter = kv_loaded_iter(t->opts.view, 0, t->list[t->at].nr);
+		rc = t->iter == -ESRCH ? replace(t, &t->list[t->at]) : t->iter < 0 ? t->iter : 0;
+		t->at += rc == 0;
 		t->reads = 0;
 	}
-	return t->iter >= 0;
+	return rc < 0 ? rc : t->iter >= 0;
+}
+
+/* After a read of a thread that was just there and has nothing (any more). */
+static int look_for_another(struct kv_threads *t)
+{
+	int rc = replace(t, &t->list[t->at - 1]);
+
+	close_iter(t);
+	t->at -= rc > 0;
+	return rc < 0 ? rc : 1;
 }
 
 /* One read of one thread. 1: there may be more; 0: all are done. */
@@ -218,6 +265,8 @@ static int read_one(struct kv_threads *t, char *to, size_t size, size_t *n, uint
 		return (int)got;
 	*n += (size_t)got;
 	t->reads++;
+	if (t->reads == 1 && got == 0 && (seen & KV_SAW_END) && !(seen & KV_SAW_OBJECT))
+		return look_for_another(t);
 	t->is_lost = o->pid && kv_saw_is_lost(seen, t->reads);
 	if (kv_saw_is_end(seen, got, size))
 		close_iter(t);

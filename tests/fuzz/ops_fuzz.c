@@ -336,6 +336,7 @@ static void open_server(struct kv_server *s, uint8_t how)
 	s->host.processes_tool = (struct kv_loaded){PROG(IT_PROCESSES), PROG(IT_PROCESSES), -1};
 	s->host.threads_tool = (struct kv_loaded){PROG(IT_THREADS), PROG(IT_THREADS), -1};
 	s->host.self.walk_skips = how >> 4 & 1;
+	s->host.finds_threads = how >> 5 & 1;
 	s->shared = calloc(1, sizeof(*s->shared) + views.n * sizeof(struct kv_counters));
 	s->log.state = &s->shared->log;
 	MUST(s->shared && kv_tree_new(&s->tree, &views, 0400) == 0);

@@ -213,11 +213,13 @@ static inline size_t list_some(struct walk *w, char *buf)
 		const struct being *b = &world.list[w->at];
 		const int verdict = stands(b);
 		const struct kv_thread t = {
-			.common = verdict < 0 ? b->table : 0,
+			.common = b->table,
 			.nr = b->nr,
+			.leader = leader_of(b) ? leader_of(b)->nr : 0,
 			.tgid = b->tgid,
 			.tid = b->tid,
 			.is_shown = verdict != 0,
+			.is_sure = verdict > 0,
 		};
 
 		if ((w->pid && b->tgid != w->pid) || (!verdict && b->nr != p->stopped_at))
@@ -354,7 +356,7 @@ __attribute__((constructor)) static void know_self(void)
 	kv_kernel_self_by(&tool);
 }
 
-static struct kv_host host = {.threads_tool = {TOOL, TOOL, -1}};
+static struct kv_host host = {.threads_tool = {TOOL, TOOL, -1}, .finds_threads = true};
 static const struct kv_reader reader = {.holds = {-1, -1, -1, -1}};
 static uint8_t seen[MAX_TABLES][MAX_ROWS]; /* each row: so many times */
 static unsigned int nseen;
