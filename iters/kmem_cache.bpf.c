@@ -77,8 +77,10 @@ static long count_free(__u64 i, struct nodes *n)
 	struct slab *slab;
 	__u64 free;
 
-	at = p->seen == p->most ? NULL : next_partial(p);
-	if (at == p->head || !at)
+	if (p->seen == p->most)
+		return 1;
+	at = next_partial(p);
+	if (at == p->head)
 		return 1;
 	p->at = at;
 	slab = (void *)at - bpf_core_field_offset(struct slab, slab_list);

@@ -197,6 +197,13 @@ static __always_inline int kv_begin_any(struct kv_call *c, struct bpf_iter_meta 
  */
 #define KV_CALLS_PER_LOOK 64
 
+/* What was just done took as long as many calls. */
+static __always_inline void kv_look_soon(struct kv_scope *scope)
+{
+	if (scope)
+		scope->calls = KV_CALLS_PER_LOOK - 1;
+}
+
 static __always_inline bool kv_is_time_up(struct kv_scope *scope)
 {
 	__u64 now;
@@ -330,13 +337,28 @@ static __always_inline bool kv_may(const struct kv_call *c, const struct task_st
 	})
 
 /**
+ * kv_settle() - is the task the one still that the reader's rights were asked over?
+ *
+ * To be asked behind what is read of the task, and before the path of an object that
+ * is held: that may take long. kv_emit() asks where nobody did.
+ *
+ * Return: false: the program returns KV_RETRY.
+ */
+static __always_inline bool kv_settle(struct kv_call *c)
+{
+	if (c->scratch->asked && !kv_still_may(c))
+		return false;
+	c->scratch->asked = 0;
+	return true;
+}
+
+/**
  * kv_emit() - hand the record to the reader: binary or one line of text
  * @c: the call, with its record filled
  *
- * Return: what the program returns: 0, or KV_RETRY if the task has become another
- * than the one that the reader's rights were asked over. An overflow of the seq
- * buffer needs no care here: the kernel drops the record and calls again for this
- * object.
+ * Return: what the program returns: 0, or KV_RETRY as of kv_settle(). An overflow of
+ * the seq buffer needs no care here: the kernel drops the record and calls again for
+ * this object.
  */
 static __always_inline int kv_emit(struct kv_call *c)
 {
@@ -345,7 +367,7 @@ static __always_inline int kv_emit(struct kv_call *c)
 	kv_opaque(len);
 	if (len > KV_RECORD_MAX)
 		return 1; /* never: the kv_put functions keep below it */
-	if (c->scratch->asked && !kv_still_may(c))
+	if (!kv_settle(c))
 		return KV_RETRY;
 	((struct kv_head *)c->scratch->record)->len = len;
 	/* A row behind the last object that does not fit comes in the next read. */

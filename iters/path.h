@@ -263,6 +263,7 @@ static __always_inline void kv_walk_from(struct kv_call *c, const struct vfsmoun
  */
 #define KV_WALK_TRIES 256
 #define KV_WALK_STEPS (4 * KV_PATH_MAX)
+#define KV_WALK_LONG 1000
 
 static long kv_walk_try(__u64 i, struct kv_call *c)
 {
@@ -281,6 +282,8 @@ static __always_inline void kv_walk_go(struct kv_call *c, struct kv_str *s)
 		bpf_loop(KV_WALK_TRIES, kv_walk_try, c, 0);
 	if (!w->steady)
 		w->failed = KV_STR_UNREADABLE;
+	if (w->steps > KV_WALK_LONG)
+		kv_look_soon(c->scope);
 	kv_walk_end(c, s);
 }
 

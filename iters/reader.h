@@ -129,6 +129,7 @@ static long kv_mapping_step(__u64 i, struct kv_mapping *m)
 static __always_inline __u32 kv_map_id(const struct uid_gid_map *map, __u32 id, bool down)
 {
 	__u32 n = BPF_CORE_READ(map, nr_extents); /* written last, and once: map_write() */
+	__u32 most = 340; /* UID_GID_MAP_MAX_EXTENTS; more is what took the map's place */
 	struct kv_mapping m = {.id = id, .found = KV_NOBODY, .down = down};
 
 	kv_barrier();
@@ -137,7 +138,7 @@ static __always_inline __u32 kv_map_id(const struct uid_gid_map *map, __u32 id, 
 			(__u64)(down ? BPF_CORE_READ(map, forward) : BPF_CORE_READ(map, reverse));
 	else
 		m.extents = (__u64)map + bpf_core_field_offset(struct uid_gid_map, extent);
-	bpf_loop(n, kv_mapping_step, &m, 0);
+	bpf_loop(n < most ? n : most, kv_mapping_step, &m, 0);
 	return m.found;
 }
 

@@ -8,7 +8,8 @@
  * after a grace period stays what it is until the program returns, and neither
  * can its address come to mean another object: tasks, creds, pids and the
  * namespaces they hold, css_sets, cgroups and their kernfs_nodes, inodes, mounts,
- * dentries of directory trees and their names, fdtables, workqueue_structs.
+ * dentries of directory trees and their names, fdtables but that of a files_struct
+ * itself, workqueue_structs.
  *
  * Freed at once, and to be asked for again once they were read:
  *   mm_struct               struct kv_seen here

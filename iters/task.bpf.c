@@ -76,6 +76,12 @@ static __always_inline void find_parts(struct parts *parts, struct task_struct *
 	parts->cgroup_kn = parts->cgroup->kn;
 }
 
+/* As kv_is_as_seen(). */
+static __always_inline bool has_parts(struct task_struct *task, const struct parts *parts)
+{
+	return task->mm == parts->mm && task->self_exec_id == parts->exec;
+}
+
 /*
  * A path walked once serves all rows that repeat it: the threads of a process,
  * the processes of a cgroup. Per reading thread, one run at a time; the keys
@@ -157,8 +163,10 @@ static __always_inline bool is_same_exe(const struct exe_key *a, const struct ex
  * the same inode.
  */
 static __always_inline void put_exe(struct kv_call *c, struct kv_str *s, struct cache *cache,
-				    __u64 session, struct mm_struct *mm)
+				    __u64 session, struct task_struct *task,
+				    const struct parts *parts)
 {
+	struct mm_struct *mm = parts->mm;
 	struct file *file = mm->exe_file;
 	struct dentry *dentry;
 	__u64 len = c->scratch->len;
@@ -187,7 +195,7 @@ static __always_inline void put_exe(struct kv_call *c, struct kv_str *s, struct 
 		kv_put_path_typed(c, s, key.mnt, dentry);
 	kv_barrier();
 	if (mm->exe_file != file || file->f_path.mnt != key.mnt || file->f_path.dentry != dentry ||
-	    dentry->d_inode != key.inode) {
+	    dentry->d_inode != key.inode || !has_parts(task, parts)) {
 		s->len = 0;
 		s->off = KV_STR_UNREADABLE;
 		c->scratch->len = len;
@@ -427,6 +435,8 @@ int task(struct bpf_iter__task *ctx)
 		return 1;
 	r = kv_record(&c, struct task);
 	put_ids(&c, r, task, &parts);
+	if (!r->tid || !r->pid)
+		return 0; /* it was just reaped, and has no numbers */
 	r->state[0] = state_letter(task);
 	r->cpu = kv_task_cpu(task);
 	r->prio = task->prio - 100;
@@ -447,15 +457,17 @@ int task(struct bpf_iter__task *ctx)
 	if (!kv_put_tty(&c, &r->tty, parts.signal))
 		return KV_RETRY;
 	kv_put_comm(&c, &r->comm, task);
-	if (!(task->flags & PF_KTHREAD) && parts.mm) {
+	if (!(task->flags & PF_KTHREAD) && parts.mm)
 		put_memory(r, parts.mm);
-		if (cache->may_ptrace)
-			put_exe(&c, &r->exe, cache, ctx->meta->session_id, parts.mm);
-	}
-	put_cgroup(&c, &r->cgroup, cache, ctx->meta->session_id, &parts);
-	/* As kv_is_as_seen(). */
 	kv_barrier();
-	if (task->mm != parts.mm || task->self_exec_id != parts.exec)
+	if (!has_parts(task, &parts) || !kv_settle(&c))
 		return KV_RETRY;
+	/*
+	 * A path may take longer than to execute another program, which some do without
+	 * end: whoever waited for one that stays would wait for ever.
+	 */
+	if (!(task->flags & PF_KTHREAD) && parts.mm && cache->may_ptrace)
+		put_exe(&c, &r->exe, cache, ctx->meta->session_id, task, &parts);
+	put_cgroup(&c, &r->cgroup, cache, ctx->meta->session_id, &parts);
 	return kv_emit(&c);
 }

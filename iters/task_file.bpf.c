@@ -119,10 +119,15 @@ int task_file(struct bpf_iter__task_file *ctx)
 	r = kv_record(&c, struct task_file);
 	r->pid = kv_tgid(&c, task);
 	r->tid = kv_tid(&c, task);
+	if (!r->tid || !r->pid)
+		return 0; /* it was just reaped, and has no numbers */
 	r->fd = ctx->fd;
+	r->flags = fd_flags(fdt, file, ctx->fd);
+	kv_barrier();
+	if (task->files != files || !kv_settle(&c))
+		return KV_RETRY; /* it took others, and these are freed without delay */
 	put_type(r, inode);
 	put_access(r, file->f_mode);
-	r->flags = fd_flags(fdt, file, ctx->fd);
 	r->pos = file->f_pos;
 	r->mnt_id = mount_id(file->f_path.mnt);
 	r->dev = inode->i_sb->s_dev;
@@ -130,8 +135,5 @@ int task_file(struct bpf_iter__task_file *ctx)
 	r->size = inode->i_size;
 	kv_put_comm(&c, &r->comm, task);
 	kv_put_path(&c, &r->path, (struct path *)&file->f_path);
-	kv_barrier();
-	if (task->files != files)
-		return KV_RETRY; /* it took others, and these are freed without delay */
 	return kv_emit(&c);
 }

@@ -187,11 +187,15 @@ int task_vma(struct bpf_iter__task_vma *ctx)
 		return 0;
 	r = kv_record(&c, struct task_vma);
 	r->pid = kv_tgid(&c, task);
+	if (!r->pid)
+		return 0; /* it was just reaped, and has no number */
 	r->start = vma->vm_start;
 	r->end = vma->vm_end;
 	put_perms(r, vma->vm_flags);
 	kv_put_comm(&c, &r->comm, task->group_leader);
 	name = anon_name(vma);
+	if (!kv_settle(&c))
+		return KV_RETRY;
 	if (vma->vm_file)
 		put_file(&c, r, vma, name);
 	else
