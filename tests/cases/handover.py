@@ -144,7 +144,7 @@ def case_stuck(kview, mnt, program, file):
 
     with locked(program, file):
         reader = fork(lambda: error_of(slurp, f"{mnt}/task_vma"))
-        until(lambda: b"reads_running\t2\n" in slurp(f"{mnt}/status"))
+        until(lambda: b"reads_stuck\t0\n" not in slurp(f"{mnt}/status"))
         took = take_over(kview, mnt)
         assert slurp(f"{mnt}/task").endswith(b"\n")
         ends_well(reader)

@@ -187,6 +187,8 @@ static int read_for(const struct scene *scene, int mount, double seconds, long r
 		is_well = read_all(mount, name) && check(scene, &result);
 	printf("%ld rows, %ld (unreadable), %ld changes\n", result.rows, result.unreadable,
 	       *changes);
+	if (scene->must_tell && !telling)
+		errx(1, "not a row has a value");
 	return is_well ? 0 : 1;
 }
 

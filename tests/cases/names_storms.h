@@ -35,7 +35,10 @@ struct scene {
 	bool is_of_all; /* processes are read */
 	bool is_jailed; /* the reader's root is DIR */
 	bool is_root;	/* storms are */
+	bool must_tell; /* of some rows is_right() has counted that they do */
 };
+
+static long telling;
 
 /* Of the row that is looked at, by its column's name. */
 static const char *value(const char *column);
@@ -194,8 +197,15 @@ static const struct scene scenes[] = {
 	 .prepare = exec_prepare,
 	 .storms = {exec_run},
 	 .is_of_all = true},
+	{.name = "deep",
+	 .view = "task",
+	 .is_right = deep_is_right,
+	 .prepare = deep_prepare,
+	 .storms = {deep_rename, deep_run},
+	 .is_of_all = true},
 	{.name = "tty",
 	 .view = "task",
+	 .must_tell = true,
 	 .is_right = tty_is_right,
 	 .prepare = nothing,
 	 .storms = {tty_change}},
@@ -213,6 +223,8 @@ static _Noreturn void execute_on(const char *role)
 {
 	map_changes();
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (strcmp(role, "deep") == 0)
+		deep_next();
 	if (strcmp(role, "threads") != 0)
 		exec_next(atoi(role));
 	add_threads(400);

@@ -99,6 +99,58 @@ static bool exec_is_right(void)
 	       strncmp(comm, exec_names[1], 15) == 0;
 }
 
+/* --- a process whose path takes longer than to execute another program --- */
+
+#define DEEP 1500
+
+static void deep_prepare(void)
+{
+	copy_self("x");
+	for (int i = 0; i < DEEP; i++) {
+		if (mkdir("d", 0755) < 0 || chown("d", uid, uid) < 0 || rename("x", "d/x") < 0 ||
+		    chdir("d") < 0)
+			err(1, "deep");
+	}
+	if (chdir(base) < 0)
+		err(1, "%s", base);
+}
+
+static void deep_next(void)
+{
+	change();
+	execl("x", "x", "again", "deep", NULL);
+	err(1, "x");
+}
+
+static void deep_run(void)
+{
+	for (int i = 0; i < DEEP; i++)
+		if (chdir("d") < 0)
+			err(1, "deep");
+	tell_ready();
+	deep_next();
+}
+
+static void deep_rename(void)
+{
+	char *name = repeat('D', 220);
+
+	for (int i = 0; i < DEEP / 2; i++)
+		if (chdir("d") < 0)
+			err(1, "deep");
+	tell_ready();
+	for (;;) {
+		move("d", name);
+		move(name, "d");
+	}
+}
+
+/* All that can be told is that the rows go on coming. */
+static bool deep_is_right(void)
+{
+	return strcmp(value("EXE"), "-") == 0 || value("EXE")[0] == '/' || value("EXE")[0] == '(';
+}
+
 /* --- terminals --- */
 
 static void tty_change(void)
@@ -127,6 +179,7 @@ static bool tty_is_right(void)
 
 	if (strcmp(tty, "-") == 0)
 		return true;
+	telling++;
 	return strncmp(tty, "pts/", 4) == 0 && tty[4] && strlen(tty) < 9 &&
 	       strspn(tty + 4, "0123456789") == strlen(tty + 4);
 }

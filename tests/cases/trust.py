@@ -91,6 +91,15 @@ def walk(mnt, uid, view="task_vma"):
             time.sleep(0.02)
 
 
+def open_without_failure(mnt):
+    """Ends at the first open that fails."""
+    become(BOB)
+    set_alarm(100)
+    while True:
+        os.close(os.open(f"{mnt}/schema/task", os.O_RDONLY))
+        time.sleep(0.001)
+
+
 @contextlib.contextmanager
 def children(pids):
     """Ended with the block, killed if they must be."""
@@ -223,6 +232,7 @@ def case_bounded(mnt, program, file, device):
 
 def case_takeover(mnt, kview):
     """A takeover under 42 long walks goes through, and no open fails."""
+    opener = fork(open_without_failure, mnt)
     with processes_of_many_mappings(12), walkers(mnt, 42, (BOB, 21003, 21004)):
         until(lambda: number(mnt, "reads_running") + number(mnt, "reads_waiting") > 40)
         before = status(mnt)
@@ -234,6 +244,9 @@ def case_takeover(mnt, kview):
         after = status(mnt)
         assert after["holder"] != before["holder"]
         print(f"# a takeover under 42 long walks: {took * 1e3:.0f} ms")
+        assert os.waitpid(opener, os.WNOHANG) == (0, 0), "an open failed"
+        os.kill(opener, signal.SIGKILL)
+        os.waitpid(opener, 0)
     assert slurp(f"{mnt}/task").endswith(b"\n")
 
 

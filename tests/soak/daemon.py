@@ -8,7 +8,9 @@ import subprocess
 import sys
 import time
 
-IDLE_THREADS = 8 + 2  # of the worker: idle ones, main, the one that looks after files
+# Of the worker: main, those that look after files, time, its life and the queue, the one
+# that waits for requests, idle ones, and as many as one user may have for seconds.
+IDLE_THREADS = 6 + 6 + 8
 
 
 def wait_for(what, seconds=10.0):
