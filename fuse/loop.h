@@ -32,7 +32,7 @@ struct kv_loop {
 	uint64_t watched; /* the one that the timer began to run for, 0: it does not run */
 	int timer_fd;
 	bool is_led, has_ended, is_watched;
-	bool is_busy; /* the leader is at a request */
+	bool is_busy;	  /* the leader is at a request */
 	atomic_int error; /* -errno that ended it */
 };
 

@@ -280,32 +280,6 @@ static __always_inline int kv_begin_task(struct kv_call *c, struct bpf_iter_meta
 	return kv_begin_row(c, task, guard);
 }
 
-/**
- * kv_begin_common() - kv_begin_task() for an object that threads of a process share
- * @common: what of the task the object belongs to
- *
- * Of the threads that share it one gets the rows: see threads.h.
- */
-static __always_inline int kv_begin_common(struct kv_call *c, struct bpf_iter_meta *meta,
-					   const struct task_struct *task, enum kv_guard guard,
-					   enum kv_common common)
-{
-	int verdict = KV_SHOW;
-
-	if (kv_begin_any(c, meta, task))
-		return KV_RETRY;
-	if (!task)
-		return KV_LEAVE;
-	if (c->scope && kv_is_time_up(c->scope))
-		return KV_RETRY;
-	if (task->pid != task->tgid || c->progress->listed)
-		verdict = kv_stands_for(c->scope, c->progress, meta->session_id, kv_address(task),
-					common);
-	if (verdict != KV_SHOW)
-		return verdict;
-	return kv_begin_row(c, task, guard);
-}
-
 /* kv_passes() - does the reader pass @guard whatever the task? */
 static __always_inline bool kv_passes(const struct kv_call *c, enum kv_guard guard)
 {

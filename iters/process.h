@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What several views say of a task: its numbers and its name.
+ * What several views say of a task: its numbers, its name, and whether it is the
+ * thread that shows what its process shares.
  */
 #ifndef KVIEW_PROCESS_H
 #define KVIEW_PROCESS_H
@@ -177,6 +178,32 @@ static __always_inline void kv_put_comm(struct kv_call *c, struct kv_str *s,
 		kv_put_task_comm(c, s, task);
 	if (kthread && (flags & PF_WQ_WORKER))
 		kv_put_worker(c, s, task, kthread);
+}
+
+/**
+ * kv_begin_common() - kv_begin_task() for an object that threads of a process share
+ * @common: what of the task the object belongs to
+ *
+ * Of the threads that share it one gets the rows: see threads.h.
+ */
+static __always_inline int kv_begin_common(struct kv_call *c, struct bpf_iter_meta *meta,
+					   const struct task_struct *task, enum kv_guard guard,
+					   enum kv_common common)
+{
+	int verdict = KV_SHOW;
+
+	if (kv_begin_any(c, meta, task))
+		return KV_RETRY;
+	if (!task)
+		return KV_LEAVE;
+	if (c->scope && kv_is_time_up(c->scope))
+		return KV_RETRY;
+	if (task->pid != task->tgid || c->progress->listed)
+		verdict = kv_stands_for(c->scope, c->progress, meta->session_id, kv_address(task),
+					common);
+	if (verdict != KV_SHOW)
+		return verdict;
+	return kv_begin_row(c, task, guard);
 }
 
 #endif
