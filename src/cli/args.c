@@ -177,15 +177,14 @@ void kv_args_put_options(unsigned int options)
 {
 	for (size_t i = 0; i < N_DEFS; i++) {
 		const struct option_def *d = &defs[i];
-		char left[64];
+		char left[64], letter[5] = "    ";
 
 		if (!(d->bit & options) && d->letter != 'h')
 			continue;
 		if (d->letter < 256)
-			snprintf(left, sizeof(left), "-%c, --%s%s%s", d->letter, d->name,
-				 d->value ? " " : "", d->value ? d->value : "");
-		else
-			snprintf(left, sizeof(left), "    --%s %s", d->name, d->value);
+			snprintf(letter, sizeof(letter), "-%c, ", d->letter);
+		snprintf(left, sizeof(left), "%s--%s%s%s", letter, d->name, d->value ? " " : "",
+			 d->value ? d->value : "");
 		printf("  %-28s %s\n", left, d->does);
 	}
 }

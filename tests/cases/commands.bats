@@ -67,6 +67,18 @@ without() {
 	fails 2 "unknown option '-x'" "*kview help*" -x
 }
 
+@test "help of each command has its options, with what they take and what they do" {
+	local c
+	for c in $COMMANDS; do
+		run -0 "$KVIEW" help "$c"
+		[[ $output != *null* ]]
+		[[ $output == *"  -h, --help                   show this"* ]]
+	done
+	run -0 "$KVIEW" help mount
+	[[ $output == *"      --takeover               replace the daemon of a live mount"* ]]
+	[[ $output == *"      --pin-dir DIR            keep pins there, not in "* ]]
+}
+
 @test "each command refuses unknown options and those of other commands" {
 	local c
 	for c in $COMMANDS; do
