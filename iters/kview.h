@@ -89,7 +89,6 @@ struct kv_walk {
 struct kv_scratch {
 	__u64 len;	     /* of the record so far */
 	__u64 asked;	     /* address of the task that rights were asked over, or 0 */
-	__u64 cred;	     /* of that one, when they were asked */
 	__u64 granted;	     /* they were, before these guards: bits of enum kv_guard */
 	struct kv_seen seen; /* what they were decided by */
 	__u64 used;	     /* bytes of a char[] that are, or digits */
@@ -219,13 +218,21 @@ static __always_inline bool kv_is_time_up(struct kv_scope *scope)
 	return true;
 }
 
+/* The task @guard was asked over: what is decided apart must be decided by the same. */
 static __always_inline void kv_note_rights(struct kv_scratch *scratch,
-					   const struct task_struct *task, enum kv_guard guard)
+					   const struct task_struct *task, enum kv_guard guard,
+					   const struct kv_seen *seen)
 {
+	if (!seen->cred)
+		return; /* nothing was asked */
+	if (!scratch->asked) {
+		scratch->seen = *seen;
+		scratch->granted = 0;
+	} else if (scratch->seen.mm != seen->mm || scratch->seen.exec != seen->exec) {
+		scratch->seen.exec = ~0ULL; /* never so: the record is made again */
+	}
 	scratch->asked = kv_address(task);
-	scratch->granted = 1 << guard;
-	scratch->cred = (__u64)BPF_CORE_READ(task, real_cred);
-	kv_see(&scratch->seen, task);
+	scratch->granted |= 1 << guard;
 }
 
 /*
@@ -236,13 +243,14 @@ static __always_inline bool kv_still_may(struct kv_call *c)
 {
 	struct kv_scratch *scratch = c->scratch;
 	const struct task_struct *task = (void *)scratch->asked;
+	struct kv_seen seen;
 
 	if (!kv_is_as_seen(&scratch->seen, task))
 		return false;
-	if (scratch->cred == (__u64)BPF_CORE_READ(task, real_cred) || !c->scope)
+	if (scratch->seen.cred == (__u64)BPF_CORE_READ(task, real_cred) || !c->scope)
 		return true;
 	for (int guard = KV_PTRACE; guard <= KV_MAPS; guard++)
-		if (scratch->granted >> guard & 1 && !kv_may_see(c->scope, task, guard))
+		if (scratch->granted >> guard & 1 && !kv_may_see(c->scope, task, guard, &seen))
 			return false;
 	return true;
 }
@@ -250,11 +258,14 @@ static __always_inline bool kv_still_may(struct kv_call *c)
 static __always_inline int kv_begin_row(struct kv_call *c, const struct task_struct *task,
 					enum kv_guard guard)
 {
+	struct kv_seen seen = {};
+
 	if (!c->scope)
 		return KV_SHOW;
-	if (!kv_passes_all(c->scope))
-		kv_note_rights(c->scratch, task, guard);
-	return kv_shows(c->scope, task, guard) ? KV_SHOW : KV_LEAVE;
+	if (!kv_shows(c->scope, task, guard, &seen))
+		return KV_LEAVE;
+	kv_note_rights(c->scratch, task, guard, &seen);
+	return KV_SHOW;
 }
 
 /**
@@ -290,9 +301,13 @@ static __always_inline bool kv_passes(const struct kv_call *c, enum kv_guard gua
 static __always_inline bool kv_may(const struct kv_call *c, const struct task_struct *task,
 				   enum kv_guard guard)
 {
-	if (c->scope && !kv_may_see(c->scope, task, guard))
+	struct kv_seen seen;
+
+	if (!c->scope)
+		return true;
+	if (!kv_may_see(c->scope, task, guard, &seen))
 		return false;
-	c->scratch->granted |= 1 << guard;
+	kv_note_rights(c->scratch, task, guard, &seen);
 	return true;
 }
 

@@ -207,6 +207,8 @@ static __always_inline __u64 kv_caps_over(const struct kv_scope *scope,
 		.own_euid = scope->euid,
 	};
 
+	if ((__u64)ns == scope->user_ns)
+		return scope->caps; /* mostly: without a loop */
 	bpf_loop(KV_USER_NS_DEPTH, kv_climb_step, &climb, 0);
 	return climb.caps;
 }
@@ -253,9 +255,12 @@ static __always_inline bool kv_may_dump(const struct kv_scope *scope,
 	return !scope->user_ns_level && kv_has_cap(scope->caps, CAP_SYS_PTRACE);
 }
 
-/* __ptrace_may_access() with PTRACE_MODE_READ_FSCREDS, and cap_ptrace_access_check(). */
+/*
+ * __ptrace_may_access() with PTRACE_MODE_READ_FSCREDS, and cap_ptrace_access_check().
+ * Most are refused by their ids, before the memory of the task is looked at.
+ */
 static __always_inline bool kv_may_ptrace(const struct kv_scope *scope,
-					  const struct task_struct *task)
+					  const struct task_struct *task, struct kv_seen *seen)
 {
 	const struct cred *cred = BPF_CORE_READ(task, real_cred);
 	const struct user_namespace *ns = BPF_CORE_READ(cred, user_ns);
@@ -264,6 +269,8 @@ static __always_inline bool kv_may_ptrace(const struct kv_scope *scope,
 	if (!able && !kv_has_ids(scope, cred))
 		return false;
 	kv_barrier(); /* as there: who gives up rights is not dumpable before */
+	kv_see(seen, task);
+	seen->cred = (__u64)cred;
 	if (!kv_may_dump(scope, task))
 		return false;
 	return able || ((__u64)ns == scope->user_ns && !(kv_caps_permitted(cred) & ~scope->caps));
@@ -312,29 +319,35 @@ static __always_inline bool kv_may_list_files(const struct kv_scope *scope,
 }
 
 static __always_inline bool kv_decide(const struct kv_scope *scope, const struct task_struct *task,
-				      __u32 guard)
+				      __u32 guard, struct kv_seen *seen)
 {
-	if (kv_is_own(scope, task))
-		return true;
-	if (!kv_may_ptrace(scope, task))
+	if (BPF_CORE_READ(task, tgid) == scope->own_tgid) {
+		kv_see(seen, task);
+		seen->cred = (__u64)BPF_CORE_READ(task, real_cred);
+		if (kv_is_own(scope, task))
+			return true;
+	}
+	if (!kv_may_ptrace(scope, task, seen))
 		return false;
 	return guard != KV_FILES || kv_may_list_files(scope, task);
 }
 
 #define KV_ASK_AGAIN 2
 
-/* The answer for those who do not pass every time: 0, 1 or KV_ASK_AGAIN. */
-__noinline int kv_ask(const struct kv_scope *scope, __u64 address, __u32 guard)
+/*
+ * The answer for those who do not pass every time: 0, 1 or KV_ASK_AGAIN.
+ * @seen: zeroed; receives what it was decided by, if that was more than ids
+ */
+__noinline int kv_ask(const struct kv_scope *scope, __u64 address, __u32 guard,
+		      struct kv_seen *seen)
 {
 	const struct task_struct *task = (void *)address;
-	struct kv_seen seen;
 	int may;
 
-	if (!scope)
+	if (!scope || !seen)
 		return 0;
-	kv_see(&seen, task);
-	may = kv_decide(scope, task, guard);
-	return kv_is_as_seen(&seen, task) ? may : KV_ASK_AGAIN;
+	may = kv_decide(scope, task, guard, seen);
+	return !seen->cred || kv_is_as_seen(seen, task) ? may : KV_ASK_AGAIN;
 }
 
 /*
@@ -343,29 +356,31 @@ __noinline int kv_ask(const struct kv_scope *scope, __u64 address, __u32 guard)
  */
 #define KV_ASKS 4
 
-/* kv_may_see() - may the reader see of @task what @guard stands before? */
+/*
+ * kv_may_see() - may the reader see of @task what @guard stands before?
+ * @seen: if so receives what that was decided by; all 0: it passes in any case
+ */
 static __always_inline bool kv_may_see(const struct kv_scope *scope, const void *task,
-				       enum kv_guard guard)
+				       enum kv_guard guard, struct kv_seen *seen)
 {
 	int may = KV_ASK_AGAIN;
 
+	*seen = (struct kv_seen){};
 	if (scope->passes >> guard & 1)
 		return true;
 	for (int i = 0; i < KV_ASKS && may == KV_ASK_AGAIN; i++)
-		may = kv_ask(scope, kv_address(task), guard);
+		may = kv_ask(scope, kv_address(task), guard, seen);
 	return may == 1;
-}
-
-static __always_inline bool kv_passes_all(const struct kv_scope *scope)
-{
-	return scope->passes == KV_PASSES_ALL;
 }
 
 /* Is it hidden as by /proc's hidepid=? That asks for the process, not the thread. */
 static __always_inline bool kv_is_hidden(const struct kv_scope *scope,
 					 const struct task_struct *task)
 {
-	return scope->hidepid && !kv_may_see(scope, BPF_CORE_READ(task, group_leader), KV_PTRACE);
+	struct kv_seen seen;
+
+	return scope->hidepid &&
+	       !kv_may_see(scope, BPF_CORE_READ(task, group_leader), KV_PTRACE, &seen);
 }
 
 /* Is @task in the reader's pid namespace or below? */
@@ -391,9 +406,9 @@ enum kv_verdict {
 	KV_SHOW = 2,
 };
 
-/* kv_shows() - may the reader have a row of @task that @guard stands before? */
+/* kv_shows() - may the reader have a row of @task that @guard stands before? @seen: as above */
 static __always_inline bool kv_shows(struct kv_scope *scope, const struct task_struct *task,
-				     enum kv_guard guard)
+				     enum kv_guard guard, struct kv_seen *seen)
 {
 	if (!kv_is_in_pid_ns(scope, task))
 		return false;
@@ -401,7 +416,7 @@ static __always_inline bool kv_shows(struct kv_scope *scope, const struct task_s
 		scope->saw |= KV_SAW_OTHER;
 		return false;
 	}
-	if (!kv_is_hidden(scope, task) && kv_may_see(scope, task, guard))
+	if (!kv_is_hidden(scope, task) && kv_may_see(scope, task, guard, seen))
 		return true;
 	scope->saw |= KV_SAW_DENIED;
 	return false;

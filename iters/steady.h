@@ -71,6 +71,7 @@ static __always_inline __u64 kv_mix(__u64 sum, __u64 value)
 struct kv_seen {
 	__u64 mm; /* address */
 	__u64 exec;
+	__u64 cred; /* address; what rights were decided by, see kv_still_may() */
 };
 
 static __always_inline void kv_see(struct kv_seen *seen, const struct task_struct *task)
