@@ -182,6 +182,15 @@ def case_flight(mnt, holder, path, rounds):
     check_dir(mnt, crowd)
 
 
+def sleep_until(end):
+    """And by how much, at most, this machine was too busy to go on in time."""
+    late = 0.0
+    while (now := time.monotonic()) < end + 3 * late:
+        time.sleep(0.01)
+        late = max(late, time.monotonic() - now - 0.01)
+    return late
+
+
 def kill_amid(holder, told):
     """How many readers were told. All errors come within a second of the kill."""
     time.sleep(0.5)  # for the readers to be amid it again
@@ -189,10 +198,10 @@ def kill_amid(holder, told):
     old = kill_worker(holder)
     killed = time.monotonic()
     next_worker(holder, old)
-    time.sleep(1.1)
+    late = sleep_until(killed + 1.2)
     found = reports(told)
     errors = [(when - killed, kind, e) for when, kind, e in found if e]
-    assert not [x for x in errors if x[0] > 1.0], errors
+    assert not [x for x in errors if x[0] > 1.0 + 3 * late], (late, errors)
     assert {e for _, _, e in errors} <= {"ECONNABORTED", "ESTALE"}, errors
     assert [x for x in found if not x[2]], "nobody goes on"
     return len(errors)
