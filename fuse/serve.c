@@ -250,17 +250,19 @@ static void tell_service_manager(struct kv_mounted *m)
 static _Noreturn void run_daemon(struct kv_mounted *m)
 {
 	struct kv_err err = {0};
-	int rc;
+	int rc, starter;
 
 	detach();
 	kv_log_to_daemon(&m->server.log, _PATH_LOG, &m->server.shared->log);
 	m->on_ready = tell_starter;
 	rc = serve(m, &err);
-	if (rc && m->starter_fd >= 0)
-		(void)!write(m->starter_fd, &err, sizeof(err));
-	else if (rc)
+	starter = TAKE_FD(m->starter_fd);
+	if (rc && starter < 0)
 		kv_log_say(&m->server.log, "%s", err.msg);
 	close_all(m);
+	/* Whoever is told that it failed finds nothing left of it. */
+	if (rc && starter >= 0)
+		(void)!write(starter, &err, sizeof(err));
 	exit(rc ? 1 : 0);
 }
 
