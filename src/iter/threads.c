@@ -19,18 +19,29 @@
 
 struct listed {
 	uint64_t common;  /* address of what it shows */
-	pid_t nr, leader; /* in our own pid namespace */
+	uint32_t group;	  /* of those that have the same: the first that is there shows it */
+	uint32_t tid;	  /* in the initial pid namespace, */
+	pid_t nr, leader; /* and in our own */
+};
+
+struct queue {
+	struct listed *list;
+	size_t n, at;
 };
 
 struct kv_threads {
 	struct kv_threads_opts opts;
 	struct kv_loaded own; /* the tool, where none is given */
-	struct listed *list;  /* in the order of the walk */
-	size_t n, at;
-	int iter;	    /* for the one before @at, or -1 */
-	unsigned int reads; /* of it */
-	bool is_lost;	    /* with rows that were still to come */
+	struct queue all;     /* in the order of the walk, but groups together */
+	struct queue others;  /* that have what a leader has lost meanwhile: they come first */
+	struct listed now;    /* whom @iter is for */
+	int iter;	      /* or -1 */
+	unsigned int reads;   /* of it */
+	uint32_t shown;	      /* this group is; NO_GROUP: none */
+	int failed;	      /* -errno, for good */
 };
+
+#define NO_GROUP UINT32_MAX
 
 /* --- which --- */
 
@@ -74,15 +85,11 @@ static int compare(uint64_t a, uint64_t b)
 	return (a > b) - (a < b);
 }
 
-struct sharer {
-	struct kv_thread *thread;
-};
-
 /* By what they have in common with others, then by number. */
 static int by_common(const void *a, const void *b)
 {
-	const struct kv_thread *x = ((const struct sharer *)a)->thread;
-	const struct kv_thread *y = ((const struct sharer *)b)->thread;
+	const struct kv_thread *x = *(const struct kv_thread *const *)a;
+	const struct kv_thread *y = *(const struct kv_thread *const *)b;
 	int order = compare(x->tgid, y->tgid);
 
 	if (!order)
@@ -95,22 +102,27 @@ static bool have_same(const struct kv_thread *a, const struct kv_thread *b)
 	return a->tgid == b->tgid && a->common == b->common;
 }
 
-/* Of those that have the same the lowest is shown. */
-static int choose(struct found *found)
+/* For each thread the place of the one of the lowest number that has the same; to be freed. */
+static uint32_t *find_groups(const struct found *found)
 {
-	_cleanup_free_ struct sharer *sharers = calloc(found->n + 1, sizeof(*sharers));
+	_cleanup_free_ const struct kv_thread **sharers = calloc(found->n + 1, sizeof(void *));
+	uint32_t *groups = calloc(found->n + 1, sizeof(*groups));
 	size_t n = 0;
 
-	if (!sharers)
-		return -ENOMEM;
-	for (size_t i = 0; i < found->n; i++)
-		if (!found->list[i].is_sure)
-			sharers[n++].thread = &found->list[i];
-	qsort(sharers, n, sizeof(*sharers), by_common);
+	if (!sharers || !groups) {
+		free(groups);
+		return NULL;
+	}
+	for (size_t i = 0; i < found->n; i++) {
+		groups[i] = (uint32_t)i;
+		if (found->list[i].is_shown && !found->list[i].is_sure)
+			sharers[n++] = &found->list[i];
+	}
+	qsort(sharers, n, sizeof(void *), by_common);
 	for (size_t i = 1; i < n; i++)
-		if (have_same(sharers[i].thread, sharers[i - 1].thread))
-			sharers[i].thread->is_shown = false;
-	return 0;
+		if (have_same(sharers[i], sharers[i - 1]))
+			groups[sharers[i] - found->list] = groups[sharers[i - 1] - found->list];
+	return groups;
 }
 
 /*
@@ -127,36 +139,49 @@ static size_t find_place(const struct found *found, pid_t pid, pid_t stopped_at)
 	return i;
 }
 
-static int keep(const struct found *found, struct kv_threads *t)
+static int by_group(const void *a, const void *b)
+{
+	const struct listed *x = a, *y = b;
+	int order = compare(x->group, y->group);
+
+	return order ? order : compare(x->tid, y->tid);
+}
+
+static void append(struct queue *queue, const struct kv_thread *thread, uint32_t group)
+{
+	queue->list[queue->n++] =
+		(struct listed){thread->common, group, thread->tid, thread->nr, thread->leader};
+}
+
+/* What the walk has shown is done with; who has the same as others comes right behind them. */
+static int keep(const struct found *found, const uint32_t *groups, struct kv_threads *t)
 {
 	size_t place = find_place(found, t->opts.pid, t->opts.progress->stopped_at), n = 0;
 
 	if (t->opts.pid && place == found->n)
 		return -ESTALE;
-	for (size_t i = place; i < found->n; i++)
-		n += found->list[i].is_shown;
-	t->list = calloc(n + 1, sizeof(*t->list));
-	if (!t->list)
+	for (size_t i = 0; i < found->n; i++)
+		n += found->list[i].is_shown && groups[i] >= place;
+	t->all.list = calloc(n + 1, sizeof(*t->all.list));
+	if (!t->all.list)
 		return -ENOMEM;
-	for (size_t i = place; i < found->n; i++) {
-		const struct kv_thread *thread = &found->list[i];
-
-		if (thread->is_shown)
-			t->list[t->n++] =
-				(struct listed){thread->common, thread->nr, thread->leader};
-	}
+	for (size_t i = 0; i < found->n; i++)
+		if (found->list[i].is_shown && groups[i] >= place)
+			append(&t->all, &found->list[i], groups[i]);
+	qsort(t->all.list, t->all.n, sizeof(*t->all.list), by_group);
 	return 0;
 }
 
 static int list_all(struct kv_threads *t)
 {
+	_cleanup_free_ uint32_t *groups = NULL;
 	struct found found = {0};
 	int rc = find_all(t, t->opts.pid, &found);
 
-	if (!rc)
-		rc = choose(&found);
-	if (!rc)
-		rc = keep(&found, t);
+	if (!rc) {
+		groups = find_groups(&found);
+		rc = groups ? keep(&found, groups, t) : -ENOMEM;
+	}
 	free(found.list);
 	return rc == -ESRCH ? -ESTALE : rc;
 }
@@ -171,6 +196,7 @@ int kv_threads_new(const struct kv_threads_opts *opts, struct kv_threads **threa
 	t->opts = *opts;
 	t->own = KV_LOADED_INIT;
 	t->iter = -1;
+	t->shown = NO_GROUP;
 	if (!opts->tool)
 		rc = kv_tool_open("tools/threads", NULL, &t->own, NULL);
 	if (!rc)
@@ -188,7 +214,8 @@ void kv_threads_free(struct kv_threads *t)
 		return;
 	kv_closep(&t->iter);
 	kv_loaded_close(&t->own);
-	free(t->list);
+	free(t->all.list);
+	free(t->others.list);
 	free(t);
 }
 
@@ -200,51 +227,63 @@ static void close_iter(struct kv_threads *t)
 	t->iter = -1;
 }
 
-/* A thread that had nothing to show any more: another one may have the same. 1: it has. */
-static int replace(const struct kv_threads *t, struct listed *gone)
+/*
+ * A leader has nothing (any more), and those that had the same were not listed with it. They
+ * are once: whoever comes to have it later came by it later than that.
+ */
+static int look_behind_leader(struct kv_threads *t)
 {
-	const struct kv_thread *lowest = NULL;
 	struct found found = {0};
-	bool had_any = gone->common && gone->leader;
-	int rc = had_any ? find_all(t, gone->leader, &found) : -ESRCH;
+	int rc = find_all(t, t->now.leader, &found);
 
-	for (size_t i = 0; !rc && i < found.n; i++) {
-		const struct kv_thread *thread = &found.list[i];
-
-		if (thread->common == gone->common && thread->nr != gone->nr &&
-		    (!lowest || thread->tid < lowest->tid))
-			lowest = thread;
-	}
-	if (lowest)
-		gone->nr = lowest->nr;
-	else if (!rc)
-		rc = -ESRCH;
+	free(t->others.list);
+	t->others = (struct queue){.list = rc ? NULL : calloc(found.n + 1, sizeof(struct listed))};
+	if (!rc && !t->others.list)
+		rc = -ENOMEM;
+	for (size_t i = 0; !rc && i < found.n; i++)
+		if (found.list[i].common == t->now.common && found.list[i].nr != t->now.nr)
+			append(&t->others, &found.list[i], t->now.group);
+	if (!rc)
+		qsort(t->others.list, t->others.n, sizeof(struct listed), by_group);
 	free(found.list);
-	return rc == -ESRCH ? 0 : rc ? rc : 1;
+	return rc == -ESRCH ? 0 : rc;
+}
+
+/* Of @now nothing came: it may be that others have it. 0 or -errno. */
+static int look_further(struct kv_threads *t)
+{
+	bool is_leader = t->now.nr == t->now.leader;
+
+	close_iter(t);
+	return is_leader && t->now.common ? look_behind_leader(t) : 0;
+}
+
+static bool take_next(struct kv_threads *t)
+{
+	struct queue *q = t->others.at < t->others.n ? &t->others : &t->all;
+
+	while (q->at < q->n && q->list[q->at].group == t->shown)
+		q->at++;
+	if (q->at == q->n)
+		return q != &t->all && take_next(t);
+	t->now = q->list[q->at++];
+	return true;
 }
 
 /* The next thread that is still there. 1: it is; 0: none is left; -errno. */
 static int open_next(struct kv_threads *t)
 {
-	int rc = 1;
+	int rc = 0;
 
-	while (rc >= 0 && t->iter < 0 && t->at < t->n) {
-		t->iter = kv_loaded_iter(t->opts.view, 0, t->list[t->at].nr);
-		rc = t->iter == -ESRCH ? replace(t, &t->list[t->at]) : t->iter < 0 ? t->iter : 0;
-		t->at += rc == 0;
+	while (!rc && t->iter < 0) {
+		if (!take_next(t))
+			return 0;
+		t->iter = kv_loaded_iter(t->opts.view, 0, t->now.nr);
 		t->reads = 0;
+		if (t->iter < 0)
+			rc = t->iter == -ESRCH ? look_further(t) : t->iter;
 	}
-	return rc < 0 ? rc : t->iter >= 0;
-}
-
-/* After a read of a thread that was just there and has nothing (any more). */
-static int look_for_another(struct kv_threads *t)
-{
-	int rc = replace(t, &t->list[t->at - 1]);
-
-	close_iter(t);
-	t->at -= rc > 0;
-	return rc < 0 ? rc : 1;
+	return rc ? rc : 1;
 }
 
 /* One read of one thread. 1: there may be more; 0: all are done. */
@@ -252,7 +291,7 @@ static int read_one(struct kv_threads *t, char *to, size_t size, size_t *n, uint
 		    struct kv_err *err)
 {
 	const struct kv_threads_opts *o = &t->opts;
-	int rc = t->is_lost ? -ESTALE : open_next(t);
+	int rc = open_next(t);
 	uint8_t seen = 0;
 	ssize_t got;
 
@@ -265,24 +304,30 @@ static int read_one(struct kv_threads *t, char *to, size_t size, size_t *n, uint
 		return (int)got;
 	*n += (size_t)got;
 	t->reads++;
-	if (t->reads == 1 && got == 0 && (seen & KV_SAW_END) && !(seen & KV_SAW_OBJECT))
-		return look_for_another(t);
-	t->is_lost = o->pid && kv_saw_is_lost(seen, t->reads);
+	if (t->reads == 1 && got == 0 && (seen & KV_SAW_END) && !(seen & KV_SAW_OBJECT)) {
+		rc = look_further(t);
+		return rc ? rc : 1;
+	}
+	t->shown = t->now.group;
+	if (o->pid && kv_saw_is_lost(seen, t->reads))
+		return -ESTALE;
 	if (kv_saw_is_end(seen, got, size))
 		close_iter(t);
-	return t->is_lost ? -ESTALE : 1;
+	return 1;
 }
 
 ssize_t kv_threads_read(struct kv_threads *t, char *to, size_t size, uint8_t *saw,
 			struct kv_err *err)
 {
 	size_t n = 0;
-	int rc = 1;
+	int rc = t->failed ? t->failed : 1;
 
 	*saw = 0;
 	for (int i = 0; rc > 0 && i < MAX_THREADS && (!n || size - n >= LEAST_ROOM); i++)
 		rc = read_one(t, to + n, size - n, &n, saw, err);
 	/* What came before a failure is taken first; that comes again with the next read. */
+	if (rc < 0 && rc != -EAGAIN && rc != -EINTR && rc != KV_SAID)
+		t->failed = rc;
 	if (n)
 		return (ssize_t)n;
 	return rc > 0 ? -EAGAIN : rc;

@@ -84,6 +84,37 @@ all_once() {
 	all_once
 }
 
+# A process whose leader exits at SIGUSR1, and leaves a thread; $LEADER.
+start_leader() {
+	python3 - <<-'P' 3>&- &
+		import ctypes, os, signal, threading
+		for _ in range(40):
+		    os.dup(1)
+		threading.Thread(target=signal.sigwait, args=([signal.SIGUSR2],)).start()
+		signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
+		open("/proc/self/comm", "w").write("leader")
+		signal.sigwait([signal.SIGUSR1])
+		ctypes.CDLL(None).pthread_exit(None)
+	P
+	LEADER=$!
+	mine $LEADER
+	wait_until grep -qx leader "/proc/$LEADER/comm"
+}
+
+@test "a table is there once though the leader that was to show it exits before" {
+	local reader filler
+	for reader in "cat $MNT/csv/task_file.csv" "$KVIEW cat -F csv task_file"; do
+		tables_start -z pairs 1500 3
+		crowd_start filler -n 1 -f 15000
+		filler=$(head -n 1 "$DIR/filler")
+		start_leader
+		timeout 60 $reader | py tables leader "$filler" "$LEADER"
+		kill -KILL "$LEADER"
+		crowd_stop filler
+		tables_stop
+	done
+}
+
 # The numbers by which the walk goes say nothing then of those by which kview goes.
 @test "in a pid namespace where later threads have lower numbers, every table is there once" {
 	run -0 timeout 100 unshare --pid --fork --mount-proc bash "$BATS_TEST_DIRNAME/tables_nested.bash" \

@@ -4,6 +4,9 @@
 
   tables.py files PID FILE...   each file has the descriptors of each table of PID once
   tables.py maps PID FILE...    each file has the mappings of PID once, in order
+  tables.py leader FILLER LEADER
+	that table is there once though the leader exits before its rows are read, from
+	standard input
   tables.py cost WORKER MOST PATH...
 	a row of each file in the mount costs the worker at most MOST times what one of the
 	first does, in CPU time
@@ -14,7 +17,9 @@ Files are comma-separated as in the mount or tab-separated as a pin is; `-` is s
 import csv
 import io
 import os
+import signal
 import sys
+import time
 
 ROUNDS = 7
 
@@ -113,8 +118,40 @@ def check_cost(worker, most, paths):
     assert max(best) <= most * best[0], "too much"
 
 
+def read_some(fd):
+    """Whole lines, and what is read beyond them is not lost: the file is no terminal."""
+    return os.read(fd, 65536).decode("latin-1")
+
+
+def check_lost_leader(fd, filler, leader):
+    """
+    The reader is amid the rows of @filler as the leader of @leader exits, which comes
+    later; its other thread still has the same files.
+    """
+    want = sorted(int(n) for n in os.listdir(f"/proc/{leader}/fd"))
+    text = ""
+    while f"\n{filler}," not in text:
+        part = read_some(fd)
+        assert part, "there is no row of it"
+        text += part
+    assert f"\n{leader}," not in text, "it is too late"
+    os.kill(leader, signal.SIGUSR1)
+    end = time.monotonic() + 10
+    while open(f"/proc/{leader}/stat", encoding="latin-1").read().rpartition(")")[2][1] != "Z":
+        assert time.monotonic() < end, "it does not exit"
+        time.sleep(0.01)
+    while part := read_some(fd):
+        text += part
+    rows = [row for row in csv.DictReader(io.StringIO(text)) if row["pid"] == str(leader)]
+    assert sorted(int(row["fd"]) for row in rows) == want, (rows, want)
+    assert {int(row["tid"]) for row in rows} == set(tids(leader)) - {leader}, rows
+
+
 def main(argv):
     what, pid = argv[1], int(argv[2])
+    if what == "leader":
+        check_lost_leader(sys.stdin.fileno(), pid, int(argv[3]))
+        return 0
     if what == "cost":
         check_cost(pid, float(argv[3]), argv[4:])
         return 0

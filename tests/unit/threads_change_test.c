@@ -32,6 +32,139 @@ static void threads_that_end_cost_their_own_rows_alone(void **state)
 			assert_int_equal(seen[world.list[i].table][j], 1);
 }
 
+/* --- who shows a table ends, and others still have it --- */
+
+static unsigned int lists;
+
+static void count_lists(void)
+{
+	lists++;
+}
+
+/* Of those that are left, and were not shown before. */
+static void remove_beings(bool (*is_gone)(const struct being *b))
+{
+	size_t n = 0;
+
+	lists++;
+	for (size_t i = 0; i < world.n; i++)
+		if (!is_gone(&world.list[i]))
+			world.list[n++] = world.list[i];
+	world.n = n;
+	world.on_list = count_lists;
+}
+
+static bool is_lower_of_two(const struct being *b)
+{
+	return b->tid > 1000 && b->tid <= 1000 + 501;
+}
+
+static void end_lower_of_two(void)
+{
+	remove_beings(is_lower_of_two);
+}
+
+static void a_table_whose_thread_has_ended_is_shown_by_another(void **state)
+{
+	struct kv_err err;
+
+	(void)state;
+	lists = 0;
+	add(1000, 0, 0);
+	add_pairs(1000, 500, 1, 5);
+	world.on_list = end_lower_of_two;
+	assert_int_equal(drain(0, &err), 0);
+	assert_int_equal(lists, 1);
+	all_came_once(0);
+	assert_int_equal(nseen, 500 * 5);
+}
+
+static void end_leaders(void)
+{
+	lists++;
+	for (size_t i = 0; i < world.n; i++)
+		if (world.list[i].tid == world.list[i].tgid)
+			world.list[i].table = 0;
+	world.on_list = count_lists;
+}
+
+static bool is_leader(const struct being *b)
+{
+	return b->tid == b->tgid;
+}
+
+static void remove_leaders(void)
+{
+	remove_beings(is_leader);
+}
+
+/* Behind one process that makes the walk stop there are others whose threads share. */
+static void lose_leaders(void (*lose)(void))
+{
+	struct kv_err err;
+
+	lists = 0;
+	add(1000, 0, 0);
+	add_pairs(1000, 500, 1, 5);
+	for (uint32_t p = 0; p < 20; p++) {
+		add(5000 + 100 * p, 600 + p, 50);
+		add(5000 + 100 * p, 600 + p, 50);
+		add(5000 + 100 * p, 600 + p, 50);
+	}
+	add(9000, 700, 5); /* nobody shares: it goes with its leader */
+	world.on_list = lose;
+	assert_int_equal(drain(0, &err), 0);
+	for (uint32_t t = 1; t <= 500; t++)
+		assert_int_equal(seen[t][0], 1);
+	for (uint32_t t = 600; t < 620; t++)
+		for (uint32_t j = 0; j < 50; j++)
+			assert_int_equal(seen[t][j], 1);
+	assert_int_equal(seen[700][0], 0);
+}
+
+static void a_table_whose_leader_has_exited_is_shown_by_another(void **state)
+{
+	(void)state;
+	lose_leaders(end_leaders);
+	assert_in_range(lists, 21, 22);
+}
+
+static void or_by_one_of_a_process_whose_leader_is_not_found(void **state)
+{
+	(void)state;
+	lose_leaders(remove_leaders);
+}
+
+static bool has_table_of_its_own(const struct being *b)
+{
+	return b->tgid == 5000 && b->tid != b->tgid;
+}
+
+static void end_those_with_tables_of_their_own(void)
+{
+	remove_beings(has_table_of_its_own);
+}
+
+/* Thousands of which nobody else has anything: to ask for each would take for ever. */
+static void who_ends_with_what_was_its_own_costs_nothing(void **state)
+{
+	struct kv_err err;
+
+	(void)state;
+	lists = 0;
+	add(1000, 0, 0);
+	add_pairs(1000, 500, 1, 5);
+	add(5000, 600, 5);
+	for (uint32_t i = 0; i < 2000; i++)
+		add(5000, 700 + i, 1);
+	world.on_list = end_those_with_tables_of_their_own;
+	assert_int_equal(drain(0, &err), 0);
+	assert_int_equal(lists, 1);
+	all_came_once(0);
+}
+
+/* --- and who is another by then --- */
+
 /* Numbers of those that have ended go to threads with tables that others show. */
 static void number_others(void)
 {
@@ -220,6 +353,10 @@ int main(void)
 		IN_WORLD(a_process_that_has_lost_the_next_thread_is_an_error),
 		IN_WORLD(a_process_that_has_lost_a_thread_amid_its_rows_is_an_error),
 		IN_WORLD(threads_that_end_cost_their_own_rows_alone),
+		IN_WORLD(a_table_whose_thread_has_ended_is_shown_by_another),
+		IN_WORLD(a_table_whose_leader_has_exited_is_shown_by_another),
+		IN_WORLD(or_by_one_of_a_process_whose_leader_is_not_found),
+		IN_WORLD(who_ends_with_what_was_its_own_costs_nothing),
 		IN_WORLD(a_later_thread_of_a_number_is_not_shown),
 		IN_WORLD(who_was_not_listed_is_not_shown),
 		IN_WORLD(who_was_not_listed_does_not_bring_back_the_others),
