@@ -87,8 +87,6 @@ enum kv_guard {
 	KV_MAPS,   /* that, or since 6.15 CAP_PERFMON: /proc/PID/maps */
 };
 
-#define KV_PASSES_ALL (1 << KV_PUBLIC | 1 << KV_PTRACE | 1 << KV_FILES | 1 << KV_MAPS)
-
 /* kv_scope.saw: what happened in the read, for the one who asked for it. */
 #define KV_SAW_OBJECT 1	  /* the program was called for an object */
 #define KV_SAW_END 2	  /* and for the end: nothing comes after this read */

@@ -268,6 +268,17 @@ static __always_inline int kv_begin_row(struct kv_call *c, const struct task_str
 	return KV_SHOW;
 }
 
+/* What every view of tasks begins with, before it is asked whose turn it is. */
+static __always_inline int kv_begin_call(struct kv_call *c, struct bpf_iter_meta *meta,
+					 const struct task_struct *task)
+{
+	if (kv_begin_any(c, meta, task))
+		return KV_RETRY;
+	if (!task)
+		return KV_LEAVE;
+	return c->scope && kv_is_time_up(c->scope) ? KV_RETRY : KV_SHOW;
+}
+
 /**
  * kv_begin_task() - first thing in a program of a view of tasks
  * @c: filled in
@@ -282,13 +293,9 @@ static __always_inline int kv_begin_row(struct kv_call *c, const struct task_str
 static __always_inline int kv_begin_task(struct kv_call *c, struct bpf_iter_meta *meta,
 					 const struct task_struct *task, enum kv_guard guard)
 {
-	if (kv_begin_any(c, meta, task))
-		return KV_RETRY;
-	if (!task)
-		return KV_LEAVE;
-	if (c->scope && kv_is_time_up(c->scope))
-		return KV_RETRY;
-	return kv_begin_row(c, task, guard);
+	int verdict = kv_begin_call(c, meta, task);
+
+	return verdict == KV_SHOW ? kv_begin_row(c, task, guard) : verdict;
 }
 
 /* kv_passes() - does the reader pass @guard whatever the task? */

@@ -190,20 +190,12 @@ static __always_inline int kv_begin_common(struct kv_call *c, struct bpf_iter_me
 					   const struct task_struct *task, enum kv_guard guard,
 					   enum kv_common common)
 {
-	int verdict = KV_SHOW;
+	int verdict = kv_begin_call(c, meta, task);
 
-	if (kv_begin_any(c, meta, task))
-		return KV_RETRY;
-	if (!task)
-		return KV_LEAVE;
-	if (c->scope && kv_is_time_up(c->scope))
-		return KV_RETRY;
-	if (task->pid != task->tgid || c->progress->listed)
+	if (verdict == KV_SHOW && (task->pid != task->tgid || c->progress->listed))
 		verdict = kv_stands_for(c->scope, c->progress, meta->session_id, kv_address(task),
 					common);
-	if (verdict != KV_SHOW)
-		return verdict;
-	return kv_begin_row(c, task, guard);
+	return verdict == KV_SHOW ? kv_begin_row(c, task, guard) : verdict;
 }
 
 #endif

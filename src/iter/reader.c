@@ -15,6 +15,8 @@
 #include "iter/kernel.h"
 #include "iter/tool.h"
 
+#define PASSES_ALL (1 << KV_PUBLIC | 1 << KV_PTRACE | 1 << KV_FILES | 1 << KV_MAPS)
+
 /* --- kview itself --- */
 
 static int ask_self(struct kv_host *host, struct kv_err *err)
@@ -227,7 +229,7 @@ static void see_as_host(const struct kv_host *host, pid_t tid, uid_t uid, struct
 	*reader = KV_READER_INIT;
 	reader->user = tid > 0 && ask(host, tid, &id) == 0 ? id.master : uid;
 	fill_scope(host, tid, &host->self, &reader->scope);
-	reader->scope.passes = KV_PASSES_ALL;
+	reader->scope.passes = PASSES_ALL;
 	reader->scope.hidepid = KV_HIDEPID_OFF;
 	reader->pid = kv_kernel_process_of(tid);
 }

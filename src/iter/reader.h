@@ -46,7 +46,7 @@ struct kv_host {
  * @with_processes: for a mount: iter/process.h will be used
  * @types: to load what that takes with, or NULL
  *
- * Forks a child for a moment: no thread may be running yet.
+ * Forks a child and starts a thread, for a moment each: no other thread may be running.
  *
  * Return: 0 or -errno with @err set.
  */

@@ -278,7 +278,7 @@ number() {
 		grep -qwE "$name" "$ROOT"/iters/*.h || { echo "no header has $name"; return 1; }
 	done
 	for name in $(sed -nE 's/^#define (KV_[A-Z]+|kv_[a-z_]+)\(.*/\1/p; s/^static __always_inline .*\b(kv_[a-z_]+)\(.*/\1/p' "$ROOT/iters/kview.h"); do
-		case $name in KV_TAG | KV_IS | kv_table | kv_opaque | kv_begin_any | kv_text_numbers | kv_is_time_up | kv_look_soon | kv_note_rights | kv_still_may | kv_begin_row | kv_put_read_chars | kv_join) continue ;; esac
+		case $name in KV_TAG | KV_IS | kv_table | kv_opaque | kv_begin_any | kv_text_numbers | kv_is_time_up | kv_look_soon | kv_note_rights | kv_still_may | kv_begin_row | kv_begin_call | kv_put_read_chars | kv_join) continue ;; esac
 		grep -qx "$name" <<<"$names" || { echo "the page lacks $name"; return 1; }
 	done
 }
