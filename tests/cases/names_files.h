@@ -110,13 +110,59 @@ static void leaf_open(void)
 	hold_open("s", 900);
 }
 
-/* It takes a new cred all the time: whoever waits for a row under one of them waits for ever. */
+/* --- so deep that a walk to the root takes longer than much of what tasks do --- */
+
+#define DEEP 1500
+
+static void go_down(int n)
+{
+	for (int i = 0; i < n; i++)
+		if (chdir("d") < 0)
+			err(1, "d, %d times", i);
+}
+
+/* With the program as x at the end. */
+static void deep_prepare(void)
+{
+	copy_self("x");
+	for (int i = 0; i < DEEP; i++) {
+		if (mkdir("d", 0755) < 0 || chown("d", uid, uid) < 0 || rename("x", "d/x") < 0)
+			err(1, "deep");
+		go_down(1);
+	}
+	if (chdir(base) < 0)
+		err(1, "%s", base);
+}
+
+/* One of the directories above has a long name now and then. */
+static bool is_deep(const char *path, const char *begin)
+{
+	size_t n = strlen(begin), longs;
+
+	if (strncmp(path, begin, n) != 0)
+		return false;
+	for (int i = 0; i < DEEP; i++, path += longs ? longs : 1) {
+		path += i ? 1 : n + 1; /* the slash */
+		longs = strspn(path, "D");
+		if (path[-1] != '/' || (longs ? longs != 220 : *path != 'd'))
+			return false;
+	}
+	return strcmp(path, "/x") == 0;
+}
+
+/* It takes a new cred all the time: who waits for a row under one of them waits for ever. */
 static void cred_change(void)
 {
-	open_times("s", 900);
+	go_down(DEEP);
+	open_times("x", 900);
 	for (;; change())
 		if (prctl(PR_SET_KEEPCAPS, 0) < 0)
 			err(1, "prctl");
+}
+
+static bool cred_is_right(void)
+{
+	return is_deep(value("PATH"), "");
 }
 
 static bool leaf_is_right(void)

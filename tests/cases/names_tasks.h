@@ -99,21 +99,7 @@ static bool exec_is_right(void)
 	       strncmp(comm, exec_names[1], 15) == 0;
 }
 
-/* --- a process whose path takes longer than to execute another program --- */
-
-#define DEEP 1500
-
-static void deep_prepare(void)
-{
-	copy_self("x");
-	for (int i = 0; i < DEEP; i++) {
-		if (mkdir("d", 0755) < 0 || chown("d", uid, uid) < 0 || rename("x", "d/x") < 0 ||
-		    chdir("d") < 0)
-			err(1, "deep");
-	}
-	if (chdir(base) < 0)
-		err(1, "%s", base);
-}
+/* --- a process that executes itself where a path takes longer than that --- */
 
 static void deep_next(void)
 {
@@ -124,9 +110,7 @@ static void deep_next(void)
 
 static void deep_run(void)
 {
-	for (int i = 0; i < DEEP; i++)
-		if (chdir("d") < 0)
-			err(1, "deep");
+	go_down(DEEP);
 	tell_ready();
 	deep_next();
 }
@@ -135,9 +119,7 @@ static void deep_rename(void)
 {
 	char *name = repeat('D', 220);
 
-	for (int i = 0; i < DEEP / 2; i++)
-		if (chdir("d") < 0)
-			err(1, "deep");
+	go_down(DEEP / 2);
 	tell_ready();
 	for (;;) {
 		move("d", name);
@@ -145,10 +127,14 @@ static void deep_rename(void)
 	}
 }
 
-/* All that can be told is that the rows go on coming. */
 static bool deep_is_right(void)
 {
-	return strcmp(value("EXE"), "-") == 0 || value("EXE")[0] == '/' || value("EXE")[0] == '(';
+	const char *exe = value("EXE");
+
+	if (atoi(value("UID")) != (int)uid)
+		return strcmp(exe, "-") == 0;
+	telling += is_deep(exe, base);
+	return strcmp(exe, "-") == 0 || strcmp(exe, self) == 0 || is_deep(exe, base);
 }
 
 /* --- terminals --- */
