@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <malloc.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -314,16 +313,6 @@ static int run_in_front(struct kv_mounted *m, struct kv_err *err)
 	return serve(m, err);
 }
 
-/*
- * What open files took goes back to the system when they are closed. From the start: a
- * worker would take their buffers from what is free of the heap that it was forked with.
- */
-static void limit_heap(void)
-{
-	mallopt(M_ARENA_MAX, 2);
-	mallopt(M_MMAP_THRESHOLD, 12288);
-}
-
 int kv_mount(const struct kv_mount_opts *opts, struct kv_err *err)
 {
 	struct kv_mounted m = {
@@ -345,7 +334,6 @@ int kv_mount(const struct kv_mount_opts *opts, struct kv_err *err)
 	/* A daemon must not keep what its starter had open: locks, pipes, connections. */
 	close_range(3, ~0U, 0);
 	clock_gettime(CLOCK_REALTIME, &m.server.started);
-	limit_heap();
 	clock_gettime(CLOCK_BOOTTIME, &m.server.began);
 	rc = open_all(&m, opts, err);
 	if (!rc)

@@ -31,6 +31,14 @@
 /* What is stuck in the kernel does not keep a worker from ending. */
 #define END_MS 500
 
+/* What open files took goes back to the system when they are closed. */
+static void limit_heap(void)
+{
+	mallopt(M_ARENA_MAX, 2);
+	mallopt(M_MMAP_THRESHOLD, 12288);
+	malloc_trim(0);
+}
+
 /*
  * The kernel says INIT once, to the first worker of a mount. A later one's libfuse is told
  * the same by hand; its reply has a number that no request has, and the kernel
@@ -185,7 +193,7 @@ int kv_work(struct kv_mounted *m)
 {
 	int rc;
 
-	malloc_trim(0);
+	limit_heap();
 	rc = give_up_rights(m);
 	if (rc || !await_go(m))
 		return EXIT_FAILURE;

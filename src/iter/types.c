@@ -4,6 +4,7 @@
 #include <bpf/btf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -109,6 +110,23 @@ static struct btf *read_kernel(void)
 	return btf;
 }
 
+/*
+ * libbpf reads the kernel's types as well, for each object anew: memory that
+ * it gives back stays here for the next time, not to be cleared by the kernel.
+ */
+static void keep_memory(void)
+{
+	mallopt(M_MMAP_THRESHOLD, 32 << 20);
+	mallopt(M_TRIM_THRESHOLD, 64 << 20);
+}
+
+static void give_memory_back(void)
+{
+	mallopt(M_MMAP_THRESHOLD, 128 << 10);
+	mallopt(M_TRIM_THRESHOLD, 128 << 10);
+	malloc_trim(0);
+}
+
 struct kv_types *kv_types_new(void)
 {
 	struct kv_types *types = calloc(1, sizeof(*types));
@@ -139,6 +157,7 @@ void kv_types_drop(struct kv_types *types)
 	free(types->next);
 	kv_closep(&types->fd);
 	*types = (struct kv_types){.fd = -1};
+	give_memory_back();
 }
 
 void kv_types_free(struct kv_types *types)
@@ -274,6 +293,7 @@ const char *kv_types_path(struct kv_types *types)
 
 	if (types->fd >= 0)
 		return types->path;
+	keep_memory();
 	types->fd = make_file();
 	snprintf(types->path, sizeof(types->path), "/proc/self/fd/%d", types->fd);
 	/* Without /proc it has no name. */
