@@ -143,10 +143,12 @@ static __always_inline void kv_text_numbers(struct kv_call *c)
 static __always_inline int kv_begin_any(struct kv_call *c, struct bpf_iter_meta *meta,
 					const void *object)
 {
-	struct task_struct *current = bpf_get_current_task_btf();
-	struct kv_reading *reading = kv_reading_find(current);
+	struct task_struct *current;
+	struct kv_reading *reading;
 
-	c->seq = meta->seq;
+	c->seq = meta->seq; /* of a pointer that the verifier trusts: before the paths part */
+	current = bpf_get_current_task_btf();
+	reading = kv_reading_find(current);
 	c->scope = reading ? &reading->scope : NULL;
 	c->scratch = bpf_task_storage_get(&kv_scratch, current, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (!c->scratch)

@@ -76,10 +76,10 @@ static __always_inline void find_parts(struct parts *parts, struct task_struct *
 	parts->cgroup_kn = parts->cgroup->kn;
 }
 
-/* As kv_is_as_seen(). */
+/* As kv_is_as_seen(). The mm is no more than a number here: see struct parts. */
 static __always_inline bool has_parts(struct task_struct *task, const struct parts *parts)
 {
-	return task->mm == parts->mm && task->self_exec_id == parts->exec;
+	return BPF_CORE_READ(task, mm) == parts->mm && task->self_exec_id == parts->exec;
 }
 
 /*
