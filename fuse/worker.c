@@ -31,7 +31,10 @@
 /* What is stuck in the kernel does not keep a worker from ending. */
 #define END_MS 500
 
-/* What open files took goes back to the system when they are closed. */
+/*
+ * What open files took goes back to the system when they are closed, as far as it is not
+ * amid the heap: then soon after (rest.h).
+ */
 static void limit_heap(void)
 {
 	mallopt(M_ARENA_MAX, 2);
