@@ -92,8 +92,6 @@ struct kv_scratch {
 	__u64 granted;	     /* they were, before these guards: bits of enum kv_guard */
 	struct kv_seen seen; /* what they were decided by */
 	__u64 used;	     /* bytes of a char[] that are, or digits */
-	/* Task storage has a word in front: a cache line begins here. */
-	char record[KV_RECORD_MAX];
 	struct kv_walk walk;
 	char path[KV_PATH_MAX + KV_NAME_MAX]; /* a path being built from its end */
 	char number[64]; /* digits end at 32; as much again lets the bounds be checked apart */
@@ -109,10 +107,23 @@ struct {
 	__type(value, struct kv_scratch);
 } kv_scratch SEC(".maps");
 
+/* The record being filled. */
+struct kv_buffer {
+	char bytes[KV_RECORD_MAX];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct kv_buffer);
+} kv_record_of SEC(".maps");
+
 /* One call of the program. */
 struct kv_call {
 	struct seq_file *seq;
 	struct kv_scratch *scratch;
+	struct kv_buffer *record;
 	struct kv_scope *scope; /* NULL: a reader of the pin, who wants text */
 	struct kv_progress *progress;
 	__u64 pid_ns_level; /* of the pid namespace whose numbers the reader knows */
@@ -151,7 +162,8 @@ static __always_inline int kv_begin_any(struct kv_call *c, struct bpf_iter_meta 
 	reading = kv_reading_find(current);
 	c->scope = reading ? &reading->scope : NULL;
 	c->scratch = bpf_task_storage_get(&kv_scratch, current, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
-	if (!c->scratch)
+	c->record = bpf_task_storage_get(&kv_record_of, current, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (!c->scratch || !c->record)
 		return 1;
 	c->progress = reading ? &reading->progress : &c->scratch->progress;
 	c->scratch->asked = 0;
@@ -327,7 +339,7 @@ static __always_inline bool kv_may(const struct kv_call *c, const struct task_st
  */
 #define kv_record(c, type)                                                                     \
 	({                                                                                     \
-		type *_r = (type *)(c)->scratch->record;                                       \
+		type *_r = (type *)(c)->record->bytes;                                         \
 		_Static_assert(sizeof(type) <= KV_FIXED_MAX, "fixed part above KV_FIXED_MAX"); \
 		__builtin_memset(_r, 0, sizeof(type));                                         \
 		(c)->scratch->len = sizeof(type);                                              \
@@ -367,11 +379,11 @@ static __always_inline int kv_emit(struct kv_call *c)
 		return 1; /* never: the kv_put functions keep below it */
 	if (!kv_settle(c))
 		return KV_RETRY;
-	((struct kv_head *)c->scratch->record)->len = len;
+	((struct kv_head *)c->record->bytes)->len = len;
 	/* A row behind the last object that does not fit comes in the next read. */
 	if (!c->scope)
 		kv_text_row(c);
-	else if (bpf_seq_write(c->seq, c->scratch->record, len))
+	else if (bpf_seq_write(c->seq, c->record->bytes, len))
 		c->scope->saw &= ~KV_SAW_END;
 	return 0;
 }

@@ -335,7 +335,7 @@ static __always_inline void kv_put_d_path(struct kv_call *c, struct kv_str *s, s
 	s->off = KV_STR_TOO_LONG;
 	if (off > KV_RECORD_MAX - KV_PATH_MAX)
 		return;
-	n = bpf_d_path(p, c->scratch->record + off, KV_PATH_MAX);
+	n = bpf_d_path(p, c->record->bytes + off, KV_PATH_MAX);
 	if (n <= 0) { /* -ENAMETOOLONG is all it returns */
 		s->off = n == -36 ? KV_STR_TOO_LONG : KV_STR_UNREADABLE;
 		return;

@@ -77,7 +77,7 @@ static __always_inline void kv_put_task_comm(struct kv_call *c, struct kv_str *s
 	s->off = KV_STR_TOO_LONG;
 	if (off > KV_RECORD_MAX - KV_PATH_MAX)
 		return;
-	to = (void *)(c->scratch->record + off);
+	to = (void *)(c->record->bytes + off);
 	to[0] = first;
 	to[1] = second;
 	n = kv_count_chars(first);

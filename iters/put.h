@@ -23,7 +23,7 @@ static __always_inline void kv_put_bytes(struct kv_call *c, struct kv_str *s, co
 	if (off > KV_RECORD_MAX - KV_PATH_MAX || len > KV_PATH_MAX)
 		return;
 	s->off = KV_STR_UNREADABLE;
-	if (bpf_probe_read_kernel(c->scratch->record + off, len, src))
+	if (bpf_probe_read_kernel(c->record->bytes + off, len, src))
 		return;
 	s->off = off;
 	s->len = len;
@@ -46,7 +46,7 @@ static __always_inline void kv_put_string(struct kv_call *c, struct kv_str *s, c
 	s->off = KV_STR_TOO_LONG;
 	if (off > KV_RECORD_MAX - KV_PATH_MAX)
 		return;
-	n = bpf_probe_read_kernel_str(c->scratch->record + off, KV_PATH_MAX, src);
+	n = bpf_probe_read_kernel_str(c->record->bytes + off, KV_PATH_MAX, src);
 	s->off = KV_STR_UNREADABLE;
 	if (n <= 0)
 		return;
@@ -77,18 +77,18 @@ static __always_inline void kv_put_read_chars(struct kv_call *c, struct kv_str *
 	kv_put_read_chars(c, s, 0, kv_read_chars(kv_address(&(array)), bpf_core_field_size(array)))
 
 /* kv_put_literal() - append a string constant of at most 64 bytes */
-#define kv_put_literal(c, s, text)                                                             \
-	do {                                                                                   \
-		__u64 _off = (c)->scratch->len;                                                \
-		kv_opaque(_off);                                                               \
-		(s)->len = 0;                                                                  \
-		(s)->off = KV_STR_TOO_LONG;                                                    \
-		if (_off <= KV_RECORD_MAX - KV_PATH_MAX) {                                     \
-			__builtin_memcpy((c)->scratch->record + _off, text, sizeof(text) - 1); \
-			(s)->off = _off;                                                       \
-			(s)->len = sizeof(text) - 1;                                           \
-			(c)->scratch->len = _off + sizeof(text) - 1;                           \
-		}                                                                              \
+#define kv_put_literal(c, s, text)                                                           \
+	do {                                                                                 \
+		__u64 _off = (c)->scratch->len;                                              \
+		kv_opaque(_off);                                                             \
+		(s)->len = 0;                                                                \
+		(s)->off = KV_STR_TOO_LONG;                                                  \
+		if (_off <= KV_RECORD_MAX - KV_PATH_MAX) {                                   \
+			__builtin_memcpy((c)->record->bytes + _off, text, sizeof(text) - 1); \
+			(s)->off = _off;                                                     \
+			(s)->len = sizeof(text) - 1;                                         \
+			(c)->scratch->len = _off + sizeof(text) - 1;                         \
+		}                                                                            \
 	} while (0)
 
 /* The string put last goes on with the one put now. */

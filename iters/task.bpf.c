@@ -109,45 +109,51 @@ struct up {
 	__u64 ups;
 };
 
-struct cache {
-	struct up up;
-	struct exe_key exe_key;
+struct exe_cache {
+	struct exe_key key;
 	__u64 may_ptrace;
-	__u64 cgroup_session, cgroup_id, cgroup_flags;
-	struct kv_str exe;
-	struct kv_str cgroup;
-	char exe_path[KV_PATH_MAX];
-	char cgroup_path[KV_PATH_MAX];
+	__u64 len;
+	char path[KV_PATH_MAX];
 };
+
+struct cgroup_cache {
+	struct up up;
+	__u64 session, id, flags;
+	__u64 len;
+	char path[KV_PATH_MAX];
+};
+
+/* Both in one would be more than Linux 7 gives, see KV_RECORD_MAX. */
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct exe_cache);
+} kv_exes SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, int);
-	__type(value, struct cache);
-} kv_paths SEC(".maps");
+	__type(value, struct cgroup_cache);
+} kv_cgroups SEC(".maps");
 
-/* Keep the string just put, for rows to come. */
-static __always_inline void remember(struct kv_call *c, const struct kv_str *s, struct kv_str *kept,
+#define CACHE(map) \
+	bpf_task_storage_get(map, bpf_get_current_task_btf(), 0, BPF_LOCAL_STORAGE_GET_F_CREATE)
+
+/* Keep the string just put, for rows to come; false: there is none, but a word for it. */
+static __always_inline bool remember(struct kv_call *c, const struct kv_str *s, __u64 *kept,
 				     char *path)
 {
 	__u64 off = s->off, len = s->len;
 
 	kv_opaque(off);
 	kv_opaque(len);
-	*kept = *s;
-	if (off >= KV_STR_UNREADABLE || len > KV_PATH_MAX || off > KV_RECORD_MAX - KV_PATH_MAX)
-		return;
-	bpf_probe_read_kernel(path, len, c->scratch->record + off);
-}
-
-static __always_inline void recall(struct kv_call *c, struct kv_str *s, const struct kv_str *kept,
-				   const char *path)
-{
-	if (kept->off >= KV_STR_UNREADABLE || kept->off == KV_STR_NONE)
-		*s = *kept;
-	else
-		kv_put_bytes(c, s, path, kept->len);
+	if (len > KV_PATH_MAX || off > KV_RECORD_MAX - KV_PATH_MAX)
+		return false;
+	bpf_probe_read_kernel(path, len, c->record->bytes + off);
+	*kept = len;
+	return true;
 }
 
 static __always_inline bool is_same_exe(const struct exe_key *a, const struct exe_key *b)
@@ -162,7 +168,7 @@ static __always_inline bool is_same_exe(const struct exe_key *a, const struct ex
  * without delay, or used anew. In the same place it may come again, but not with
  * the same inode.
  */
-static __always_inline void put_exe(struct kv_call *c, struct kv_str *s, struct cache *cache,
+static __always_inline void put_exe(struct kv_call *c, struct kv_str *s, struct exe_cache *cache,
 				    __u64 session, struct task_struct *task,
 				    const struct parts *parts)
 {
@@ -188,9 +194,9 @@ static __always_inline void put_exe(struct kv_call *c, struct kv_str *s, struct 
 		.hashed = dentry->d_hash.pprev,
 		.seq = dentry->d_seq.seqcount.sequence,
 	};
-	is_known = is_same_exe(&key, &cache->exe_key);
+	is_known = is_same_exe(&key, &cache->key);
 	if (is_known)
-		recall(c, s, &cache->exe, cache->exe_path);
+		kv_put_bytes(c, s, cache->path, cache->len);
 	else
 		kv_put_path_typed(c, s, key.mnt, dentry);
 	kv_barrier();
@@ -201,10 +207,8 @@ static __always_inline void put_exe(struct kv_call *c, struct kv_str *s, struct 
 		c->scratch->len = len;
 		return;
 	}
-	if (!is_known && s->off != KV_STR_UNREADABLE) {
-		remember(c, s, &cache->exe, cache->exe_path);
-		cache->exe_key = key;
-	}
+	if (!is_known && remember(c, s, &cache->len, cache->path))
+		cache->key = key;
 }
 
 #define CSS_ONLINE 2
@@ -260,8 +264,9 @@ static long up_step(__u64 i, struct cgroup_walk *walk)
 	return 0;
 }
 
-static __always_inline void put_cgroup(struct kv_call *c, struct kv_str *s, struct cache *cache,
-				       __u64 session, const struct parts *parts)
+static __always_inline void put_cgroup(struct kv_call *c, struct kv_str *s,
+				       struct cgroup_cache *cache, __u64 session,
+				       const struct parts *parts)
 {
 	struct cgroup *cgroup = parts->cgroup;
 	struct kernfs_node *kn = parts->cgroup_kn;
@@ -272,9 +277,8 @@ static __always_inline void put_cgroup(struct kv_call *c, struct kv_str *s, stru
 	if (!kn)
 		return;
 	id = kn->id;
-	if (cache->cgroup_session == session && cache->cgroup_id == id &&
-	    cache->cgroup_flags == flags) {
-		recall(c, s, &cache->cgroup, cache->cgroup_path);
+	if (cache->session == session && cache->id == id && cache->flags == flags) {
+		kv_put_bytes(c, s, cache->path, cache->len);
 		return;
 	}
 	c->scratch->walk.deleted = !(flags & CSS_ONLINE); /* a zombie's may be gone */
@@ -287,10 +291,9 @@ static __always_inline void put_cgroup(struct kv_call *c, struct kv_str *s, stru
 	bpf_loop(KV_PATH_MAX, cgroup_step, &walk, 0);
 	bpf_loop(KV_PATH_MAX, up_step, &walk, 0);
 	kv_walk_end(c, s);
-	remember(c, s, &cache->cgroup, cache->cgroup_path);
-	cache->cgroup_session = session;
-	cache->cgroup_id = id;
-	cache->cgroup_flags = flags;
+	cache->session = remember(c, s, &cache->len, cache->path) ? session : 0;
+	cache->id = id;
+	cache->flags = flags;
 }
 
 /* As __task_state_index() in include/linux/sched.h. */
@@ -419,7 +422,8 @@ int task(struct bpf_iter__task *ctx)
 {
 	struct task_struct *task = ctx->task;
 	struct parts parts = {};
-	struct cache *cache;
+	struct exe_cache *exes;
+	struct cgroup_cache *cgroups;
 	struct kv_call c;
 	struct task *r;
 	int verdict;
@@ -429,10 +433,10 @@ int task(struct bpf_iter__task *ctx)
 	verdict = kv_begin_task(&c, ctx->meta, task, KV_PUBLIC);
 	if (verdict != KV_SHOW || !task)
 		return verdict & 1;
-	cache = bpf_task_storage_get(&kv_paths, bpf_get_current_task_btf(), 0,
-				     BPF_LOCAL_STORAGE_GET_F_CREATE);
-	if (!cache)
-		return 1;
+	exes = CACHE(&kv_exes);
+	cgroups = CACHE(&kv_cgroups);
+	if (!exes || !cgroups)
+		return KV_RETRY;
 	r = kv_record(&c, struct task);
 	put_ids(&c, r, task, &parts);
 	if (!r->tid || !r->pid)
@@ -448,8 +452,8 @@ int task(struct bpf_iter__task *ctx)
 	r->majflt = task->maj_flt;
 	r->nvcsw = task->nvcsw;
 	r->nivcsw = task->nivcsw;
-	cache->may_ptrace = kv_may(&c, task, KV_PTRACE);
-	if (cache->may_ptrace)
+	exes->may_ptrace = kv_may(&c, task, KV_PTRACE);
+	if (exes->may_ptrace)
 		r->pidns = pid_ns(parts.pid);
 	else
 		cut_times(r);
@@ -462,12 +466,12 @@ int task(struct bpf_iter__task *ctx)
 	kv_barrier();
 	if (!has_parts(task, &parts) || !kv_settle(&c))
 		return KV_RETRY;
+	put_cgroup(&c, &r->cgroup, cgroups, ctx->meta->session_id, &parts);
 	/*
 	 * A path may take longer than to execute another program, which some do without
 	 * end: whoever waited for one that stays would wait for ever.
 	 */
-	if (!(task->flags & PF_KTHREAD) && parts.mm && cache->may_ptrace)
-		put_exe(&c, &r->exe, cache, ctx->meta->session_id, task, &parts);
-	put_cgroup(&c, &r->cgroup, cache, ctx->meta->session_id, &parts);
+	if (!(task->flags & PF_KTHREAD) && parts.mm && exes->may_ptrace)
+		put_exe(&c, &r->exe, exes, ctx->meta->session_id, task, &parts);
 	return kv_emit(&c);
 }

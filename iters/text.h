@@ -14,6 +14,7 @@
 struct kv_text_ctx {
 	struct seq_file *seq;
 	struct kv_scratch *scratch;
+	struct kv_buffer *record;
 	__u64 off, n; /* of the string being worked on */
 };
 
@@ -31,7 +32,7 @@ static long kv_clean_byte(__u64 i, struct kv_text_ctx *t)
 
 	if (i >= t->n || at >= KV_RECORD_MAX)
 		return 1;
-	b = t->scratch->record + at;
+	b = t->record->bytes + at;
 	if ((unsigned char)*b < 0x20 || *b == 0x7f)
 		*b = '?';
 	return 0;
@@ -46,14 +47,14 @@ static __always_inline void kv_text_bytes(struct kv_text_ctx *t, __u64 off, __u6
 	t->off = off;
 	t->n = n;
 	bpf_loop(KV_PATH_MAX, kv_clean_byte, t, 0);
-	bpf_seq_write(t->seq, t->scratch->record + off, n);
+	bpf_seq_write(t->seq, t->record->bytes + off, n);
 }
 
 static long kv_count_char(__u64 i, struct kv_text_ctx *t)
 {
 	__u64 at = t->off + i;
 
-	if (i >= t->n || at >= KV_FIXED_MAX || !t->scratch->record[at])
+	if (i >= t->n || at >= KV_FIXED_MAX || !t->record->bytes[at])
 		return 1;
 	t->scratch->used++;
 	return 0;
@@ -165,17 +166,17 @@ static long kv_text_field(__u64 i, struct kv_text_ctx *t)
 	if (off > KV_FIXED_MAX - 8)
 		return 1;
 	if (col->type == KV_TYPE_STR) {
-		kv_text_str(t, (struct kv_str *)(t->scratch->record + off));
+		kv_text_str(t, (struct kv_str *)(t->record->bytes + off));
 	} else if (col->type == KV_TYPE_CHARS) {
 		kv_text_chars(t, off, col->size);
 	} else {
-		v = kv_text_load(t->scratch->record + off, col->size, col->type == KV_TYPE_INT);
+		v = kv_text_load(t->record->bytes + off, col->size, col->type == KV_TYPE_INT);
 		if (col->has_none && v == (__u64)col->none) {
 			KV_PRINT(t->seq, "-", 0);
 		} else {
 			/* Hex and octal have no sign: the field's own bits. */
 			if (col->show != KV_SHOW_DEC && col->show != KV_SHOW_SECONDS)
-				v = kv_text_load(t->scratch->record + off, col->size, false);
+				v = kv_text_load(t->record->bytes + off, col->size, false);
 			kv_text_number(t, col->show, col->type == KV_TYPE_INT, v);
 		}
 	}
@@ -197,7 +198,7 @@ static long kv_text_name(__u64 i, struct kv_text_ctx *t)
 
 static __always_inline void kv_text_header(struct kv_call *c)
 {
-	struct kv_text_ctx t = {.seq = c->seq, .scratch = c->scratch};
+	struct kv_text_ctx t = {.seq = c->seq, .scratch = c->scratch, .record = c->record};
 
 	bpf_loop(kv_table()->ncolumns, kv_text_name, &t, 0);
 	bpf_seq_write(c->seq, "\n", 1);
@@ -205,7 +206,7 @@ static __always_inline void kv_text_header(struct kv_call *c)
 
 static __always_inline void kv_text_row(struct kv_call *c)
 {
-	struct kv_text_ctx t = {.seq = c->seq, .scratch = c->scratch};
+	struct kv_text_ctx t = {.seq = c->seq, .scratch = c->scratch, .record = c->record};
 
 	bpf_loop(kv_table()->ncolumns, kv_text_field, &t, 0);
 	bpf_seq_write(c->seq, "\n", 1);

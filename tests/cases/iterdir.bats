@@ -112,7 +112,7 @@ broken() {
 # It refuses with the words that whoever lacks the right to load gets.
 @test "a view that the verifier refuses can't be run: so say list, check and cat" {
 	source_of prog 'struct kv_head _head; __u32 pid;' |
-		sed 's/return kv_emit/c.scratch->record[KV_RECORD_MAX * 2] = 0; return kv_emit/' >"$DIR/source"
+		sed 's/return kv_emit/c.record->bytes[KV_RECORD_MAX * 2] = 0; return kv_emit/' >"$DIR/source"
 	grep -q KV_RECORD_MAX "$DIR/source"
 	compile refused <"$DIR/source"
 	run -1 timeout 20 "$KVIEW" cat --iter-dir "$D" refused
