@@ -100,9 +100,13 @@ struct mm_struct___flags_bitmap {
 	struct kv_mm_flags___bitmap flags;
 };
 
-/* Dumpability of its own in 7.2, of the task instead of its memory. */
+/* Dumpability is the task's in 7.2, no longer its memory's. */
+enum task_dumpable {
+	TASK_DUMPABLE_OWNER = 1,
+};
+
 struct task_exec_state {
-	int dumpable;
+	enum task_dumpable dumpable;
 	struct user_namespace *user_ns;
 };
 
@@ -113,6 +117,21 @@ struct task_struct___exec_state {
 /* Kept for a task that has given up its memory: 31e62c2ebbfd, and in stable releases. */
 struct task_struct___user_dumpable {
 	unsigned int user_dumpable : 1;
+};
+
+/* kmem_cache.node[] became per_node[].node in 7.2. */
+struct kmem_cache_node;
+
+struct kmem_cache_per_node_ptrs {
+	struct kmem_cache_node *node;
+};
+
+struct kmem_cache___per_node {
+	struct kmem_cache_per_node_ptrs per_node[1];
+};
+
+struct kmem_cache___node {
+	struct kmem_cache_node *node[1];
 };
 
 /* An iterator over tasks for any program, since 6.7 (c68a78ffe2cb). */
@@ -187,6 +206,22 @@ static __always_inline __u64 kv_mm_rss(struct mm_struct *mm)
 	       kv_above_0(m->rss_stat[3].count);
 }
 
+/* What a slab cache has on NUMA node @i; NULL: nothing. */
+static __always_inline struct kmem_cache_node *kv_slab_node(__u64 cache, __u64 i)
+{
+	struct kmem_cache_node *node = NULL;
+	__u64 at;
+
+	if (bpf_core_type_exists(struct kmem_cache_per_node_ptrs))
+		at = bpf_core_field_offset(struct kmem_cache___per_node, per_node) +
+		     i * bpf_core_type_size(struct kmem_cache_per_node_ptrs) +
+		     bpf_core_field_offset(struct kmem_cache_per_node_ptrs, node);
+	else
+		at = bpf_core_field_offset(struct kmem_cache___node, node) + i * sizeof(node);
+	bpf_probe_read_kernel(&node, sizeof(node), (void *)(cache + at));
+	return node;
+}
+
 static __always_inline struct kernfs_node *kv_kernfs_parent(struct kernfs_node *kn)
 {
 	struct kernfs_node___parent_new *n = (void *)kn;
@@ -258,7 +293,7 @@ static __always_inline void kv_dumpability(const struct task_struct *task, struc
 
 	d->ns = NULL;
 	if (bpf_core_field_exists(e->exec_state)) {
-		d->by_user = BPF_CORE_READ(e, exec_state, dumpable) == KV_SUID_DUMP_USER;
+		d->by_user = BPF_CORE_READ(e, exec_state, dumpable) == TASK_DUMPABLE_OWNER;
 		d->ns = BPF_CORE_READ(e, exec_state, user_ns);
 		return;
 	}

@@ -357,7 +357,6 @@ struct kmem_cache {
 	int refcount;
 	unsigned int align;
 	const char *name;
-	struct kmem_cache_node *node[1];
 };
 
 #pragma clang attribute pop

@@ -118,11 +118,8 @@ static __always_inline __u64 partial_free(struct nodes *nodes, struct kmem_cache
 
 static long add_node(__u64 i, struct nodes *n)
 {
-	struct kmem_cache_node *node = NULL;
-	void *at = (void *)(n->cache + bpf_core_field_offset(struct kmem_cache, node) +
-			    i * sizeof(void *));
+	struct kmem_cache_node *node = kv_slab_node(n->cache, i);
 
-	bpf_probe_read_kernel(&node, sizeof(node), at);
 	if (!node)
 		return 0;
 	n->slabs += BPF_CORE_READ(node, nr_slabs.counter);
