@@ -34,6 +34,19 @@ static void need(struct checklist *list, const char *item, bool ok, const char *
 		list->failed = true;
 }
 
+static void check_kernel(struct checklist *list)
+{
+	struct kv_err why = {0};
+	char note[2048];
+	int rc = kv_kernel_check(&why);
+	bool has_btf = !rc || rc == -EOPNOTSUPP;
+
+	snprintf(note, sizeof(note), "%s; %s", why.msg, why.hint);
+	need(list, "kernel BTF", has_btf, "", note);
+	if (has_btf)
+		need(list, "Linux 6.1 or newer", !rc, "", note);
+}
+
 static void check_bpffs(struct checklist *list)
 {
 	struct statfs fs;
@@ -127,8 +140,7 @@ int kv_cmd_check(const struct kv_args *args, struct kv_err *err)
 
 	if (rc)
 		return rc;
-	need(&list, "kernel BTF", access("/sys/kernel/btf/vmlinux", R_OK) == 0, "",
-	     "the kernel needs CONFIG_DEBUG_INFO_BTF (/sys/kernel/btf/vmlinux)");
+	check_kernel(&list);
 	check_bpffs(&list);
 	check_capability(&list, "CAP_BPF", CAP_BPF, "loading programs needs it (or root)");
 	check_capability(&list, "CAP_PERFMON", CAP_PERFMON, "loading programs needs it (or root)");

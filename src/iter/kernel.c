@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -20,22 +21,62 @@
 /* PROC_USER_INIT_INO in include/linux/proc_ns.h: it can't change. */
 #define INITIAL_USER_NS 0xEFFFFFFDu
 
+static int read_btf(struct btf **btf, struct kv_err *err)
+{
+	int rc;
+
+	*btf = btf__load_vmlinux_btf();
+	if (*btf)
+		return 0;
+	rc = kv_err_errno(err, -errno, "can't read the kernel's BTF");
+	kv_err_hint(err, "the kernel needs CONFIG_DEBUG_INFO_BTF (/sys/kernel/btf/vmlinux)");
+	return rc;
+}
+
 int kv_kernel_has_iter(const char *kind, struct kv_err *err)
 {
-	struct btf *btf = btf__load_vmlinux_btf();
+	struct btf *btf;
 	char func[128];
-	int id;
+	int id = read_btf(&btf, err);
 
-	if (!btf) {
-		id = kv_err_errno(err, -errno, "can't read the kernel's BTF");
-		kv_err_hint(err, "the kernel needs CONFIG_DEBUG_INFO_BTF "
-				 "(/sys/kernel/btf/vmlinux)");
+	if (id)
 		return id;
-	}
 	snprintf(func, sizeof(func), "bpf_iter_%s", kind);
 	id = btf__find_by_name_kind(btf, func, BTF_KIND_FUNC);
 	btf__free(btf);
 	return id > 0;
+}
+
+static bool has_member(const struct btf *btf, int id, const char *name)
+{
+	const struct btf_type *t = btf__type_by_id(btf, (uint32_t)id);
+
+	for (uint32_t i = 0; i < btf_vlen(t); i++)
+		if (strcmp(btf__name_by_offset(btf, btf_members(t)[i].name_off), name) == 0)
+			return true;
+	return false;
+}
+
+int kv_kernel_check(struct kv_err *err)
+{
+	struct utsname self;
+	struct btf *btf;
+	bool has_loop, has_task;
+	int id, rc = read_btf(&btf, err);
+
+	if (rc)
+		return rc;
+	has_loop = btf__find_by_name_kind(btf, "bpf_loop", BTF_KIND_FUNC) > 0;
+	id = btf__find_by_name_kind(btf, "bpf_iter_link_info", BTF_KIND_UNION);
+	has_task = id > 0 && has_member(btf, id, "task");
+	btf__free(btf);
+	if (has_loop && has_task)
+		return 0;
+	uname(&self);
+	kv_err_set(err, -EOPNOTSUPP, "Linux %s has no %s", self.release,
+		   has_loop ? "iterators over one process" : "bpf_loop()");
+	kv_err_hint(err, "kview needs Linux 6.1, or one that has this added");
+	return -EOPNOTSUPP;
 }
 
 static int64_t clock_ns(clockid_t clock)

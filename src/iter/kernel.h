@@ -21,6 +21,16 @@
 int kv_kernel_has_iter(const char *kind, struct kv_err *err);
 
 /**
+ * kv_kernel_check() - does the kernel have what every program of kview takes?
+ *
+ * That is bpf_loop() (5.17, e6f2dd0f8067) and iterators over one process (6.1,
+ * f0d74c4da1f0): as its BTF has them, since distributions add what their version lacks.
+ *
+ * Return: 0, -EOPNOTSUPP or, where it has no BTF, another -errno, with @err set.
+ */
+int kv_kernel_check(struct kv_err *err);
+
+/**
  * kv_kernel_boot_time() - Unix time of boot in ns
  *
  * CLOCK_REALTIME - CLOCK_BOOTTIME, the same at each call until the clock is set.

@@ -188,22 +188,27 @@ static int no_descriptors(struct kv_err *err)
 	return -EMFILE;
 }
 
-/* Why: the kernel lacks the kind, we lack the right, or the verifier says no. */
+static int no_kind(const char *kind, const char *since, struct kv_err *err)
+{
+	kv_err_set(err, -EOPNOTSUPP, "this kernel has no '%s' iterator", kind);
+	if (*since)
+		kv_err_hint(err, "it needs Linux %s", since);
+	return -EOPNOTSUPP;
+}
+
+/* Why: the kernel is too old or lacks the kind, we lack the right, or the verifier says no. */
 static int explain(int rc, const char *kind, const char *since, struct kv_err *err)
 {
-	int has;
+	int has = 1;
 
 	if (!kv_kernel_has_descriptors())
 		return no_descriptors(err);
-	has = rc == -EPERM ? 1 : kv_kernel_has_iter(kind, err);
+	if (rc != -EPERM)
+		has = kv_kernel_check(err) < 0 ? -EOPNOTSUPP : kv_kernel_has_iter(kind, err);
 	if (has < 0)
 		return has;
-	if (!has) {
-		kv_err_set(err, -EOPNOTSUPP, "this kernel has no '%s' iterator", kind);
-		if (*since)
-			kv_err_hint(err, "it needs Linux %s", since);
-		return -EOPNOTSUPP;
-	}
+	if (!has)
+		return no_kind(kind, since, err);
 	kv_err_set(err, rc, "%s", strerror(-rc));
 	if (rc == -EPERM)
 		kv_err_hint(err, "loading iterators needs CAP_BPF and CAP_PERFMON (or root)");

@@ -311,7 +311,7 @@ noes_have_hints() {
 	[ -z "$stderr" ]
 	[ "$(grep -cE '^.{28} no' <<<"$output")" -eq 0 ]
 	local item v
-	for item in "kernel BTF" "BPF file system" CAP_BPF CAP_PERFMON CAP_SYS_ADMIN CAP_SYS_PTRACE \
+	for item in "kernel BTF" "Linux 6.1 or newer" "BPF file system" CAP_BPF CAP_PERFMON CAP_SYS_ADMIN CAP_SYS_PTRACE \
 		"initial user namespace" "worker's own user id" "seccomp filters" /dev/fuse "locked memory"; do
 		grep -qE "^$item +yes" <<<"$output"
 	done
