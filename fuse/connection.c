@@ -139,7 +139,6 @@ int kv_connection_mount(const char *mountpoint, bool allow_other, struct kv_conn
 	c->abort = rc ? -1 : open_abort(c->dev);
 	if (!rc && (rc = renew(c)))
 		kv_err_errno(err, rc, "can't use " DEVICE);
-	c->resends = resend(c->kept) == 0; /* nothing was read yet */
 	if (rc)
 		umount2(mountpoint, MNT_DETACH | UMOUNT_NOFOLLOW);
 	return rc;
@@ -229,7 +228,7 @@ int kv_connection_pass_on(struct kv_connection *c, struct kv_flight *flight, boo
 {
 	int rc = 0;
 
-	if (again && c->resends) {
+	if (again) {
 		rc = resend(c->kept);
 	} else {
 		kv_flight_fail(flight, c->fd, -ECONNABORTED);
@@ -239,13 +238,16 @@ int kv_connection_pass_on(struct kv_connection *c, struct kv_flight *flight, boo
 	return rc;
 }
 
-void kv_connection_inherit(struct kv_connection *c)
+bool kv_connection_inherit(struct kv_connection *c)
 {
+	bool resends;
+
 	/* The names are others now. Kernels that can't be told believe the old for a minute. */
 	notify(c->kept, NOTIFY_INC_EPOCH);
-	c->resends = resend(c->kept) == 0;
-	if (!c->resends)
+	resends = resend(c->kept) == 0;
+	if (!resends)
 		renew(c);
+	return resends;
 }
 
 /* After that its device number may be another file system's. */

@@ -16,11 +16,10 @@
 struct kv_flight;
 
 struct kv_connection {
-	int kept;     /* what keeps it open: nobody reads from it */
-	int fd;	      /* what workers read from; the same number for all of them */
-	int abort;    /* for kv_connection_abort(); -1: the kernel has none */
-	dev_t dev;    /* of the file system */
-	bool resends; /* the kernel can: FUSE_NOTIFY_RESEND, Linux 6.9 */
+	int kept;  /* what keeps it open: nobody reads from it */
+	int fd;	   /* what workers read from; the same number for all of them */
+	int abort; /* for kv_connection_abort(); -1: the kernel has none */
+	dev_t dev; /* of the file system */
 };
 
 #define KV_CONNECTION_INIT ((struct kv_connection){.kept = -1, .fd = -1, .abort = -1})
@@ -50,13 +49,15 @@ bool kv_connection_is_of(const struct kv_connection *c, pid_t pid);
 /*
  * kv_connection_inherit() - after the end of the one it was shared with: what that had not
  * answered is for us, where the kernel can; otherwise it fails with the last descriptor of it
+ *
+ * Return: the kernel can.
  */
-void kv_connection_inherit(struct kv_connection *c);
+bool kv_connection_inherit(struct kv_connection *c);
 
 /**
  * kv_connection_pass_on() - after the end of the process that read from @c->fd
  * @flight: what it had at hand; empty on return
- * @again: what it has not answered is for the next one, where the kernel can;
+ * @again: what it has not answered is for the next one, which the kernel must be able to;
  *	   otherwise it fails with ECONNABORTED
  *
  * Return: 0 or -errno.

@@ -370,7 +370,7 @@ static int consider_crash(struct kv_mounted *m, struct crashes *crashes, int sta
 				  *m->server.shared->why ? "; " : "", m->server.shared->why);
 	crashes->early = lived_ms < EARLY_MS ? crashes->early + 1 : 0;
 	rc = kv_connection_pass_on(&m->connection, m->server.flight,
-				   !is_doubtful(crashes, n, lived_ms));
+				   m->server.shared->resends && !is_doubtful(crashes, n, lived_ms));
 	if (rc)
 		return kv_err_errno(err, rc, "can't go on after the worker %s", what);
 	kv_log_say(&m->server.log, "the worker %s; the mount goes on with another", what);
@@ -418,8 +418,7 @@ static int succeed(struct kv_mounted *m, struct events *e, pid_t worker, struct 
 	/* The end of its main process is not the end of the service. */
 	snprintf(state, sizeof(state), "MAINPID=%d", (int)getpid());
 	kv_notify(state);
-	kv_predecessor_end(&m->before, &m->connection);
-	m->server.resends = m->connection.resends;
+	m->server.shared->resends = kv_predecessor_end(&m->before, &m->connection);
 	(void)!write(m->go_fd, "\1", 1);
 	shut(&m->go_fd);
 	return 0;
@@ -467,7 +466,7 @@ static int keep_serving(struct kv_mounted *m, struct events *e, enum order *orde
 /* Unless another daemon serves it: the next one, or since we never came so far the one before. */
 static void give_back(struct kv_mounted *m, enum order order)
 {
-	if (order == HAND_OVER && !m->connection.resends)
+	if (order == HAND_OVER && !m->server.shared->resends)
 		kv_flight_fail(m->server.flight, m->connection.fd, -ECONNABORTED);
 	if (order != HAND_OVER && !m->before.pid)
 		kv_connection_unmount(&m->connection);

@@ -117,11 +117,19 @@ static int find_process(fuse_req_t req, pid_t nr, uint64_t *ino)
 
 /* --- names --- */
 
+/*
+ * From this version of the protocol on the kernel can have requests read again that were read
+ * and not answered: FUSE_NOTIFY_RESEND, Linux 6.9. Asked before INIT Linux 7.2 says no.
+ */
+#define RESEND_MINOR 40
+
 static void op_init(void *userdata, struct fuse_conn_info *conn)
 {
 	struct kv_server *s = userdata;
 
-	(void)conn;
+	/* Later workers are told by hand, see repeat_init(). */
+	if (!s->shared->is_ready)
+		s->shared->resends = conn->proto_minor >= RESEND_MINOR;
 	s->shared->is_ready = true;
 	if (s->ready_fd >= 0) {
 		(void)!write(s->ready_fd, "\1", 1);

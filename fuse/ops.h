@@ -26,6 +26,7 @@
 struct kv_shared {
 	struct kv_flight flight;
 	bool is_ready;	     /* the kernel said INIT, and got its reply */
+	bool resends;	     /* what a worker has not answered is for the next */
 	bool is_over;	     /* a worker has ended as it should */
 	uint32_t generation; /* of workers; no two of one mount have the same */
 	uint32_t restarts;
@@ -41,7 +42,6 @@ struct kv_server {
 	const struct kv_views *views;
 	pid_t holder;
 	bool is_successor;   /* another daemon served the mount before */
-	bool resends;	     /* what a worker has not answered is for the next */
 	bool is_filtered;    /* the worker, by seccomp */
 	struct kv_host host; /* identifies who opens */
 	struct kv_tree tree;

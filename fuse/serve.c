@@ -209,7 +209,6 @@ static int serve(struct kv_mounted *m, struct kv_err *err)
 
 	if (!rc)
 		rc = open_session(m, err);
-	m->server.resends = m->connection.resends;
 	if (!rc)
 		return kv_hold(m, err);
 	if (!m->before.pid)

@@ -42,7 +42,7 @@ static void put_mount(FILE *out, const struct kv_server *s, const struct kv_read
 	fprintf(out, "seccomp\t%s\n", s->is_filtered ? "filter" : "none");
 	fprintf(out, "view\t%s\n", s->host.policy.host_view ? "host" : "reader");
 	fprintf(out, "hidepid\t%s\n", hidepid[s->host.policy.hidepid]);
-	fprintf(out, "resend\t%s\n", s->resends ? "yes" : "no");
+	fprintf(out, "resend\t%s\n", s->shared->resends ? "yes" : "no");
 	fprintf(out, "perfmon_reads_maps\t%s\n", s->host.perfmon_reads_maps ? "yes" : "no");
 }
 

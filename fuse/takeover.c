@@ -121,7 +121,7 @@ static int open_worker(pid_t holder, const struct kv_connection *c)
 	return -1;
 }
 
-void kv_predecessor_end(struct kv_predecessor *before, struct kv_connection *c)
+bool kv_predecessor_end(struct kv_predecessor *before, struct kv_connection *c)
 {
 	_cleanup_close_ int worker = open_worker(before->pid, c);
 
@@ -135,8 +135,8 @@ void kv_predecessor_end(struct kv_predecessor *before, struct kv_connection *c)
 		else
 			poll(NULL, 0, WORKER_END_MS);
 	}
-	kv_connection_inherit(c);
 	kv_predecessor_close(before);
+	return kv_connection_inherit(c);
 }
 
 void kv_predecessor_close(struct kv_predecessor *before)

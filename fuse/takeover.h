@@ -8,6 +8,7 @@
 #define KVIEW_FUSE_TAKEOVER_H
 
 #include <signal.h>
+#include <stdbool.h>
 #include <sys/types.h>
 
 #include "base/err.h"
@@ -42,8 +43,10 @@ int kv_predecessor_find(const char *mountpoint, struct kv_predecessor *before, s
  *
  * To be called when all is ready to serve: there is no way back. If it does not end it is
  * killed, and if it hangs in the kernel so that it can't end it serves no more either.
+ *
+ * Return: as kv_connection_inherit().
  */
-void kv_predecessor_end(struct kv_predecessor *before, struct kv_connection *c);
+bool kv_predecessor_end(struct kv_predecessor *before, struct kv_connection *c);
 
 void kv_predecessor_close(struct kv_predecessor *before);
 
