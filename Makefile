@@ -5,11 +5,13 @@
 #   V=1                     show the commands
 #   CC=clang, CC=gcc        compiler of the program
 #   CLANG=clang-14          compiler of the iterators (clang >= 14)
+#   ARCH=aarch64 SYSROOT=DIR  build for another machine, whose root file system lies in DIR
 #   SAN=address,undefined   build with sanitizers (SAN=thread as well)
 #   PREFIX=/usr DESTDIR=    where `make install` puts things
 #   BUILD=build             where products go
 #   SECONDS=60              for how long `make fuzz` runs each target
 #   MINUTES=10              for how long `make soak` runs
+#   KERNELS="6.1 sid"       which kernels `make check-vm` boots, of those in tests/vm/run
 
 VERSION := 0.1.0
 PREFIX ?= /usr
@@ -29,6 +31,14 @@ Q := @
 say = @printf '  %-7s %s\n'
 endif
 
+# Headers and libraries of the machine that runs kview, where that is another one.
+ARCH ?= $(shell uname -m)
+SYSROOT ?=
+ifneq ($(SYSROOT),)
+CC := $(ARCH)-linux-gnu-gcc --sysroot=$(SYSROOT) -L$(SYSROOT)/usr/lib/$(ARCH)-linux-gnu
+PKG_CONFIG := PKG_CONFIG_SYSROOT_DIR=$(SYSROOT) \
+	PKG_CONFIG_LIBDIR=$(SYSROOT)/usr/lib/$(ARCH)-linux-gnu/pkgconfig $(PKG_CONFIG)
+endif
 ifeq ($(origin CC),default)
 CC := gcc
 endif
@@ -52,9 +62,9 @@ PKG_LIBS = $(shell $(PKG_CONFIG) --libs $(LIBS))
 
 # Headers of the BPF side: libbpf's, and the kernel's user headers, whose asm/
 # lies in a directory of the machine's own under Debian.
-BPF_ARCH := $(shell uname -m | sed 's/x86_64/x86/;s/aarch64/arm64/;s/ppc64le/powerpc/')
+BPF_ARCH := $(patsubst x86_64,x86,$(patsubst aarch64,arm64,$(patsubst ppc64le,powerpc,$(ARCH))))
 BPF_CFLAGS = -g -O2 -target bpf -D__TARGET_ARCH_$(BPF_ARCH) -Wall -Wextra -Wpadded -Werror \
-	-Wno-unused-parameter -ffile-prefix-map=$(CURDIR)=. -idirafter /usr/include/$(shell uname -m)-linux-gnu -Iiters
+	-Wno-unused-parameter -ffile-prefix-map=$(CURDIR)=. -idirafter $(SYSROOT)/usr/include/$(ARCH)-linux-gnu -Iiters
 
 # --- sources -------------------------------------------------------------
 
@@ -81,8 +91,8 @@ all: $(BUILD)/kview
 # Objects are made anew when the flags change.
 $(BUILD)/flags: FORCE
 	@mkdir -p $(@D)
-	@echo '$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(CLANG) $(BPF_CFLAGS)' | cmp -s - $@ || \
-		echo '$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(CLANG) $(BPF_CFLAGS)' > $@
+	@echo '$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(CLANG) $(BPF_CFLAGS) $(PKG_CONFIG)' | cmp -s - $@ || \
+		echo '$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(CLANG) $(BPF_CFLAGS) $(PKG_CONFIG)' > $@
 
 $(BUILD)/%.o: %.c $(BUILD)/flags
 	$(say) CC $<
@@ -143,7 +153,7 @@ check-cases: $(BUILD)/kview case-tools
 ##case-tools: the helper programs of the cases, unless those of another build are used
 case-tools: $(if $(KVIEW_TEST_TOOLS),,$(TOOL_BIN) $(TEST_ITER_OBJ))
 
-##check-vm: the tests on another kernel, under qemu (root)
+##check-vm: the tests on other kernels, under qemu (root)
 check-vm: $(BUILD)/kview $(TOOL_BIN)
 	$(Q)BUILD=$(BUILD) tests/suite vm tests/vm/run
 
@@ -269,4 +279,4 @@ help:
 	@sed -n 's/^##\([a-z-]*\): \(.*\)/  \1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{printf "%-15s %s\n", $$1, $$2}'
 	@sed -n '4,/^$$/s/^#   /  /p' $(firstword $(MAKEFILE_LIST))
 
--include $(shell test -d $(BUILD) && find $(BUILD) -name "*.d")
+-include $(shell test -d $(BUILD) && find $(BUILD) -path $(BUILD)/vm -prune -o -name "*.d" -print)

@@ -1,11 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # Names that change while they are read (tests/cases/names.c), for a guest booted
-# with preempt=full: there a program is preempted amid a name. names.sh RELEASE
-# SECONDS. Prints TAP without numbers.
+# with preempt=full: there a program is preempted amid a name. names.sh SECONDS
+# RELEASE. Prints TAP without numbers.
 # shellcheck disable=SC2317 # the functions are called through check
 set -u
-cd /mnt/tests || exit 1
+cd /mnt/tests/vm || exit 1
 # shellcheck source=tests/vm/tap.bash
 . ./tap.bash
 KVIEW=/mnt/build/kview
@@ -29,9 +29,9 @@ in_cgroup() {
 	mkdir -p /sys/fs/cgroup/names && scene cgroup /sys/fs/cgroup/names
 }
 
-SECONDS_EACH=$2
+SECONDS_EACH=$1
 mountpoint -q /sys/fs/bpf || mount -t bpf bpf /sys/fs/bpf
-check "the kernel is the one that was asked for" equal "$1" "$(uname -r)"
+check "the kernel is the one that was asked for" equal "$2" "$(uname -r)"
 check "mount" timeout 60 "$KVIEW" mount -o allow_other "$M"
 for name in leaf exe tree maps comm exec tty; do
 	check "preempt=full: names that change: $name" on_tmpfs $name

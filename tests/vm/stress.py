@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Readers of the view task in each other's way: stress.py RELEASE SECONDS
+"""Readers of the view task in each other's way: stress.py SECONDS RELEASE
 
 For a guest booted with preempt=full: there an iterator program is preempted by
 another reader's on the same CPU. Rows of processes that are stopped must come
@@ -180,6 +180,6 @@ def check_all(release, seconds):
     check('the kernel has nothing to complain of', kernel_problems())
 
 
-signal.alarm(int(sys.argv[2]) + 60)
-check_all(sys.argv[1], int(sys.argv[2]))
+signal.alarm(int(sys.argv[1]) + 60)
+check_all(sys.argv[2], int(sys.argv[1]))
 sys.exit(failed)

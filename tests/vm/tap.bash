@@ -32,6 +32,11 @@ fails_saying() {
 	equal "$status" $rc && grep -qF -- "$text" <<<"$out"
 }
 
+# at_least VERSION: the kernel that runs is that one or a later one.
+at_least() {
+	[ "$(printf '%s\n' "$1" "$(uname -r)" | sort -V | head -n 1)" = "$1" ]
+}
+
 # wait_for COMMAND...: until it succeeds, at most 30 seconds.
 wait_for() {
 	local end=$((SECONDS + 30))
