@@ -173,7 +173,8 @@ static __always_inline int kv_begin_any(struct kv_call *c, struct bpf_iter_meta 
 		c->pid_ns = c->scope->pid_ns;
 	} else {
 		kv_text_numbers(c);
-		if (meta->seq_num == 0)
+		/* Behind the last object it has that one's number; without any, 0 - 1. */
+		if (meta->seq_num == (object ? 0 : -1ULL))
 			kv_text_header(c);
 	}
 	return 0;

@@ -60,13 +60,36 @@ broken() {
 	[ "$(grep -rlE 'thread_bits|map_list' "$ROOT"/{src,fuse,iters} | wc -l)" -eq 0 ]
 }
 
-# Five rows of 8,016 bytes: four fit into the 32,767 of one read.
+# Five rows of 7,016 bytes: four fit into the 32,767 of one read.
 @test "a row behind the last object comes where it needs a read of its own" {
 	cp "$OBJECTS/late_row.bpf.o" "$D"
 	mount_all
 	only late_row
 	[ "$(awk 'NR > 1 {print $1}' "$MNT/late_row" | paste -sd ' ')" = "0 0 0 0 1" ]
 	[ "$("$KVIEW" cat --iter-dir "$D" -F json late_row | jq .is_last | paste -sd ' ')" = "0 0 0 0 1" ]
+	kview_umount
+}
+
+# in_new_net N COMMAND...: with N UDP sockets and no other, in a network namespace.
+in_new_net() {
+	unshare --net python3 -c '
+import socket, subprocess, sys
+ours = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(int(sys.argv[1]))]
+for port, s in enumerate(ours, 7000):
+    s.bind(("0.0.0.0", port))
+sys.exit(subprocess.call(sys.argv[2:]))' "$@"
+}
+
+@test "there is one header, whether an iterator has no object, one or some" {
+	local n want
+	cp "$OBJECTS/udp_ports.bpf.o" "$D"
+	mount_all
+	for n in 0 1 2; do
+		want=$(echo PORT && seq 7000 $((6999 + n)))
+		[ "$(in_new_net $n cat "$KVIEW_PIN_DIR/udp_ports" | sort -r)" = "$(sort -r <<<"$want")" ]
+		[ "$(in_new_net $n "$KVIEW" cat --iter-dir "$D" -F csv udp_ports | sort -r)" = \
+			"$(sort -r <<<"${want/PORT/port}")" ]
+	done
 	kview_umount
 }
 
@@ -91,7 +114,7 @@ broken() {
 @test "a directory of views works for load, check and -o iter_dir, a missing one is an error" {
 	cp "$OBJECTS"/*.bpf.o "$D"
 	"$KVIEW" load --iter-dir "$D"
-	[ "$(cd "$KVIEW_PIN_DIR" && echo *)" = "kmem_cache late_row map_list task task_file task_vma thread_bits" ]
+	[ "$(cd "$KVIEW_PIN_DIR" && echo *)" = "kmem_cache late_row map_list task task_file task_vma thread_bits udp_ports" ]
 	"$KVIEW" check --iter-dir "$D" | grep -qE '^view map_list +yes'
 	timeout 20 "$KVIEW" mount -o "ro,iter_dir=$D" "$MNT" 3>&-
 	[ "$(wc -l <"$MNT/thread_bits")" -gt 5 ]
