@@ -17,10 +17,10 @@
 #define KV_COLUMN_NAME 24
 
 /*
- * A record lies in task storage, of which Linux gives no more than 8 KiB since 7.0, its own
- * 80 bytes included. The fixed part holds the columns, strings follow it.
+ * A record must stay far below the kernel's 32 KiB seq buffer, or the iterator
+ * ends with E2BIG. The fixed part holds the columns, strings follow it.
  */
-#define KV_RECORD_MAX 7680
+#define KV_RECORD_MAX 10240
 #define KV_FIXED_MAX 1024
 
 /* First member of every record. */

@@ -88,6 +88,9 @@ struct kv_walk {
 
 struct kv_scratch {
 	__u64 len;	     /* of the record so far */
+	__u64 split;	     /* so much of it lies in its first buffer; 0: all does */
+	__u64 lost;	     /* there was no memory for some of it */
+	const void *src;     /* of what kv_put_far() puts */
 	__u64 asked;	     /* address of the task that rights were asked over, or 0 */
 	__u64 granted;	     /* they were, before these guards: bits of enum kv_guard */
 	struct kv_seen seen; /* what they were decided by */
@@ -107,9 +110,13 @@ struct {
 	__type(value, struct kv_scratch);
 } kv_scratch SEC(".maps");
 
-/* The record being filled. */
+/*
+ * The record being filled lies in two buffers, the second of which few need. Of task
+ * storage some kernels give no more than 8 KiB, their own hundred bytes included
+ * (Linux 7.2, where it is the largest size of kmalloc_nolock()).
+ */
 struct kv_buffer {
-	char bytes[KV_RECORD_MAX];
+	char bytes[7744];
 };
 
 struct {
@@ -117,7 +124,13 @@ struct {
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, int);
 	__type(value, struct kv_buffer);
-} kv_record_of SEC(".maps");
+} kv_first SEC(".maps"), kv_second SEC(".maps");
+
+static __always_inline struct kv_buffer *kv_second_buffer()
+{
+	return bpf_task_storage_get(&kv_second, bpf_get_current_task_btf(), 0,
+				    BPF_LOCAL_STORAGE_GET_F_CREATE);
+}
 
 /* One call of the program. */
 struct kv_call {
@@ -162,7 +175,7 @@ static __always_inline int kv_begin_any(struct kv_call *c, struct bpf_iter_meta 
 	reading = kv_reading_find(current);
 	c->scope = reading ? &reading->scope : NULL;
 	c->scratch = bpf_task_storage_get(&kv_scratch, current, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
-	c->record = bpf_task_storage_get(&kv_record_of, current, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	c->record = bpf_task_storage_get(&kv_first, current, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (!c->scratch || !c->record)
 		return 1;
 	c->progress = reading ? &reading->progress : &c->scratch->progress;
@@ -344,6 +357,8 @@ static __always_inline bool kv_may(const struct kv_call *c, const struct task_st
 		_Static_assert(sizeof(type) <= KV_FIXED_MAX, "fixed part above KV_FIXED_MAX"); \
 		__builtin_memset(_r, 0, sizeof(type));                                         \
 		(c)->scratch->len = sizeof(type);                                              \
+		(c)->scratch->split = 0;                                                       \
+		(c)->scratch->lost = 0;                                                        \
 		_r;                                                                            \
 	})
 
@@ -363,6 +378,25 @@ static __always_inline bool kv_settle(struct kv_call *c)
 	return true;
 }
 
+/* The bytes of one buffer. */
+static __always_inline long kv_write_part(struct kv_call *c, struct kv_buffer *part, __u64 len)
+{
+	kv_opaque(len);
+	return len <= sizeof(part->bytes) ? bpf_seq_write(c->seq, part->bytes, len) : -1;
+}
+
+static __always_inline long kv_write_record(struct kv_call *c)
+{
+	__u64 len = c->scratch->len, split = c->scratch->split;
+	struct kv_buffer *second;
+
+	if (!split)
+		return kv_write_part(c, c->record, len);
+	second = kv_second_buffer();
+	return !second || kv_write_part(c, c->record, split) ||
+	       kv_write_part(c, second, len - split);
+}
+
 /**
  * kv_emit() - hand the record to the reader: binary or one line of text
  * @c: the call, with its record filled
@@ -373,18 +407,15 @@ static __always_inline bool kv_settle(struct kv_call *c)
  */
 static __always_inline int kv_emit(struct kv_call *c)
 {
-	__u64 len = c->scratch->len;
-
-	kv_opaque(len);
-	if (len > KV_RECORD_MAX)
+	if (c->scratch->len > KV_RECORD_MAX)
 		return 1; /* never: the kv_put functions keep below it */
-	if (!kv_settle(c))
+	if (c->scratch->lost || !kv_settle(c))
 		return KV_RETRY;
-	((struct kv_head *)c->record->bytes)->len = len;
+	((struct kv_head *)c->record->bytes)->len = c->scratch->len;
 	/* A row behind the last object that does not fit comes in the next read. */
 	if (!c->scope)
 		kv_text_row(c);
-	else if (bpf_seq_write(c->seq, c->record->bytes, len))
+	else if (kv_write_record(c))
 		c->scope->saw &= ~KV_SAW_END;
 	return 0;
 }

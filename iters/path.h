@@ -327,22 +327,17 @@ static __always_inline void kv_put_path_typed(struct kv_call *c, struct kv_str *
 
 static __always_inline void kv_put_d_path(struct kv_call *c, struct kv_str *s, struct path *p)
 {
-	__u64 off = c->scratch->len;
-	long n;
+	char *room = kv_room(c, KV_PATH_MAX);
+	long n = bpf_d_path(p, room ? room : c->scratch->path, KV_PATH_MAX);
 
-	kv_opaque(off);
-	s->len = 0;
-	s->off = KV_STR_TOO_LONG;
-	if (off > KV_RECORD_MAX - KV_PATH_MAX)
-		return;
-	n = bpf_d_path(p, c->record->bytes + off, KV_PATH_MAX);
-	if (n <= 0) { /* -ENAMETOOLONG is all it returns */
+	if (n > 0 && room) {
+		kv_took(c, s, n - 1); /* it counts the NUL */
+	} else if (n > 0) {
+		kv_took_far(c, s, c->scratch->path, n - 1);
+	} else { /* -ENAMETOOLONG is all it returns */
+		s->len = 0;
 		s->off = n == -36 ? KV_STR_TOO_LONG : KV_STR_UNREADABLE;
-		return;
 	}
-	s->off = off;
-	s->len = n - 1; /* counts the NUL */
-	c->scratch->len = off + n - 1;
 }
 
 /*

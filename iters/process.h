@@ -63,29 +63,22 @@ static __always_inline void kv_put_task_comm(struct kv_call *c, struct kv_str *s
 					     struct task_struct *task)
 {
 	const volatile __u64 *comm = (void *)&task->comm;
-	__u64 off = c->scratch->len, first = comm[0], second = comm[1], n;
+	__u64 first = comm[0], second = comm[1], n;
 	__u64 *to;
 
 	_Static_assert(sizeof(task->comm) == 16, "TASK_COMM_LEN");
 	kv_barrier();
-	if (first != comm[0] || second != comm[1]) {
+	to = (void *)kv_room(c, sizeof(task->comm));
+	if (first != comm[0] || second != comm[1] || !to) {
 		kv_put_chars(c, s, task->comm);
 		return;
 	}
-	kv_opaque(off);
-	s->len = 0;
-	s->off = KV_STR_TOO_LONG;
-	if (off > KV_RECORD_MAX - KV_PATH_MAX)
-		return;
-	to = (void *)(c->record->bytes + off);
 	to[0] = first;
 	to[1] = second;
 	n = kv_count_chars(first);
 	if (n == 8)
 		n += kv_count_chars(second);
-	s->off = off;
-	s->len = n;
-	c->scratch->len = off + n;
+	kv_took(c, s, n);
 }
 #else /* where verifiers may insist on aligned stores */
 static __always_inline void kv_put_task_comm(struct kv_call *c, struct kv_str *s,

@@ -10,24 +10,103 @@
  * to the reader, never left out.
  */
 
-/* kv_put_bytes() - append @len bytes at kernel address @src */
-static __always_inline void kv_put_bytes(struct kv_call *c, struct kv_str *s, const void *src,
-					 __u64 len)
+/* Where the next bytes go, @most at most; NULL: they go into the second buffer, if anywhere. */
+static __always_inline char *kv_room(struct kv_call *c, __u64 most)
 {
 	__u64 off = c->scratch->len;
 
 	kv_opaque(off);
+	if (c->scratch->split || off > sizeof(c->record->bytes) - most)
+		return NULL;
+	return c->record->bytes + off;
+}
+
+#define KV_TO_NUL (~0ULL)
+
+union kv_far {
+	struct kv_str s;
+	int number;
+};
+
+static __always_inline long kv_read_far(struct kv_scratch *scratch, __u64 len)
+{
+	struct kv_buffer *second = kv_second_buffer();
+	__u64 off = scratch->len - scratch->split;
+
+	if (!second)
+		scratch->lost = true;
+	kv_opaque(off);
+	if (!second || off > sizeof(second->bytes) - KV_PATH_MAX)
+		return 0;
+	if (len == KV_TO_NUL)
+		return bpf_probe_read_kernel_str(second->bytes + off, KV_PATH_MAX, scratch->src) -
+		       1;
+	kv_opaque(len);
+	if (len > KV_PATH_MAX)
+		return 0;
+	return bpf_probe_read_kernel(second->bytes + off, len, scratch->src) ? -1 : (long)len;
+}
+
+/*
+ * What does not fit into the first buffer goes into the second, as all behind it does.
+ * Verified once, as in reader.h: few rows have so much.
+ *
+ * Return: a struct kv_str, as a number: no branch for the verifier to follow.
+ */
+__noinline int kv_put_far(__u64 len)
+{
+	struct kv_scratch *scratch =
+		bpf_task_storage_get(&kv_scratch, bpf_get_current_task_btf(), 0, 0);
+	union kv_far far = {.s = {.off = KV_STR_TOO_LONG}};
+	long n;
+
+	if (!scratch || scratch->len > KV_RECORD_MAX - KV_PATH_MAX)
+		return far.number;
+	if (!scratch->split)
+		scratch->split = scratch->len;
+	n = kv_read_far(scratch, len);
+	far.s.off = n < 0 ? KV_STR_UNREADABLE : scratch->len;
+	far.s.len = n < 0 ? 0 : n;
+	scratch->len += far.s.len;
+	return far.number;
+}
+
+/* What was put in the record's first buffer, @len bytes, is a string. */
+static __always_inline void kv_took(struct kv_call *c, struct kv_str *s, __u64 len)
+{
+	s->off = c->scratch->len;
+	s->len = len;
+	c->scratch->len += len;
+}
+
+static __always_inline void kv_took_far(struct kv_call *c, struct kv_str *s, const void *src,
+					__u64 len)
+{
+	union kv_far far;
+
+	c->scratch->src = src;
+	far.number = kv_put_far(len);
+	*s = far.s;
+}
+
+/* kv_put_bytes() - append @len bytes at kernel address @src */
+static __always_inline void kv_put_bytes(struct kv_call *c, struct kv_str *s, const void *src,
+					 __u64 len)
+{
+	char *to = kv_room(c, KV_PATH_MAX);
+
+	if (!to) {
+		kv_took_far(c, s, src, len);
+		return;
+	}
 	kv_opaque(len);
 	s->len = 0;
 	s->off = KV_STR_TOO_LONG;
-	if (off > KV_RECORD_MAX - KV_PATH_MAX || len > KV_PATH_MAX)
+	if (len > KV_PATH_MAX)
 		return;
 	s->off = KV_STR_UNREADABLE;
-	if (bpf_probe_read_kernel(c->record->bytes + off, len, src))
-		return;
-	s->off = off;
-	s->len = len;
-	c->scratch->len = off + len;
+	if (!bpf_probe_read_kernel(to, len, src))
+		kv_took(c, s, len);
 }
 
 /**
@@ -38,21 +117,18 @@ static __always_inline void kv_put_bytes(struct kv_call *c, struct kv_str *s, co
  */
 static __always_inline void kv_put_string(struct kv_call *c, struct kv_str *s, const void *src)
 {
-	__u64 off = c->scratch->len;
+	char *to = kv_room(c, KV_PATH_MAX);
 	long n;
 
-	kv_opaque(off);
+	if (!to) {
+		kv_took_far(c, s, src, KV_TO_NUL);
+		return;
+	}
 	s->len = 0;
-	s->off = KV_STR_TOO_LONG;
-	if (off > KV_RECORD_MAX - KV_PATH_MAX)
-		return;
-	n = bpf_probe_read_kernel_str(c->record->bytes + off, KV_PATH_MAX, src);
 	s->off = KV_STR_UNREADABLE;
-	if (n <= 0)
-		return;
-	s->off = off;
-	s->len = n - 1;
-	c->scratch->len = off + n - 1;
+	n = bpf_probe_read_kernel_str(to, KV_PATH_MAX, src);
+	if (n > 0)
+		kv_took(c, s, n - 1);
 }
 
 /* Some of the characters that were read. */
@@ -77,18 +153,17 @@ static __always_inline void kv_put_read_chars(struct kv_call *c, struct kv_str *
 	kv_put_read_chars(c, s, 0, kv_read_chars(kv_address(&(array)), bpf_core_field_size(array)))
 
 /* kv_put_literal() - append a string constant of at most 64 bytes */
-#define kv_put_literal(c, s, text)                                                           \
-	do {                                                                                 \
-		__u64 _off = (c)->scratch->len;                                              \
-		kv_opaque(_off);                                                             \
-		(s)->len = 0;                                                                \
-		(s)->off = KV_STR_TOO_LONG;                                                  \
-		if (_off <= KV_RECORD_MAX - KV_PATH_MAX) {                                   \
-			__builtin_memcpy((c)->record->bytes + _off, text, sizeof(text) - 1); \
-			(s)->off = _off;                                                     \
-			(s)->len = sizeof(text) - 1;                                         \
-			(c)->scratch->len = _off + sizeof(text) - 1;                         \
-		}                                                                            \
+#define kv_put_literal(c, s, text)                                     \
+	do {                                                           \
+		static const char _text[] = text;                      \
+		char *_to = kv_room(c, 64);                            \
+		_Static_assert(sizeof(text) <= 65, "too long");        \
+		if (_to) {                                             \
+			__builtin_memcpy(_to, text, sizeof(text) - 1); \
+			kv_took(c, s, sizeof(text) - 1);               \
+		} else {                                               \
+			kv_took_far(c, s, _text, sizeof(text) - 1);    \
+		}                                                      \
 	} while (0)
 
 /* The string put last goes on with the one put now. */

@@ -145,13 +145,20 @@ struct {
 static __always_inline bool remember(struct kv_call *c, const struct kv_str *s, __u64 *kept,
 				     char *path)
 {
-	__u64 off = s->off, len = s->len;
+	__u64 off = s->off, len = s->len, split = c->scratch->split;
+	struct kv_buffer *part = c->record;
 
+	if (off >= KV_STR_UNREADABLE)
+		return false;
+	if (split && off >= split) {
+		off -= split;
+		part = kv_second_buffer();
+	}
 	kv_opaque(off);
 	kv_opaque(len);
-	if (len > KV_PATH_MAX || off > KV_RECORD_MAX - KV_PATH_MAX)
+	if (!part || len > KV_PATH_MAX || off > sizeof(part->bytes) - KV_PATH_MAX)
 		return false;
-	bpf_probe_read_kernel(path, len, c->record->bytes + off);
+	bpf_probe_read_kernel(path, len, part->bytes + off);
 	*kept = len;
 	return true;
 }

@@ -14,7 +14,7 @@
 struct kv_text_ctx {
 	struct seq_file *seq;
 	struct kv_scratch *scratch;
-	struct kv_buffer *record;
+	struct kv_buffer *record, *part;
 	__u64 off, n; /* of the string being worked on */
 };
 
@@ -30,24 +30,39 @@ static long kv_clean_byte(__u64 i, struct kv_text_ctx *t)
 	__u64 at = t->off + i;
 	char *b;
 
-	if (i >= t->n || at >= KV_RECORD_MAX)
+	if (i >= t->n || at >= sizeof(t->part->bytes))
 		return 1;
-	b = t->record->bytes + at;
+	b = t->part->bytes + at;
 	if ((unsigned char)*b < 0x20 || *b == 0x7f)
 		*b = '?';
 	return 0;
 }
 
-static __always_inline void kv_text_bytes(struct kv_text_ctx *t, __u64 off, __u64 n)
+static __always_inline void kv_text_part(struct kv_text_ctx *t, struct kv_buffer *part, __u64 off,
+					 __u64 n)
 {
 	kv_opaque(off);
 	kv_opaque(n);
-	if (off > KV_RECORD_MAX - KV_PATH_MAX || n > KV_PATH_MAX)
+	if (!part || off > sizeof(part->bytes) - KV_PATH_MAX || n > KV_PATH_MAX)
 		return;
+	t->part = part;
 	t->off = off;
 	t->n = n;
 	bpf_loop(KV_PATH_MAX, kv_clean_byte, t, 0);
-	bpf_seq_write(t->seq, t->record->bytes + off, n);
+	bpf_seq_write(t->seq, part->bytes + off, n);
+}
+
+/* The end of a string that was lengthened may lie in the second buffer. */
+static __always_inline void kv_text_bytes(struct kv_text_ctx *t, __u64 off, __u64 n)
+{
+	__u64 split = t->scratch->split, first = n;
+
+	if (split && off + n > split)
+		first = off < split ? split - off : 0;
+	if (first)
+		kv_text_part(t, t->record, off, first);
+	if (n > first)
+		kv_text_part(t, kv_second_buffer(), off + first - split, n - first);
 }
 
 static long kv_count_char(__u64 i, struct kv_text_ctx *t)
@@ -67,7 +82,7 @@ static __always_inline void kv_text_chars(struct kv_text_ctx *t, __u32 off, __u3
 	t->scratch->used = 0;
 	bpf_loop(64, kv_count_char, t, 0);
 	if (t->scratch->used)
-		kv_text_bytes(t, off, t->scratch->used);
+		kv_text_part(t, t->record, off, t->scratch->used);
 	else
 		KV_PRINT(t->seq, "-", 0);
 }
