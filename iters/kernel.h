@@ -58,6 +58,8 @@ struct inode {
 	unsigned short i_mode;
 	struct super_block *i_sb;
 	unsigned long i_ino;
+	unsigned int i_nlink;
+	__u64 i_blocks;
 	long long i_size;
 };
 

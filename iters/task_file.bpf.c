@@ -20,6 +20,9 @@ struct task_file {
 		KV_WIDTH(6);
 	__u64 ino KV_MEANS("inode number") KV_WIDTH(10);
 	__s64 size KV_MEANS("size of the file") KV_UNIT("bytes") KV_WIDTH(10);
+	__u64 nlink KV_MEANS("names that the file has; 0: it is deleted") KV_WIDTH(5);
+	__s64 blocks KV_MEANS("what it takes on its device, in blocks of 512 bytes; overlayfs's "
+			      "inodes do not tell") KV_NONE(-1) KV_WIDTH(8);
 	struct kv_str comm KV_MEANS("name of the thread") KV_WIDTH(15);
 	struct kv_str path KV_MEANS("what readlink of /proc/PID/fd/FD gives");
 };
@@ -29,6 +32,7 @@ KV_VIEW(task_file, "a row per open file descriptor: kind, flags, offset, path", 
 #define S_IFMT 0170000
 #define ANON_INODE_FS_MAGIC 0x09041934
 #define PID_FS_MAGIC 0x50494446
+#define OVERLAYFS_SUPER_MAGIC 0x794c7630
 #define FMODE_READ 1
 #define FMODE_WRITE 2
 #define O_CLOEXEC 02000000
@@ -133,6 +137,8 @@ int task_file(struct bpf_iter__task_file *ctx)
 	r->dev = inode->i_sb->s_dev;
 	r->ino = inode->i_ino;
 	r->size = inode->i_size;
+	r->nlink = inode->i_nlink;
+	r->blocks = inode->i_sb->s_magic == OVERLAYFS_SUPER_MAGIC ? -1 : (__s64)inode->i_blocks;
 	kv_put_comm(&c, &r->comm, task);
 	kv_put_path(&c, &r->path, (struct path *)&file->f_path);
 	return kv_emit(&c);

@@ -195,7 +195,7 @@ without() {
 		[ "$("$KVIEW" cat -F json "$view" | head -n 1 | jq -r 'keys_unsorted | join(" ")')" = "$columns" ]
 	done <<-END
 		task pid tid ppid pgid sid tty uid euid gid state cpu prio nice policy threads start utime stime cputime minflt majflt nvcsw nivcsw vsize rss pidns cgroup exe comm
-		task_file pid tid fd type access flags pos mnt_id dev ino size comm path
+		task_file pid tid fd type access flags pos mnt_id dev ino size nlink blocks comm path
 		task_vma pid start end perms offset dev ino comm path
 		kmem_cache name active_objs num_objs objsize objperslab pagesperslab num_slabs object_size align flags refcnt memory
 	END

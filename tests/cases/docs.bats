@@ -7,67 +7,7 @@
 
 load common
 
-README=$BATS_TEST_DIRNAME/../../README.md
-MAN=$BATS_TEST_DIRNAME/../../man
-
-setup_file() {
-	kview_setup
-	export PATH=$BUILD:$PATH
-	mkdir -p "$DIR/blocks"
-	chmod 755 "$DIR" # examples have readers who are not root
-	split_blocks
-}
-
-teardown_file() {
-	kview_teardown
-}
-
-teardown() {
-	if mountpoint -q "$MNT"; then
-		kview_umount
-	fi
-}
-
-# --- taking the documents apart ---
-
-# README's fenced blocks as files blocks/LANGUAGE.N, numbered from 1.
-split_blocks() {
-	awk -v dir="$DIR/blocks" '
-		/^ *```/ && !out {lang = $0; sub(/^ *```/, "", lang); out = dir "/" lang "." ++n[lang]; next}
-		/^ *```/ {close(out); out = ""; next}
-		out {print > out}' "$README"
-}
-
-# A page as a terminal without bold shows it, its text not indented.
-page() {
-	mandoc -T ascii -O width=250 "$MAN/$1" | sed 's/.\x08//g; s/^     //'
-}
-
-# section PAGE NAME: a section of the rendered page.
-section() {
-	mandoc -T ascii -O width=250 "$MAN/$1" | sed 's/.\x08//g' |
-		awk -v name="$2" '/^[A-Z]/ {on = $0 == name; next} on {sub(/^     /, ""); print}'
-}
-
-# Commands at a prompt; "$" is anybody's prompt, "#" root's.
-commands() {
-	sed -n 's/^ *[#$] //p'
-}
-
-# Places that are the reader's become the test's own.
-own_places() {
-	sed -e "s|/tmp/|$DIR/|g" -e "s|/mnt/kview|$MNT|g" \
-		-e "s|/sys/fs/bpf/kview|$KVIEW_PIN_DIR|g" -e "s|/usr/include/kview|$ROOT/iters|g" \
-		-e "/^\(# \)*kview u\{0,1\}mount/s|\$| $MNT|"
-}
-
-# run_as_shown COMMAND: in a shell of its own, ls as on a terminal, watch for a while.
-run_as_shown() {
-	local prelude='ls() { command ls -C -w 80 "$@"; }
-		watch() { TERM=xterm timeout 3 watch "$@" || [ $? = 124 ]; }'
-	timeout 60 bash -euc "$prelude
-$1" </dev/null 3>&-
-}
+load docs
 
 says_nothing() {
 	case $1 in
@@ -150,35 +90,6 @@ same() {
 # How many fields the first line has.
 fields() {
 	awk -F'[ ,\t]+' '{print NF; exit}'
-}
-
-@test "README: the scripts work" {
-	local f out n=0
-	echo x >"$DIR/gone"
-	exec 9<"$DIR/gone"
-	rm "$DIR/gone"
-	kview_mount 3>&-
-	for f in "$DIR"/blocks/sh.*; do
-		out=$(run_as_shown "$(own_places <"$f")") || { cat "$f"; return 1; }
-		[ -n "$out" ] || { echo "silent:"; cat "$f"; return 1; }
-		if grep -q Deleted "$f"; then
-			grep -qE "^$BASHPID 9 2 $DIR/gone\\\\040\(deleted\)\$" <<<"$out"
-			n=$((n + 1))
-		fi
-	done
-	exec 9<&-
-	[ "$n" = 1 ]
-	[ -e "$DIR/blocks/sh.8" ]
-}
-
-@test "README: threads per state add up" {
-	local awk_block
-	kview_mount 3>&-
-	awk_block=$(grep -l 'Threads per state' "$DIR"/blocks/sh.*)
-	run_as_shown "$(own_places <"$awk_block")" >"$DIR/states"
-	[ "$(awk '{n += $1} END {print (n > 0)}' "$DIR/states")" = 1 ]
-	run awk '$2 !~ /^[RSDTtXZPI]$/ || NF != 2' "$DIR/states"
-	[ -z "$output" ]
 }
 
 @test "kview(1): the examples work" {
@@ -270,15 +181,16 @@ number() {
 	section kview-iters.7 EXAMPLE | commands | own_places | run_lines
 }
 
-@test "kview-iters(7): only calls and tags that the headers have, and all of kview.h's" {
+@test "kview-iters(7): only calls and tags that the headers have, and all of kview.h's and put.h's" {
 	local name names
 	names=$(page kview-iters.7 | grep -oE '\b(kv|KV)_[A-Za-z_]+' | sort -u)
 	[ "$(wc -l <<<"$names")" -gt 15 ]
 	for name in $names; do
 		grep -qwE "$name" "$ROOT"/iters/*.h || { echo "no header has $name"; return 1; }
 	done
-	for name in $(sed -nE 's/^#define (KV_[A-Z]+|kv_[a-z_]+)\(.*/\1/p; s/^static __always_inline .*\b(kv_[a-z_]+)\(.*/\1/p' "$ROOT/iters/kview.h"); do
-		case $name in KV_TAG | KV_IS | kv_table | kv_opaque | kv_begin_any | kv_text_numbers | kv_is_time_up | kv_look_soon | kv_note_rights | kv_still_may | kv_begin_row | kv_begin_call | kv_put_read_chars | kv_join) continue ;; esac
+	for name in $(sed -nE 's/^#define (KV_[A-Z]+|kv_[a-z_]+)\(.*/\1/p; s/^static __always_inline .*\b(kv_[a-z_]+)\(.*/\1/p' "$ROOT/iters/kview.h" "$ROOT/iters/put.h"); do
+		case $name in KV_TAG | KV_IS | kv_table | kv_opaque | kv_begin_any | kv_text_numbers | kv_is_time_up | kv_look_soon | kv_note_rights | kv_still_may | kv_begin_row | kv_begin_call | kv_put_read_chars | kv_join | \
+			kv_second_buffer | kv_write_part | kv_write_record | kv_room | kv_read_far | kv_took | kv_took_far) continue ;; esac
 		grep -qx "$name" <<<"$names" || { echo "the page lacks $name"; return 1; }
 	done
 }

@@ -31,7 +31,7 @@ columns_of() {
 	case $1 in
 	task) echo pid tid ppid pgid sid tty uid euid gid state cpu prio nice policy threads start utime \
 		stime cputime minflt majflt nvcsw nivcsw vsize rss pidns cgroup exe comm ;;
-	task_file) echo pid tid fd type access flags pos mnt_id dev ino size comm path ;;
+	task_file) echo pid tid fd type access flags pos mnt_id dev ino size nlink blocks comm path ;;
 	task_vma) echo pid start end perms offset dev ino comm path ;;
 	kmem_cache) echo name active_objs num_objs objsize objperslab pagesperslab num_slabs object_size \
 		align flags refcnt memory ;;

@@ -58,8 +58,9 @@ static void task_has_the_promised_columns(void **state)
 static void task_file_has_the_promised_columns(void **state)
 {
 	(void)state;
-	check_columns("task_file",
-		      "pid tid fd type access flags pos mnt_id dev ino size comm path");
+	check_columns(
+		"task_file",
+		"pid tid fd type access flags pos mnt_id dev ino size nlink blocks comm path");
 }
 
 static void task_vma_has_the_promised_columns(void **state)
