@@ -238,8 +238,23 @@ struct cgroup_namespace {
 	struct css_set *root_cset;
 };
 
+struct timespec64 {
+	long long tv_sec;
+	long tv_nsec;
+};
+
+struct timens_offsets {
+	struct timespec64 monotonic;
+	struct timespec64 boottime;
+};
+
+struct time_namespace {
+	struct timens_offsets offsets;
+};
+
 struct nsproxy {
 	struct cgroup_namespace *cgroup_ns;
+	struct time_namespace *time_ns;
 };
 
 struct mm_struct {

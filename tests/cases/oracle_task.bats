@@ -125,3 +125,22 @@ line' 123456789012345
 @test "task: kernel threads have their whole name and state, no exe and no memory" {
 	timeout 60 python3 "$BATS_TEST_DIRNAME/oracle.py" kthreads "$MNT"
 }
+
+# start_of FILE_OR_COMMAND...: seconds, of this process, as it prints them.
+start_of() {
+	"$@" | awk 'NR == 2 {printf "%d\n", $1}'
+}
+
+@test "task: start is ps's in time namespaces too, by kview cat and a mount made there" {
+	local want got shift run_there mnt=$DIR/other
+	want=$(date -d "$(ps -o lstart= -p $$)" +%s)
+	mkdir "$mnt"
+	for shift in "86400 0" "5 777777" "0 99"; do
+		run_there=(unshare --time --boottime "${shift% *}" --monotonic "${shift#* }" --fork)
+		got=$(start_of "${run_there[@]}" "$KVIEW" cat -c start --pid $$ task)
+		[ $((got - want)) -le 1 ] && [ $((want - got)) -le 1 ]
+		KVIEW_PIN_DIR=$KVIEW_PIN_DIR-there "${run_there[@]}" timeout 20 "$KVIEW" mount "$mnt" 3>&-
+		[ "$(jq .start "$mnt/pid/$$/json/task.json")" = "$(jq .start "$MNT/pid/$$/json/task.json")" ]
+		KVIEW_PIN_DIR=$KVIEW_PIN_DIR-there timeout 20 "$KVIEW" umount "$mnt"
+	done
+}
