@@ -19,7 +19,8 @@ struct task_file {
 	__u32 dev KV_MEANS("device of the file system, major:minor in hex as in maps") KV_SHOW(dev)
 		KV_WIDTH(6);
 	__u64 ino KV_MEANS("inode number") KV_WIDTH(10);
-	__s64 size KV_MEANS("size of the file") KV_UNIT("bytes") KV_WIDTH(10);
+	__s64 size KV_MEANS("size of the file; on FUSE and NFS as this machine knew it last")
+		KV_UNIT("bytes") KV_WIDTH(10);
 	__u64 nlink KV_MEANS("names that the file has; 0: it is deleted") KV_WIDTH(5);
 	__s64 blocks KV_MEANS("what it takes on its device, in blocks of 512 bytes; overlayfs's "
 			      "inodes do not tell") KV_NONE(-1) KV_WIDTH(8);
