@@ -16,6 +16,7 @@
 #include "cli/commands.h"
 #include "iter/kernel.h"
 #include "iter/reader.h"
+#include "iter/run.h"
 
 struct checklist {
 	bool failed; /* something that the main job can't do without */
@@ -87,18 +88,22 @@ static void put_confinement(void)
 		 filters ? "" : "not needed: the kernel has no CONFIG_SECCOMP_FILTER");
 }
 
+static void put_note(char *note, size_t size, const struct kv_err *why)
+{
+	snprintf(note, size, "%s%s%s", why->msg, why->hint[0] ? "; " : "", why->hint);
+}
+
 /* Without it nobody can be shown what is theirs, and nothing is served. */
-static void check_readers(struct checklist *list, struct kv_types *types)
+static bool check_readers(struct checklist *list, struct kv_types *types, struct kv_host *host)
 {
 	const struct kv_policy policy = {0};
-	struct kv_host host = KV_HOST_INIT;
 	struct kv_err why = {0};
 	char note[2048];
-	int rc = kv_host_open(&host, &policy, true, types, &why);
+	int rc = kv_host_open(host, &policy, true, types, &why);
 
-	snprintf(note, sizeof(note), "%s%s%s", why.msg, why.hint[0] ? "; " : "", why.hint);
+	put_note(note, sizeof(note), &why);
 	need(list, "identifying readers", rc == 0, "", note);
-	kv_host_close(&host);
+	return rc == 0;
 }
 
 static void put_memlock(struct checklist *list, bool any_loaded)
@@ -113,20 +118,41 @@ static void put_memlock(struct checklist *list, bool any_loaded)
 	     "raise it: ulimit -l unlimited");
 }
 
-static bool check_views(struct kv_views *views)
+/* A program that loads may find no memory, or nothing that it knows, where it runs. */
+static int read_row(const struct kv_view *view, const struct kv_host *host, struct kv_err *err)
+{
+	struct kv_reader reader = KV_READER_INIT;
+	const struct kv_run_opts opts = {.reader = &reader, .host = host};
+	struct kv_run *run = NULL;
+	const void *record;
+	uint32_t len;
+	int rc = kv_reader_self(host, &reader, err);
+
+	if (!rc)
+		rc = kv_run_new(view, &opts, &run, err);
+	if (!rc)
+		rc = kv_run_next(run, &record, &len, err);
+	kv_run_free(run);
+	kv_reader_close(&reader);
+	return rc < 0 ? rc : 0;
+}
+
+/* @host: NULL: no reader can be identified, and so nothing read */
+static bool check_views(struct kv_views *views, const struct kv_host *host)
 {
 	bool any = false;
 
 	for (size_t i = 0; i < views->n; i++) {
 		struct kv_view *view = &views->list[i];
 		char item[80], note[2048];
-		bool ok = kv_view_support(view) == KV_SUPPORT_YES;
+		int rc = kv_view_load(view);
 
+		if (!rc && host)
+			rc = read_row(view, host, &view->err);
 		snprintf(item, sizeof(item), "view %s", view->name);
-		snprintf(note, sizeof(note), "%s%s%s", view->err.msg, view->err.hint[0] ? "; " : "",
-			 view->err.hint);
-		put_item(item, ok, ok ? "" : note);
-		any = any || ok;
+		put_note(note, sizeof(note), &view->err);
+		put_item(item, rc == 0, rc ? note : "");
+		any = any || !rc;
 	}
 	return any;
 }
@@ -134,8 +160,9 @@ static bool check_views(struct kv_views *views)
 int kv_cmd_check(const struct kv_args *args, struct kv_err *err)
 {
 	struct checklist list = {0};
+	struct kv_host host = KV_HOST_INIT;
 	struct kv_views views;
-	bool any;
+	bool any, identifies;
 	int rc = kv_views_open(args->iter_dir, &views, err);
 
 	if (rc)
@@ -151,9 +178,10 @@ int kv_cmd_check(const struct kv_args *args, struct kv_err *err)
 	     "capabilities of another one do not count for BPF: mount on the host");
 	put_confinement();
 	check_fuse(&list);
-	check_readers(&list, views.types);
-	any = check_views(&views);
+	identifies = check_readers(&list, views.types, &host);
+	any = check_views(&views, identifies ? &host : NULL);
 	put_memlock(&list, any);
+	kv_host_close(&host);
 	kv_views_close(&views);
 	if (any && !list.failed)
 		return 0;

@@ -169,6 +169,18 @@ sys.exit(subprocess.call(sys.argv[2:]))' "$@"
 	grep -qE '^refused +yes ' <<<"$output"
 }
 
+# As one whose memory the kernel does not give: it loads, and asks to be called again, for ever.
+@test "check reads a row of each view: one whose program never comes to a row can't be run" {
+	source_of stuck 'struct kv_head _head; __u32 pid;' |
+		sed 's/return kv_emit(&c)/return KV_RETRY/' | compile stuck
+	[ -e "$D/stuck.bpf.o" ]
+	run -0 timeout 60 "$KVIEW" check --iter-dir "$D"
+	grep -qE "^view stuck +no   view 'stuck' makes no progress" <<<"$output"
+	grep -qE '^view task +yes' <<<"$output"
+	run -1 timeout 60 "$KVIEW" cat --iter-dir "$D" stuck
+	[[ $output == *"makes no progress"* ]]
+}
+
 @test "an empty directory and files of other names change nothing" {
 	echo "not for kview" >"$D/README"
 	cp "$OBJECTS/map_list.bpf.o" "$D/map_list.o"
