@@ -36,6 +36,7 @@ struct task_struct___cpu_in_task {
 /* rss_stat became an array of percpu_counter in 6.2 (f1a7941243c1). */
 struct percpu_counter___rss {
 	long long count;
+	int *counters;
 };
 
 struct mm_struct___rss_percpu {
@@ -189,21 +190,19 @@ static __always_inline __u64 kv_above_0(long long n)
 	return n > 0 ? n : 0;
 }
 
-/*
- * Resident pages: file, anonymous and shared, each below 0 counting as 0, as
- * get_mm_rss() does it. Indices are spelled out: only constants are relocated.
- */
-static __always_inline __u64 kv_mm_rss(struct mm_struct *mm)
+/* Until 6.2 one number each, as get_mm_rss() adds them. Only constants are relocated. */
+static __always_inline bool kv_has_plain_rss(void)
 {
-	struct mm_struct___rss_percpu *m = (void *)mm;
+	return bpf_core_type_exists(struct mm_rss_stat___old);
+}
+
+static __always_inline __u64 kv_plain_rss(struct mm_struct *mm)
+{
 	struct mm_struct___rss_old *old = (void *)mm;
 
-	if (bpf_core_type_exists(struct mm_rss_stat___old))
-		return kv_above_0(BPF_CORE_READ(old, rss_stat.count[0].counter)) +
-		       kv_above_0(BPF_CORE_READ(old, rss_stat.count[1].counter)) +
-		       kv_above_0(BPF_CORE_READ(old, rss_stat.count[3].counter));
-	return kv_above_0(m->rss_stat[0].count) + kv_above_0(m->rss_stat[1].count) +
-	       kv_above_0(m->rss_stat[3].count);
+	return kv_above_0(BPF_CORE_READ(old, rss_stat.count[0].counter)) +
+	       kv_above_0(BPF_CORE_READ(old, rss_stat.count[1].counter)) +
+	       kv_above_0(BPF_CORE_READ(old, rss_stat.count[3].counter));
 }
 
 /* What a slab cache has on NUMA node @i; NULL: nothing. */

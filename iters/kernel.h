@@ -346,6 +346,10 @@ struct vm_area_struct {
 	void *vm_private_data;
 };
 
+struct bpf_array { /* a map; of one with a part per CPU: where the parts lie */
+	void *pptrs[1];
+};
+
 struct kmem_cache;
 
 struct slab {

@@ -3,6 +3,7 @@
 #include "kview.h"
 #include "path.h"
 #include "process.h"
+#include "rss.h"
 #include "tty.h"
 
 struct task {
@@ -37,8 +38,8 @@ struct task {
 	__u64 nvcsw KV_MEANS("voluntary context switches") KV_WIDTH(8);
 	__u64 nivcsw KV_MEANS("involuntary context switches") KV_WIDTH(6);
 	__u64 vsize KV_MEANS("virtual memory of the process") KV_UNIT("bytes") KV_WIDTH(12);
-	__u64 rss KV_MEANS("resident memory of the process, as in /proc/PID/stat: may lag by "
-			   "some pages per CPU") KV_UNIT("bytes") KV_WIDTH(11);
+	__u64 rss KV_MEANS("resident memory of the process, to the page") KV_UNIT("bytes")
+		KV_WIDTH(11);
 	__u32 pidns KV_MEANS("inode of its pid namespace, for who may ptrace it") KV_NONE(0)
 		KV_WIDTH(10);
 	struct kv_str cgroup KV_MEANS("path in the cgroup v2 hierarchy") KV_WIDTH(20);
@@ -384,12 +385,22 @@ static __always_inline void cut_times(struct task *r)
 	r->stime -= r->stime % TICK;
 }
 
-static __always_inline void put_memory(struct task *r, struct mm_struct *mm)
+static __always_inline void put_memory(struct task *r, struct kv_rss *rss, __u64 session,
+				       const struct parts *parts)
 {
+	const struct kv_rss_key key = {
+		.session = session,
+		.mm = kv_address(parts->mm),
+		.exec = parts->exec,
+		.signal = kv_address(parts->signal),
+	};
 	__u32 shift = kv_table()->page_shift;
 
-	r->vsize = (__u64)mm->total_vm << shift;
-	r->rss = kv_mm_rss(mm) << shift;
+	r->vsize = (__u64)parts->mm->total_vm << shift;
+	if (kv_has_plain_rss())
+		r->rss = kv_plain_rss(parts->mm) << shift;
+	else
+		r->rss = kv_rss_pages(rss, &key) << shift;
 }
 
 static __always_inline void put_ids(const struct kv_call *c, struct task *r,
@@ -431,6 +442,7 @@ int task(struct bpf_iter__task *ctx)
 	struct parts parts = {};
 	struct exe_cache *exes;
 	struct cgroup_cache *cgroups;
+	struct kv_rss *rss;
 	struct kv_call c;
 	struct task *r;
 	int verdict;
@@ -442,7 +454,8 @@ int task(struct bpf_iter__task *ctx)
 		return verdict & 1;
 	exes = CACHE(&kv_exes);
 	cgroups = CACHE(&kv_cgroups);
-	if (!exes || !cgroups)
+	rss = CACHE(&kv_rss_of);
+	if (!exes || !cgroups || !rss)
 		return KV_RETRY;
 	r = kv_record(&c, struct task);
 	put_ids(&c, r, task, &parts);
@@ -469,7 +482,7 @@ int task(struct bpf_iter__task *ctx)
 		return KV_RETRY;
 	kv_put_comm(&c, &r->comm, task);
 	if (!(task->flags & PF_KTHREAD) && parts.mm)
-		put_memory(r, parts.mm);
+		put_memory(r, rss, ctx->meta->session_id, &parts);
 	kv_barrier();
 	if (!has_parts(task, &parts) || !kv_settle(&c))
 		return KV_RETRY;

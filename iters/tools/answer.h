@@ -140,15 +140,14 @@ static __always_inline void put_cgroup(struct kv_identity *id, struct task_struc
 static __always_inline void put_clocks(struct kv_identity *id, struct task_struct *task)
 {
 	const struct time_namespace *ns;
-	struct timens_offsets ahead = {};
 
 	if (!bpf_core_field_exists(struct nsproxy, time_ns)) /* no CONFIG_TIME_NS */
 		return;
 	ns = BPF_CORE_READ(task, nsproxy, time_ns);
-	bpf_core_read(&ahead.monotonic, sizeof(ahead.monotonic), &ns->offsets.monotonic);
-	bpf_core_read(&ahead.boottime, sizeof(ahead.boottime), &ns->offsets.boottime);
-	id->monotonic = ahead.monotonic.tv_sec * 1000000000 + ahead.monotonic.tv_nsec;
-	id->boottime = ahead.boottime.tv_sec * 1000000000 + ahead.boottime.tv_nsec;
+	id->monotonic = BPF_CORE_READ(ns, offsets.monotonic.tv_sec) * 1000000000 +
+			BPF_CORE_READ(ns, offsets.monotonic.tv_nsec);
+	id->boottime = BPF_CORE_READ(ns, offsets.boottime.tv_sec) * 1000000000 +
+		       BPF_CORE_READ(ns, offsets.boottime.tv_nsec);
 }
 
 /* While a thread waits for its open() to be answered, it can change nothing of this. */

@@ -63,7 +63,7 @@ line' 123456789012345
 	jq -e '.minflt > 2900 and .majflt > 0' "$MNT/pid/$(pid_of faults)/json/task.json"
 }
 
-@test "task: vsize and rss are those of /proc/PID/stat" {
+@test "task: vsize is that of /proc/PID/stat, rss that of status, to the page" {
 	oracle values task vsize rss
 }
 
@@ -124,6 +124,15 @@ line' 123456789012345
 
 @test "task: kernel threads have their whole name and state, no exe and no memory" {
 	timeout 60 python3 "$BATS_TEST_DIRNAME/oracle.py" kthreads "$MNT"
+}
+
+@test "task: rss of a process so small that all of it lies in the parts of CPUs" {
+	busybox sleep 100 3>&- &
+	mine $!
+	until_true grep -q '^State:.S' "/proc/$!/status"
+	[ "$(jq .rss "$MNT/pid/$!/json/task.json")" = $(($(awk '$1 == "VmRSS:" {print $2}' "/proc/$!/status") * 1024)) ]
+	[ "$(jq .rss "$MNT/pid/$!/json/task.json")" -gt 0 ]
+	kill $!
 }
 
 # start_of FILE_OR_COMMAND...: seconds, of this process, as it prints them.

@@ -128,7 +128,7 @@ def task(pid, tid):
         "nvcsw": int(status["voluntary_ctxt_switches"]),
         "nivcsw": int(status["nonvoluntary_ctxt_switches"]),
         "vsize": int(fields[23]),
-        "rss": int(fields[24]) * PAGE,
+        "rss": int(status.get("VmRSS", "0 kB").split()[0]) * 1024,
         "pidns": int(re.fullmatch(rb"pid:\[(\d+)\]", readlink(f"{base}/ns/pid"))[1]),
         "cgroup": cgroup2(f"{base}/cgroup"),
         "exe": readlink(f"{base}/exe"),

@@ -81,6 +81,17 @@ def tty(number):
     return None if not number else b'pts/%d' % minor if major == 136 else b'?'
 
 
+def resident(pid, pages):
+    """Where stat's number lags behind its parts, since 6.2, the sum over all mappings."""
+    if [int(n) for n in os.uname().release.split('.')[:2]] < [6, 2]:
+        return pages * os.sysconf('SC_PAGESIZE')
+    try:
+        rollup = slurp(f'/proc/{pid}/smaps_rollup')
+    except OSError:
+        return 0  # a zombie, a kernel thread
+    return int(re.search(rb'^Rss: *(\d+) kB', rollup, re.M)[1]) << 10
+
+
 def proc_task(pid, tid):
     proc = f'/proc/{pid}/task/{tid}'
     stat = slurp(proc + '/stat').rpartition(b')')[2].split()
@@ -99,7 +110,7 @@ def proc_task(pid, tid):
         'minflt': field(10), 'majflt': field(12),
         'nvcsw': int(st[b'voluntary_ctxt_switches']),
         'nivcsw': int(st[b'nonvoluntary_ctxt_switches']),
-        'vsize': field(23), 'rss': field(24) * os.sysconf('SC_PAGESIZE'),
+        'vsize': field(23), 'rss': resident(pid, field(24)),
         'pidns': int(re.search(rb'\d+', pidns)[0]) if pidns else None,
         'cgroup': cgroup(proc), 'exe': link(proc + '/exe'),
         'comm': slurp(proc + '/comm')[:-1],

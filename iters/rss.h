@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Resident memory, to the page. Since 6.2 (f1a7941243c1) each counter of a memory has
+ * a part for each CPU, which is added to the whole only when it has grown: of small
+ * processes, and of those whose threads are everywhere, much of it lies in the parts.
+ */
+#ifndef KVIEW_RSS_H
+#define KVIEW_RSS_H
+
+#include "kview.h"
+
+/*
+ * The part of CPU n lies at the counter's per-CPU pointer plus that CPU's offset. No
+ * name of it is exported everywhere; but a map that has a part for each CPU as well
+ * tells where these lie, and its own per-CPU pointer.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} kv_percpu SEC(".maps");
+
+#define KV_CPUS_MAX 768 /* of more the parts are not added */
+#define KV_RSS_COUNTERS 4
+
+/* Whose memory the sum is of. */
+struct kv_rss_key {
+	__u64 session; /* of the iterator */
+	__u64 mm, exec, signal;
+};
+
+/* Kept for the threads of a process; the CPUs' offsets for the whole walk. */
+struct kv_rss {
+	struct kv_rss_key key;
+	__u64 pages;
+	__u64 session; /* in which the offsets were learnt */
+	__u64 base;
+	__u64 n;		      /* CPUs */
+	__u64 counters[2][32];	      /* as the kernel has them, before and after */
+	__u64 parts[KV_RSS_COUNTERS]; /* per-CPU pointers */
+	__u64 together;		      /* they follow one another: since 6.6 (14ef95be6f55) */
+	__s64 sums[KV_RSS_COUNTERS];
+	__s32 part[KV_RSS_COUNTERS]; /* on one CPU */
+	__u64 offsets[KV_CPUS_MAX];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct kv_rss);
+} kv_rss_of SEC(".maps");
+
+struct kv_rss_call {
+	struct kv_rss *rss;
+	struct mm_struct *mm;
+};
+
+static long kv_rss_find_cpu(__u64 i, struct kv_rss_call *c)
+{
+	const __u32 zero = 0;
+	void *part = bpf_map_lookup_percpu_elem(&kv_percpu, &zero, i);
+
+	if (!part || i >= KV_CPUS_MAX)
+		return 1;
+	c->rss->offsets[i] = kv_address(part) - c->rss->base;
+	c->rss->n = i + 1;
+	return 0;
+}
+
+static __always_inline bool kv_rss_read_part(struct kv_rss *rss, __u64 offset)
+{
+	if (rss->together)
+		return !bpf_probe_read_kernel(rss->part, sizeof(rss->part),
+					      (void *)(rss->parts[0] + offset));
+	for (int k = 0; k < KV_RSS_COUNTERS; k++)
+		if (bpf_probe_read_kernel(&rss->part[k], sizeof(rss->part[k]),
+					  (void *)(rss->parts[k] + offset)))
+			return false;
+	return true;
+}
+
+static long kv_rss_add_cpu(__u64 i, struct kv_rss_call *c)
+{
+	struct kv_rss *rss = c->rss;
+
+	if (i >= rss->n || i >= KV_CPUS_MAX)
+		return 1;
+	if (kv_rss_read_part(rss, rss->offsets[i]))
+		for (int k = 0; k < KV_RSS_COUNTERS; k++)
+			rss->sums[k] += rss->part[k];
+	return 0;
+}
+
+/* All counters of a memory in one go. */
+static __always_inline void kv_rss_read(struct kv_rss_call *c, int to)
+{
+	__u64 size = KV_RSS_COUNTERS * bpf_core_type_size(struct percpu_counter___rss);
+
+	if (size <= sizeof(c->rss->counters[to]))
+		bpf_probe_read_kernel(
+			c->rss->counters[to], size,
+			(void *)c->mm +
+				bpf_core_field_offset(struct mm_struct___rss_percpu, rss_stat));
+}
+
+#define KV_RSS_GET(rss, from, k, member)                                 \
+	kv_rss_get(rss, from,                                            \
+		   (k)*bpf_core_type_size(struct percpu_counter___rss) + \
+			   bpf_core_field_offset(struct percpu_counter___rss, member))
+
+static __always_inline __u64 kv_rss_get(struct kv_rss *rss, int from, __u64 at)
+{
+	return at <= sizeof(rss->counters[from]) - 8 ? *(__u64 *)((void *)rss->counters[from] + at)
+						     : 0;
+}
+
+/* File, anonymous and shared memory; the other counter is of what was swapped out. */
+static __always_inline __u64 kv_rss_sum(struct kv_rss *rss)
+{
+	return kv_above_0(KV_RSS_GET(rss, 0, 0, count) + rss->sums[0]) +
+	       kv_above_0(KV_RSS_GET(rss, 0, 1, count) + rss->sums[1]) +
+	       kv_above_0(KV_RSS_GET(rss, 0, 3, count) + rss->sums[3]);
+}
+
+/* A part may become one of the whole meanwhile: then all is read again. */
+static long kv_rss_try(__u64 i, struct kv_rss_call *c)
+{
+	struct kv_rss *rss = c->rss;
+
+	kv_rss_read(c, 0);
+	rss->together = true;
+	for (int k = 0; k < KV_RSS_COUNTERS; k++) {
+		rss->sums[k] = 0;
+		rss->parts[k] = KV_RSS_GET(rss, 0, k, counters);
+		rss->together &= rss->parts[k] == rss->parts[0] + k * sizeof(rss->part[0]);
+	}
+	kv_barrier();
+	bpf_loop(KV_CPUS_MAX, kv_rss_add_cpu, c, 0);
+	kv_barrier();
+	kv_rss_read(c, 1);
+	rss->pages = kv_rss_sum(rss);
+	return KV_RSS_GET(rss, 0, 0, count) == KV_RSS_GET(rss, 1, 0, count) &&
+	       KV_RSS_GET(rss, 0, 1, count) == KV_RSS_GET(rss, 1, 1, count) &&
+	       KV_RSS_GET(rss, 0, 3, count) == KV_RSS_GET(rss, 1, 3, count);
+}
+
+#define KV_RSS_TRIES 8
+
+/* Into rss->pages. Verified once, as in reader.h. */
+__noinline int kv_rss_count(__u64 mm, __u64 session)
+{
+	struct kv_rss_call c = {.mm = (void *)mm};
+
+	c.rss = bpf_task_storage_get(&kv_rss_of, bpf_get_current_task_btf(), 0, 0);
+	if (!c.rss || kv_has_plain_rss())
+		return 0;
+	if (c.rss->session != session) {
+		const struct bpf_array *array = (void *)kv_address(&kv_percpu);
+
+		c.rss->session = session;
+		c.rss->base = (__u64)BPF_CORE_READ(array, pptrs[0]);
+		c.rss->n = 0;
+		bpf_loop(KV_CPUS_MAX, kv_rss_find_cpu, &c, 0);
+	}
+	bpf_loop(KV_RSS_TRIES, kv_rss_try, &c, 0);
+	return 0;
+}
+
+/* kv_rss_pages() - resident pages of a memory, asked for once for the threads of a process */
+static __always_inline __u64 kv_rss_pages(struct kv_rss *rss, const struct kv_rss_key *key)
+{
+	if (rss->key.session != key->session || rss->key.mm != key->mm ||
+	    rss->key.exec != key->exec || rss->key.signal != key->signal) {
+		rss->key = *key;
+		kv_rss_count(key->mm, key->session);
+	}
+	return rss->pages;
+}
+
+#endif
