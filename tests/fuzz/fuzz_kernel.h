@@ -128,7 +128,7 @@ int bpf_map_lookup_and_delete_elem(int fd, const void *key, void *value)
 	if (kernel.saw & KV_SAW_REPEATS) {
 		reading->progress.common = in_8(kernel.in) & 1;
 		reading->progress.stopped_at = in_8(kernel.in) % 8;
-		reading->progress.at = in_8(kernel.in) % (reading->progress.n + 1);
+		reading->progress.stopped_at = in_8(kernel.in);
 		reading->progress.repeats += in_8(kernel.in) * 64;
 	}
 	return 0;
