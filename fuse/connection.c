@@ -226,11 +226,9 @@ int kv_connection_share(int pidfd, pid_t pid, const char *mountpoint, struct kv_
 
 int kv_connection_pass_on(struct kv_connection *c, struct kv_flight *flight, bool again)
 {
-	int rc = 0;
+	int rc = again ? resend(c->kept) : -ECANCELED;
 
-	if (again) {
-		rc = resend(c->kept);
-	} else {
+	if (rc) {
 		kv_flight_fail(flight, c->fd, -ECONNABORTED);
 		rc = renew(c); /* for what is not in that book, unless the dead one hangs */
 	}

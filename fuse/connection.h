@@ -57,7 +57,7 @@ bool kv_connection_inherit(struct kv_connection *c);
 /**
  * kv_connection_pass_on() - after the end of the process that read from @c->fd
  * @flight: what it had at hand; empty on return
- * @again: what it has not answered is for the next one, which the kernel must be able to;
+ * @again: what it has not answered is for the next one, where the kernel can;
  *	   otherwise it fails with ECONNABORTED
  *
  * Return: 0 or -errno.

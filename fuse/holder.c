@@ -370,7 +370,7 @@ static int consider_crash(struct kv_mounted *m, struct crashes *crashes, int sta
 				  *m->server.shared->why ? "; " : "", m->server.shared->why);
 	crashes->early = lived_ms < EARLY_MS ? crashes->early + 1 : 0;
 	rc = kv_connection_pass_on(&m->connection, m->server.flight,
-				   m->server.shared->resends && !is_doubtful(crashes, n, lived_ms));
+				   !is_doubtful(crashes, n, lived_ms));
 	if (rc)
 		return kv_err_errno(err, rc, "can't go on after the worker %s", what);
 	kv_log_say(&m->server.log, "the worker %s; the mount goes on with another", what);

@@ -124,6 +124,7 @@ static int open_worker(pid_t holder, const struct kv_connection *c)
 bool kv_predecessor_end(struct kv_predecessor *before, struct kv_connection *c)
 {
 	_cleanup_close_ int worker = open_worker(before->pid, c);
+	bool resends;
 
 	syscall(SYS_pidfd_send_signal, before->pidfd, KV_SIG_HAND_OVER, NULL, 0);
 	if (!ends_within(before->pidfd, END_TIMEOUT_MS)) {
@@ -135,8 +136,9 @@ bool kv_predecessor_end(struct kv_predecessor *before, struct kv_connection *c)
 		else
 			poll(NULL, 0, WORKER_END_MS);
 	}
-	kv_predecessor_close(before);
-	return kv_connection_inherit(c);
+	resends = kv_connection_inherit(c);
+	kv_predecessor_close(before); /* the next takeover may begin */
+	return resends;
 }
 
 void kv_predecessor_close(struct kv_predecessor *before)
