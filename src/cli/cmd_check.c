@@ -35,6 +35,11 @@ static void need(struct checklist *list, const char *item, bool ok, const char *
 		list->failed = true;
 }
 
+static void put_note(char *note, size_t size, const struct kv_err *why)
+{
+	snprintf(note, size, "%s%s%s", why->msg, why->hint[0] ? "; " : "", why->hint);
+}
+
 static void check_kernel(struct checklist *list)
 {
 	struct kv_err why = {0};
@@ -42,7 +47,7 @@ static void check_kernel(struct checklist *list)
 	int rc = kv_kernel_check(&why);
 	bool has_btf = !rc || rc == -EOPNOTSUPP;
 
-	snprintf(note, sizeof(note), "%s; %s", why.msg, why.hint);
+	put_note(note, sizeof(note), &why);
 	need(list, "kernel BTF", has_btf, "", note);
 	if (has_btf)
 		need(list, "Linux 6.1 or newer", !rc, "", note);
@@ -88,11 +93,6 @@ static void put_confinement(void)
 		 filters ? "" : "not needed: the kernel has no CONFIG_SECCOMP_FILTER");
 }
 
-static void put_note(char *note, size_t size, const struct kv_err *why)
-{
-	snprintf(note, size, "%s%s%s", why->msg, why->hint[0] ? "; " : "", why->hint);
-}
-
 /* Without it nobody can be shown what is theirs, and nothing is served. */
 static bool check_readers(struct checklist *list, struct kv_types *types, struct kv_host *host)
 {
@@ -118,11 +118,18 @@ static void put_memlock(struct checklist *list, bool any_loaded)
 	     "raise it: ulimit -l unlimited");
 }
 
-/* A program that loads may find no memory, or nothing that it knows, where it runs. */
+/*
+ * A program that loads may find no memory, or nothing that it knows, where it runs. Of this
+ * process, where there are views of one: others may keep a reader waiting.
+ */
 static int read_row(const struct kv_view *view, const struct kv_host *host, struct kv_err *err)
 {
 	struct kv_reader reader = KV_READER_INIT;
-	const struct kv_run_opts opts = {.reader = &reader, .host = host};
+	const struct kv_run_opts opts = {
+		.reader = &reader,
+		.host = host,
+		.pid = view->per_task ? getpid() : 0,
+	};
 	struct kv_run *run = NULL;
 	const void *record;
 	uint32_t len;
