@@ -203,8 +203,10 @@ static int explain(int rc, const char *kind, const char *since, struct kv_err *e
 
 	if (!kv_kernel_has_descriptors())
 		return no_descriptors(err);
-	if (rc != -EPERM)
-		has = kv_kernel_check(err) < 0 ? -EOPNOTSUPP : kv_kernel_has_iter(kind, err);
+	if (rc != -EPERM) {
+		has = kv_kernel_check(err);
+		has = has ? has : kv_kernel_has_iter(kind, err);
+	}
 	if (has < 0)
 		return has;
 	if (!has)
