@@ -200,7 +200,7 @@ struct kv_identity {
 	__u32 master;	  /* the user, in the initial namespace, of whose ids @fsuid is one */
 	__u32 walk_skips; /* not of the thread: this kernel's walk through a process is incomplete */
 	__s64 monotonic;  /* ns that the clocks of its time namespace are ahead */
-	__s64 boottime;
+	__s64 boottime;	  /* likewise */
 };
 
 #define KV_NOBODY 0xffffffffU /* an id that is none, and that a user namespace may not map */

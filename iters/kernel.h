@@ -346,7 +346,7 @@ struct vm_area_struct {
 	void *vm_private_data;
 };
 
-struct bpf_array { /* a map; of one with a part per CPU: where the parts lie */
+struct bpf_array { /* as a map whose values have a part for each CPU */
 	void *pptrs[1];
 };
 

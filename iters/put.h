@@ -37,13 +37,13 @@ static __always_inline long kv_read_far(struct kv_scratch *scratch, __u64 len)
 		scratch->lost = true;
 	kv_opaque(off);
 	if (!second || off > sizeof(second->bytes) - KV_PATH_MAX)
-		return 0;
+		return -1; /* the latter never: kv_put_far() has looked */
 	if (len == KV_TO_NUL)
 		return bpf_probe_read_kernel_str(second->bytes + off, KV_PATH_MAX, scratch->src) -
 		       1;
 	kv_opaque(len);
 	if (len > KV_PATH_MAX)
-		return 0;
+		return -1; /* never */
 	return bpf_probe_read_kernel(second->bytes + off, len, scratch->src) ? -1 : (long)len;
 }
 
@@ -60,7 +60,8 @@ __noinline int kv_put_far(__u64 len)
 	union kv_far far = {.s = {.off = KV_STR_TOO_LONG}};
 	long n;
 
-	if (!scratch || scratch->len > KV_RECORD_MAX - KV_PATH_MAX)
+	if (!scratch || scratch->len > KV_RECORD_MAX - KV_PATH_MAX ||
+	    (len > KV_PATH_MAX && len != KV_TO_NUL))
 		return far.number;
 	if (!scratch->split)
 		scratch->split = scratch->len;

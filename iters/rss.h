@@ -24,19 +24,20 @@ struct {
 #define KV_CPUS_MAX 768 /* of more the parts are not added */
 #define KV_RSS_COUNTERS 4
 
-/* Whose memory the sum is of. */
+/*
+ * Whose memory the sum is of, and when it was. A memory of the same address may be
+ * another one soon, but not of the same process before that executes another program.
+ */
 struct kv_rss_key {
-	__u64 session; /* of the iterator */
-	__u64 mm, exec, signal;
+	__u64 mm, exec, tgid;
+	__u64 now; /* in jiffies */
 };
 
-/* Kept for the threads of a process; the CPUs' offsets for the whole walk. */
+/* The sum is kept for the threads of a process that follow at once. */
 struct kv_rss {
 	struct kv_rss_key key;
 	__u64 pages;
-	__u64 session; /* in which the offsets were learnt */
-	__u64 base;
-	__u64 n;		      /* CPUs */
+	__u64 n;		      /* CPUs; 0: their offsets are to be learnt */
 	__u64 counters[2][32];	      /* as the kernel has them, before and after */
 	__u64 parts[KV_RSS_COUNTERS]; /* per-CPU pointers */
 	__u64 together;		      /* they follow one another: since 6.6 (14ef95be6f55) */
@@ -55,6 +56,7 @@ struct {
 struct kv_rss_call {
 	struct kv_rss *rss;
 	struct mm_struct *mm;
+	__u64 base; /* the map's own per-CPU pointer */
 };
 
 static long kv_rss_find_cpu(__u64 i, struct kv_rss_call *c)
@@ -64,7 +66,7 @@ static long kv_rss_find_cpu(__u64 i, struct kv_rss_call *c)
 
 	if (!part || i >= KV_CPUS_MAX)
 		return 1;
-	c->rss->offsets[i] = kv_address(part) - c->rss->base;
+	c->rss->offsets[i] = kv_address(part) - c->base;
 	c->rss->n = i + 1;
 	return 0;
 }
@@ -149,19 +151,15 @@ static long kv_rss_try(__u64 i, struct kv_rss_call *c)
 #define KV_RSS_TRIES 8
 
 /* Into rss->pages. Verified once, as in reader.h. */
-__noinline int kv_rss_count(__u64 mm, __u64 session)
+__noinline int kv_rss_count(struct kv_rss *rss, __u64 mm)
 {
-	struct kv_rss_call c = {.mm = (void *)mm};
+	const struct bpf_array *array = (void *)kv_address(&kv_percpu);
+	struct kv_rss_call c = {.rss = rss, .mm = (void *)mm};
 
-	c.rss = bpf_task_storage_get(&kv_rss_of, bpf_get_current_task_btf(), 0, 0);
-	if (!c.rss || kv_has_plain_rss())
+	if (!rss || kv_has_plain_rss())
 		return 0;
-	if (c.rss->session != session) {
-		const struct bpf_array *array = (void *)kv_address(&kv_percpu);
-
-		c.rss->session = session;
-		c.rss->base = (__u64)BPF_CORE_READ(array, pptrs[0]);
-		c.rss->n = 0;
+	if (!rss->n) {
+		c.base = (__u64)BPF_CORE_READ(array, pptrs[0]);
 		bpf_loop(KV_CPUS_MAX, kv_rss_find_cpu, &c, 0);
 	}
 	bpf_loop(KV_RSS_TRIES, kv_rss_try, &c, 0);
@@ -171,10 +169,10 @@ __noinline int kv_rss_count(__u64 mm, __u64 session)
 /* kv_rss_pages() - resident pages of a memory, asked for once for the threads of a process */
 static __always_inline __u64 kv_rss_pages(struct kv_rss *rss, const struct kv_rss_key *key)
 {
-	if (rss->key.session != key->session || rss->key.mm != key->mm ||
-	    rss->key.exec != key->exec || rss->key.signal != key->signal) {
+	if (rss->key.mm != key->mm || rss->key.exec != key->exec || rss->key.tgid != key->tgid ||
+	    rss->key.now != key->now) {
 		rss->key = *key;
-		kv_rss_count(key->mm, key->session);
+		kv_rss_count(rss, key->mm);
 	}
 	return rss->pages;
 }

@@ -124,7 +124,7 @@ struct cgroup_cache {
 	char path[KV_PATH_MAX];
 };
 
-/* Both in one would be more than Linux 7 gives, see KV_RECORD_MAX. */
+/* Both in one would be more than some kernels give, see struct kv_buffer. */
 struct {
 	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -385,14 +385,14 @@ static __always_inline void cut_times(struct task *r)
 	r->stime -= r->stime % TICK;
 }
 
-static __always_inline void put_memory(struct task *r, struct kv_rss *rss, __u64 session,
-				       const struct parts *parts)
+static __always_inline void put_memory(struct task *r, struct kv_rss *rss,
+				       const struct task_struct *task, const struct parts *parts)
 {
 	const struct kv_rss_key key = {
-		.session = session,
 		.mm = kv_address(parts->mm),
 		.exec = parts->exec,
-		.signal = kv_address(parts->signal),
+		.tgid = task->tgid,
+		.now = bpf_jiffies64(),
 	};
 	__u32 shift = kv_table()->page_shift;
 
@@ -482,7 +482,7 @@ int task(struct bpf_iter__task *ctx)
 		return KV_RETRY;
 	kv_put_comm(&c, &r->comm, task);
 	if (!(task->flags & PF_KTHREAD) && parts.mm)
-		put_memory(r, rss, ctx->meta->session_id, &parts);
+		put_memory(r, rss, task, &parts);
 	kv_barrier();
 	if (!has_parts(task, &parts) || !kv_settle(&c))
 		return KV_RETRY;
