@@ -63,6 +63,8 @@ static int add(struct kv_handles *handles, void *object, uid_t uid, uint64_t *ha
 	handles->slots[i] = (struct kv_handle_slot){object, 1, (uint32_t)owner};
 	handles->owners.list[owner].count++;
 	handles->used++;
+	if (handles->most < handles->used)
+		handles->most = handles->used;
 	*handle = (uint64_t)handles->epoch << 32 | i;
 	return 0;
 }
@@ -94,6 +96,18 @@ uint32_t kv_handles_count(struct kv_handles *handles)
 	n = handles->used;
 	pthread_mutex_unlock(&handles->lock);
 	return n;
+}
+
+bool kv_handles_were(struct kv_handles *handles, uint32_t many)
+{
+	bool were;
+
+	pthread_mutex_lock(&handles->lock);
+	were = !handles->used && handles->most >= many;
+	if (!handles->used)
+		handles->most = 0;
+	pthread_mutex_unlock(&handles->lock);
+	return were;
 }
 
 /* The object of a slot that nobody refers to any more. */

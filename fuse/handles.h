@@ -33,6 +33,7 @@ struct kv_handles {
 	struct kv_handle_slot *slots;
 	struct kv_users owners;
 	uint32_t used, cap, free; /* @free: index of the first free slot, or @cap */
+	uint32_t most;		  /* were used since none was */
 	uint32_t epoch;
 };
 
@@ -60,6 +61,9 @@ void kv_handles_each(struct kv_handles *handles, void (*visit)(void *object, voi
 
 /* kv_handles_count() - how many there are */
 uint32_t kv_handles_count(struct kv_handles *handles);
+
+/* kv_handles_were() - is none left, and were there @many at a time? It says so once. */
+bool kv_handles_were(struct kv_handles *handles, uint32_t many);
 
 /**
  * kv_handles_get() - the object, with one more reference

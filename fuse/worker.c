@@ -32,8 +32,8 @@
 #define END_MS 500
 
 /*
- * What open files took goes back to the system when they are closed, as far as it is not
- * amid the heap: then soon after (rest.h).
+ * What open files took goes back to the system when they are closed; of few of them what
+ * lies amid the heap does so later (rest.h).
  */
 static void limit_heap(void)
 {

@@ -80,11 +80,10 @@ def case_memory(mnt, worker, crowd):
     print("peak", peak, "KiB")
     assert peak < 16384, f"{peak} KiB with 64 files being read"
     wait_for(lambda: settled(worker, fds) or not slurp(f"{mnt}/schema/task"))
+    after = status(worker, "VmRSS")
+    print("after", after, "before", before, "threads", status(worker, "Threads"))
     assert settled(worker, fds), (other_fds(worker), fds, status(worker, "Threads"))
-    # What lay amid the heap goes back twice a minute.
-    is_back = wait_for(lambda: status(worker, "VmRSS") - before < 4096, 60)
-    print("after", status(worker, "VmRSS"), "before", before)
-    assert is_back, "the memory of 64 files does not come back"
+    assert after - before < 4096, "the memory of 64 files does not come back"
 
 
 def sixty_four(mnt, pids):

@@ -53,6 +53,29 @@ static void a_handle_carries_its_epoch(void **state)
 	kv_handles_free(&h, release);
 }
 
+static void that_there_were_many_is_said_once_when_all_are_gone(void **state)
+{
+	struct kv_handles h;
+	uint64_t a, b;
+
+	(void)state;
+	kv_handles_init(&h, EPOCH, &plenty);
+	assert_false(kv_handles_were(&h, 1));
+	for (int round = 0; round < 2; round++) {
+		a = add(&h, &objects[0]);
+		b = add(&h, &objects[1]);
+		kv_handles_drop(&h, a);
+		assert_false(kv_handles_were(&h, 2)); /* one is left */
+		kv_handles_drop(&h, b);
+		assert_true(kv_handles_were(&h, 2));
+		assert_false(kv_handles_were(&h, 2));
+		a = add(&h, &objects[0]);
+		kv_handles_drop(&h, a);
+		assert_false(kv_handles_were(&h, 2)); /* not so many this time */
+	}
+	kv_handles_free(&h, release);
+}
+
 static void an_empty_table_knows_no_handle(void **state)
 {
 	struct kv_handles h;
@@ -247,6 +270,7 @@ int main(void)
 		cmocka_unit_test(a_release_during_a_read_frees_after_it),
 		cmocka_unit_test(slots_are_used_again),
 		cmocka_unit_test(handles_survive_growth),
+		cmocka_unit_test(that_there_were_many_is_said_once_when_all_are_gone),
 		cmocka_unit_test(a_full_table_refuses_one_more),
 		cmocka_unit_test(the_end_releases_what_is_left_once),
 		cmocka_unit_test(threads_do_not_disturb_each_other),
