@@ -21,7 +21,7 @@ struct task_file {
 	__u64 ino KV_MEANS("inode number") KV_WIDTH(10);
 	__s64 size KV_MEANS("size of the file; on FUSE and NFS as this machine knew it last")
 		KV_UNIT("bytes") KV_WIDTH(10);
-	__u64 nlink KV_MEANS("names that the file has; 0: it is deleted") KV_WIDTH(5);
+	__u64 nlink KV_MEANS("names of the file; 0 if it is deleted, or memory alone") KV_WIDTH(5);
 	__s64 blocks KV_MEANS("what it takes on its device, in blocks of 512 bytes; overlayfs's "
 			      "inodes do not tell") KV_NONE(-1) KV_WIDTH(8);
 	struct kv_str comm KV_MEANS("name of the thread") KV_WIDTH(15);

@@ -53,6 +53,7 @@ teardown_file() {
 @test "task_file: mount, device, inode and size are those of fdinfo and stat" {
 	sync -f "$DIR" # until then no blocks belong to what was written
 	oracle values task_file mnt_id dev ino size nlink blocks
+	oracle covers task_file nlink 0 1
 	oracle covers task_file size 5000000000 4611686018427387904
 }
 

@@ -19,6 +19,7 @@ struct two_buffers {
 	struct kv_str fourth;
 	struct kv_str fifth;
 	struct kv_str sixth;
+	struct kv_str seventh;
 };
 
 KV_VIEW(two_buffers, "rows with much text, for the cases", "5.8");
@@ -44,6 +45,7 @@ int dump(struct bpf_iter__task *ctx)
 	kv_put_bytes(&c, &r->second, digits, 1000);
 	kv_put_bytes(&c, &r->third, digits + 1, 500);
 	kv_put_literal(&c, &r->fourth, "end");
+	kv_put_bytes(&c, &r->seventh, digits, KV_PATH_MAX + 1);
 	kv_put_bytes(&c, &r->fifth, digits + 2, 3000);
 	kv_put_literal(&c, &r->sixth, "no room");
 	return kv_emit(&c);
