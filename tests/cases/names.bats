@@ -23,7 +23,7 @@ teardown() {
 
 # names SCENE SECONDS [DIRECTORY]
 names() {
-	run timeout $(($2 + 60)) "$TOOLS/names" "$1" "${3:-$DIR/fast}" "$MNT" 21030 "$2" 1000000000 3>&-
+	run timeout $(($2 + 60)) "$TOOLS/names" "$1" "${3:-$DIR/fast}" "$MNT" 21030 "$2" 1001 3>&-
 	echo "$output"
 	[ "$status" -eq 0 ]
 	read -r rows _ unreadable _ changes _ <<<"${output/,/}"

@@ -51,9 +51,18 @@ def other_fds(worker):
     return sorted(x for x in links if x != "/dev/fuse")
 
 
-def settled(worker, fds):
-    """As before, and no more threads than may be idle (8), main and one to come."""
-    return other_fds(worker) == fds and status(worker, "Threads") <= 8 + 2
+def settle(mnt, worker, fds):
+    """As before, and no more threads than may be idle (8), main and one to come.
+
+    One that has nothing to do ends after 5 s.
+    """
+
+    def is_settled():
+        slurp(f"{mnt}/schema/task")
+        return other_fds(worker) == fds and status(worker, "Threads") <= 8 + 2
+
+    left = None if wait_for(is_settled, 30) else other_fds(worker)
+    assert left is None, (left, fds, status(worker, "Threads"))
 
 
 def reset_peak(pid):
@@ -79,10 +88,9 @@ def case_memory(mnt, worker, crowd):
     peak = status(worker, "VmHWM")
     print("peak", peak, "KiB")
     assert peak < 16384, f"{peak} KiB with 64 files being read"
-    wait_for(lambda: settled(worker, fds) or not slurp(f"{mnt}/schema/task"))
+    settle(mnt, worker, fds)
     after = status(worker, "VmRSS")
     print("after", after, "before", before, "threads", status(worker, "Threads"))
-    assert settled(worker, fds), (other_fds(worker), fds, status(worker, "Threads"))
     assert after - before < 4096, "the memory of 64 files does not come back"
 
 
@@ -108,11 +116,10 @@ def sixty_four(mnt, pids):
 
 def case_settled(mnt, worker):
     """Descriptors and threads of a worker that nobody asks anything."""
-    wait_for(lambda: settled(worker, other_fds(worker)) or not slurp(f"{mnt}/schema/task"))
+    settle(mnt, worker, other_fds(worker))
     kinds = collections.Counter(x.split(":")[0] for x in other_fds(worker))
     print(kinds, "threads", status(worker, "Threads"), "RSS", status(worker, "VmRSS"))
     assert not [x for x in other_fds(worker) if "bpf_iter" in x], "iterators are left open"
-    assert status(worker, "Threads") <= 8 + 2
     assert status(worker, "VmRSS") < 16384
 
 

@@ -15,7 +15,7 @@ FAST=/tmp/fast
 # scene NAME DIRECTORY
 scene() {
 	timeout $((SECONDS_EACH + 60)) /mnt/build/tests/cases/names "$1" "$2" "$M" 21030 \
-		"$SECONDS_EACH" 1000000000
+		"$SECONDS_EACH" 1
 }
 
 on_tmpfs() {
