@@ -12,7 +12,7 @@
 
 #include <linux/types.h>
 
-#define KV_ABI_VERSION 4
+#define KV_ABI_VERSION 5
 #define KV_MAX_COLUMNS 48
 #define KV_COLUMN_NAME 24
 
@@ -77,6 +77,7 @@ struct kv_table {
 	__u32 page_shift;
 	__u32 nr_nodes; /* highest possible NUMA node + 1 */
 	struct kv_text_column columns[KV_MAX_COLUMNS];
+	__u8 lacks[KV_FIXED_MAX]; /* by a column's place in the record: see kv_has() */
 };
 
 /* What stands between a reader and facts about a task, named for what it guards in /proc. */

@@ -268,7 +268,7 @@ static __always_inline bool kv_is_mm_dumpable(const struct mm_struct *mm)
 
 	if (bpf_core_field_exists(bitmap->flags.__mm_flags))
 		flags = BPF_CORE_READ(bitmap, flags.__mm_flags[0]);
-	else if (bpf_core_field_exists(word->flags))
+	else
 		flags = BPF_CORE_READ(word, flags);
 	return (flags & KV_MMF_DUMPABLE_MASK) == KV_SUID_DUMP_USER;
 }
@@ -281,8 +281,8 @@ struct kv_dumpability {
 
 /*
  * task_still_dumpable() in kernel/ptrace.c. Of a task without memory nobody
- * asked until 31e62c2ebbfd. Where a kernel keeps it in a place not known here,
- * nothing is dumpable: that shows less, never more.
+ * asked until 31e62c2ebbfd. A kernel that keeps it in a place not known here refuses
+ * the program: rights are not guessed.
  */
 static __always_inline void kv_dumpability(const struct task_struct *task, struct kv_dumpability *d)
 {
@@ -292,15 +292,15 @@ static __always_inline void kv_dumpability(const struct task_struct *task, struc
 
 	d->ns = NULL;
 	if (bpf_core_field_exists(e->exec_state)) {
-		d->by_user = BPF_CORE_READ(e, exec_state, dumpable) == TASK_DUMPABLE_OWNER;
+		d->by_user = BPF_CORE_READ(e, exec_state, dumpable) ==
+			     bpf_core_enum_value(enum task_dumpable, TASK_DUMPABLE_OWNER);
 		d->ns = BPF_CORE_READ(e, exec_state, user_ns);
 		return;
 	}
 	mm = BPF_CORE_READ(task, mm);
 	if (mm) {
 		d->by_user = kv_is_mm_dumpable(mm);
-		if (bpf_core_field_exists(mm->user_ns))
-			d->ns = BPF_CORE_READ(mm, user_ns);
+		d->ns = BPF_CORE_READ(mm, user_ns);
 	} else if (bpf_core_field_exists(u->user_dumpable)) {
 		d->by_user = BPF_CORE_READ_BITFIELD_PROBED(u, user_dumpable);
 	} else {

@@ -116,16 +116,47 @@ static __always_inline __u64 partial_free(struct nodes *nodes, struct kmem_cache
 	return p->seen ? p->free * n / p->seen : 0;
 }
 
+#define HAS(column) kv_has(kmem_cache_row, column)
+
 static long add_node(__u64 i, struct nodes *n)
 {
 	struct kmem_cache_node *node = kv_slab_node(n->cache, i);
 
 	if (!node)
 		return 0;
-	n->slabs += BPF_CORE_READ(node, nr_slabs.counter);
-	n->objects += BPF_CORE_READ(node, total_objects.counter);
-	n->free += partial_free(n, node);
+	if (HAS(num_slabs) || HAS(memory))
+		n->slabs += BPF_CORE_READ(node, nr_slabs.counter);
+	if (HAS(num_objs) || HAS(active_objs))
+		n->objects += BPF_CORE_READ(node, total_objects.counter);
+	if (HAS(active_objs))
+		n->free += partial_free(n, node);
 	return 0;
+}
+
+static __always_inline void count(const struct kv_call *c, struct nodes *n)
+{
+	n->partial = (void *)c->scratch->path;
+	if (HAS(num_slabs) || HAS(memory) || HAS(num_objs) || HAS(active_objs))
+		bpf_loop(kv_table()->nr_nodes, add_node, n, 0);
+	if (n->free > n->objects)
+		n->free = n->objects;
+}
+
+/* What is of one object, or of one slab. */
+static __always_inline void put_sizes(struct kmem_cache_row *r, const struct kmem_cache *s)
+{
+	if (HAS(objsize))
+		r->objsize = s->size;
+	if (HAS(objperslab))
+		r->objperslab = s->oo.x & OO_MASK;
+	if (HAS(pagesperslab))
+		r->pagesperslab = 1U << (s->oo.x >> OO_SHIFT);
+	if (HAS(object_size))
+		r->object_size = s->object_size;
+	if (HAS(align))
+		r->align = s->align;
+	if (HAS(flags))
+		r->flags = s->flags;
 }
 
 SEC("iter/kmem_cache")
@@ -135,31 +166,25 @@ int kmem_cache(struct bpf_iter__kmem_cache *ctx)
 	struct kmem_cache_row *r;
 	struct nodes n = {};
 	struct kv_call c;
-	__u32 order;
 
 	if (kv_begin(&c, ctx->meta, s))
 		return 1;
 	if (!s)
 		return 0;
 	n.cache = kv_address(s);
-	n.partial = (void *)c.scratch->path;
-	bpf_loop(kv_table()->nr_nodes, add_node, &n, 0);
-	if (n.free > n.objects)
-		n.free = n.objects;
-	order = s->oo.x >> OO_SHIFT;
+	count(&c, &n);
 	r = kv_record(&c, struct kmem_cache_row);
-	r->active_objs = n.objects - n.free;
+	if (HAS(active_objs))
+		r->active_objs = n.objects - n.free;
 	r->num_objs = n.objects;
-	r->objsize = s->size;
-	r->objperslab = s->oo.x & OO_MASK;
-	r->pagesperslab = 1U << order;
 	r->num_slabs = n.slabs;
-	r->object_size = s->object_size;
-	r->align = s->align;
-	r->flags = s->flags;
+	if (HAS(memory))
+		r->memory = n.slabs << (s->oo.x >> OO_SHIFT) << kv_table()->page_shift;
+	put_sizes(r, s);
 	/* One is the iterator's own; below 0 are caches that never go. */
-	r->refcnt = s->refcount > 0 ? s->refcount - 1 : s->refcount;
-	r->memory = n.slabs << order << kv_table()->page_shift;
-	kv_put_string(&c, &r->name, s->name); /* given once, and held with the cache */
+	if (HAS(refcnt))
+		r->refcnt = s->refcount > 0 ? s->refcount - 1 : s->refcount;
+	if (HAS(name))
+		kv_put_string(&c, &r->name, s->name); /* given once, and held with the cache */
 	return kv_emit(&c);
 }

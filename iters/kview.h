@@ -52,6 +52,18 @@
 
 static __always_inline const volatile struct kv_table *kv_table(void);
 
+/**
+ * kv_has() - can this kernel fill a column?
+ * @type: the record, `struct type`
+ * @column: a member of it
+ *
+ * What only some columns are made of is read where it says so. If the kernel refuses the
+ * program, for a field that it has not or has in another shape, the loader finds the
+ * columns that it is refused for, and loads it without: they show no value. The answer is
+ * a constant by then, so that the verifier comes by no code that is left out.
+ */
+#define kv_has(type, column) (!kv_table()->lacks[__builtin_offsetof(struct type, column)])
+
 /* --- state of one reading thread --- */
 
 /*

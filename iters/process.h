@@ -88,6 +88,21 @@ static __always_inline void kv_put_task_comm(struct kv_call *c, struct kv_str *s
 }
 #endif
 
+/* Does this kernel keep the names of its threads where it is known here? */
+static __always_inline bool kv_knows_kthreads(void)
+{
+	struct task_struct *task = NULL;
+	struct kthread *kthread = NULL;
+	struct worker *worker = NULL;
+	struct workqueue_struct *wq = NULL;
+
+	return bpf_core_field_exists(task->worker_private) &&
+	       bpf_core_field_exists(kthread->full_name) && bpf_core_field_exists(kthread->data) &&
+	       bpf_core_field_exists(worker->pool) && bpf_core_field_exists(worker->desc) &&
+	       bpf_core_field_exists(worker->current_work) &&
+	       bpf_core_field_exists(worker->rescue_wq) && bpf_core_field_exists(wq->name);
+}
+
 /* What a worker does, as wq_worker_comm() adds it to its name. */
 static __always_inline void kv_add_work(struct kv_call *c, struct kv_str *s, struct worker *worker)
 {
@@ -152,7 +167,8 @@ static __always_inline void kv_put_worker(struct kv_call *c, struct kv_str *s,
  *
  * For kernel threads that is the whole name where it exceeds 15 bytes, and for
  * workers the work as well (proc_task_name() in fs/proc/array.c). The whole name
- * is given once, and goes with the task.
+ * is given once, and goes with the task. Of a kernel that keeps it elsewhere those
+ * names are (unreadable), and all others as ever.
  */
 static __always_inline void kv_put_comm(struct kv_call *c, struct kv_str *s,
 					struct task_struct *task)
@@ -161,7 +177,11 @@ static __always_inline void kv_put_comm(struct kv_call *c, struct kv_str *s,
 	const char *name = NULL;
 	__u32 flags = task->flags;
 
-	if ((flags & PF_KTHREAD) && bpf_core_field_exists(task->worker_private)) {
+	if ((flags & PF_KTHREAD) && !kv_knows_kthreads()) {
+		s->off = KV_STR_UNREADABLE;
+		return;
+	}
+	if (flags & PF_KTHREAD) {
 		kthread = task->worker_private;
 		name = BPF_CORE_READ(kthread, full_name);
 	}

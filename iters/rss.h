@@ -21,6 +21,9 @@ struct {
 	__type(value, __u64);
 } kv_percpu SEC(".maps");
 
+/* The view says, behind its record: kv_has() its column? */
+static __always_inline bool kv_has_rss(void);
+
 #define KV_CPUS_MAX 768 /* of more the parts are not added */
 #define KV_RSS_COUNTERS 4
 
@@ -156,7 +159,7 @@ __noinline int kv_rss_count(struct kv_rss *rss, __u64 mm)
 	const struct bpf_array *array = (void *)kv_address(&kv_percpu);
 	struct kv_rss_call c = {.rss = rss, .mm = (void *)mm};
 
-	if (!rss || kv_has_plain_rss())
+	if (!rss || !kv_has_rss() || kv_has_plain_rss())
 		return 0;
 	if (!rss->n) {
 		c.base = (__u64)BPF_CORE_READ(array, pptrs[0]);

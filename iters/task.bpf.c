@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The view `task`: what ps -eL shows, a row per thread. */
 #include "kview.h"
+#include "cgroup.h"
 #include "path.h"
 #include "process.h"
 #include "rss.h"
@@ -69,12 +70,26 @@ static __always_inline void find_parts(struct parts *parts, struct task_struct *
 {
 	parts->signal = task->signal;
 	parts->cred = task->real_cred;
-	parts->parent = task->real_parent;
 	parts->pid = task->thread_pid;
 	parts->mm = task->mm;
 	parts->exec = task->self_exec_id;
-	parts->cgroup = task->cgroups->dfl_cgrp;
-	parts->cgroup_kn = parts->cgroup->kn;
+	if (kv_has(task, ppid))
+		parts->parent = task->real_parent;
+	if (kv_has(task, cgroup)) {
+		parts->cgroup = task->cgroups->dfl_cgrp;
+		parts->cgroup_kn = parts->cgroup->kn;
+	}
+}
+
+/* For rss.h and tty.h. */
+static __always_inline bool kv_has_rss(void)
+{
+	return kv_has(task, rss);
+}
+
+static __always_inline bool kv_has_tty(void)
+{
+	return kv_has(task, tty);
 }
 
 /* As kv_is_as_seen(). The mm is no more than a number here: see struct parts. */
@@ -99,17 +114,6 @@ struct exe_key {
 	__u64 seq;
 };
 
-/*
- * From a cgroup up to where the reader's paths begin: as far as the reader's
- * root lies beside or below, the path goes up first ("/.."), as in
- * kernfs_path_from_node_locked().
- */
-struct up {
-	struct kernfs_node *kn, *root;
-	__u64 level, root_level;
-	__u64 ups;
-};
-
 struct exe_cache {
 	struct exe_key key;
 	__u64 may_ptrace;
@@ -117,14 +121,6 @@ struct exe_cache {
 	char path[KV_PATH_MAX];
 };
 
-struct cgroup_cache {
-	struct up up;
-	__u64 session, id, flags;
-	__u64 len;
-	char path[KV_PATH_MAX];
-};
-
-/* Both in one would be more than some kernels give, see struct kv_buffer. */
 struct {
 	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -132,37 +128,8 @@ struct {
 	__type(value, struct exe_cache);
 } kv_exes SEC(".maps");
 
-struct {
-	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, int);
-	__type(value, struct cgroup_cache);
-} kv_cgroups SEC(".maps");
-
 #define CACHE(map) \
 	bpf_task_storage_get(map, bpf_get_current_task_btf(), 0, BPF_LOCAL_STORAGE_GET_F_CREATE)
-
-/* Keep the string just put, for rows to come; false: there is none, but a word for it. */
-static __always_inline bool remember(struct kv_call *c, const struct kv_str *s, __u64 *kept,
-				     char *path)
-{
-	__u64 off = s->off, len = s->len, split = c->scratch->split;
-	struct kv_buffer *part = c->record;
-
-	if (off >= KV_STR_UNREADABLE)
-		return false;
-	if (split && off >= split) {
-		off -= split;
-		part = kv_second_buffer();
-	}
-	kv_opaque(off);
-	kv_opaque(len);
-	if (!part || len > KV_PATH_MAX || off > sizeof(part->bytes) - KV_PATH_MAX)
-		return false;
-	bpf_probe_read_kernel(path, len, part->bytes + off);
-	*kept = len;
-	return true;
-}
 
 static __always_inline bool is_same_exe(const struct exe_key *a, const struct exe_key *b)
 {
@@ -215,93 +182,8 @@ static __always_inline void put_exe(struct kv_call *c, struct kv_str *s, struct 
 		c->scratch->len = len;
 		return;
 	}
-	if (!is_known && remember(c, s, &cache->len, cache->path))
+	if (!is_known && kv_keep(c, s, &cache->len, cache->path))
 		cache->key = key;
-}
-
-#define CSS_ONLINE 2
-
-/* Names in the v2 hierarchy never change, and nodes hold those above. */
-struct cgroup_walk {
-	struct kv_scratch *scratch;
-	struct up *up;
-};
-
-static __always_inline void put_name(struct kv_scratch *scratch, const char *name)
-{
-	long n;
-
-	/* Behind the path's end there is room for one name, to learn its length. */
-	n = bpf_probe_read_kernel_str(scratch->path + KV_PATH_MAX, KV_NAME_MAX, name);
-	if (n > 0)
-		kv_prepend(scratch, name, n - 1);
-	else
-		scratch->walk.failed = KV_STR_UNREADABLE;
-}
-
-static long cgroup_step(__u64 i, struct cgroup_walk *walk)
-{
-	struct up *up = walk->up;
-	struct kernfs_node *kn = up->kn, *parent = kv_kernfs_parent(kn);
-	__u64 level = up->level, root_level = up->root_level;
-
-	if (kn == up->root || walk->scratch->walk.failed)
-		return 1;
-	if (level >= root_level) {
-		if (!parent)
-			return 1;
-		put_name(walk->scratch, BPF_CORE_READ(kn, name));
-		up->kn = parent;
-		up->level = level - 1;
-	}
-	if (root_level >= level && up->root) {
-		up->root = kv_kernfs_parent(up->root);
-		up->root_level = root_level - 1;
-		up->ups++;
-	}
-	return 0;
-}
-
-static long up_step(__u64 i, struct cgroup_walk *walk)
-{
-	static const char parent[] = "..";
-
-	if (i >= walk->up->ups)
-		return 1;
-	kv_prepend(walk->scratch, parent, sizeof(parent) - 1);
-	return 0;
-}
-
-static __always_inline void put_cgroup(struct kv_call *c, struct kv_str *s,
-				       struct cgroup_cache *cache, __u64 session,
-				       const struct parts *parts)
-{
-	struct cgroup *cgroup = parts->cgroup;
-	struct kernfs_node *kn = parts->cgroup_kn;
-	__u64 flags = cgroup->self.flags;
-	struct cgroup_walk walk = {.scratch = c->scratch, .up = &cache->up};
-	__u64 id;
-
-	if (!kn)
-		return;
-	id = kn->id;
-	if (cache->session == session && cache->id == id && cache->flags == flags) {
-		kv_put_bytes(c, s, cache->path, cache->len);
-		return;
-	}
-	c->scratch->walk.deleted = !(flags & CSS_ONLINE); /* a zombie's may be gone */
-	kv_walk_begin(&c->scratch->walk);
-	cache->up.kn = kn;
-	cache->up.level = cgroup->level;
-	cache->up.root = c->scope ? (void *)c->scope->cgroup : NULL;
-	cache->up.root_level = c->scope ? c->scope->cgroup_level : 0;
-	cache->up.ups = 0;
-	bpf_loop(KV_PATH_MAX, cgroup_step, &walk, 0);
-	bpf_loop(KV_PATH_MAX, up_step, &walk, 0);
-	kv_walk_end(c, s);
-	cache->session = remember(c, s, &cache->len, cache->path) ? session : 0;
-	cache->id = id;
-	cache->flags = flags;
 }
 
 /* As __task_state_index() in include/linux/sched.h. */
@@ -346,12 +228,11 @@ static __always_inline __u64 scale_stime(__u64 stime, __u64 utime, __u64 rtime)
  * Ticks tell how to split the exact run time, and neither part ever steps
  * back: cputime_adjust() in kernel/sched/cputime.c.
  */
-static __always_inline void put_times(struct task *r, struct task_struct *task)
+static __always_inline void put_parts_of_time(struct task *r, struct task_struct *task)
 {
 	__u64 utime = task->utime, stime = task->stime, rtime = task->se.sum_exec_runtime;
 	__u64 past_utime = task->prev_cputime.utime, past_stime = task->prev_cputime.stime;
 
-	r->cputime = rtime;
 	if (past_utime + past_stime >= rtime) {
 		r->utime = past_utime;
 		r->stime = past_stime;
@@ -396,7 +277,10 @@ static __always_inline void put_memory(struct task *r, struct kv_rss *rss,
 	};
 	__u32 shift = kv_table()->page_shift;
 
-	r->vsize = (__u64)parts->mm->total_vm << shift;
+	if (kv_has(task, vsize))
+		r->vsize = (__u64)parts->mm->total_vm << shift;
+	if (!kv_has(task, rss))
+		return;
 	if (kv_has_plain_rss())
 		r->rss = kv_plain_rss(parts->mm) << shift;
 	else
@@ -411,13 +295,44 @@ static __always_inline void put_ids(const struct kv_call *c, struct task *r,
 
 	r->pid = kv_tgid(c, task);
 	r->tid = kv_tid(c, task);
-	r->ppid = parts->pid ? kv_tgid(c, parts->parent) : 0;
-	r->pgid = kv_pid_nr(c, signal->pids[PIDTYPE_PGID]);
-	r->sid = kv_pid_nr(c, signal->pids[PIDTYPE_SID]);
-	r->threads = signal->nr_threads;
+	if (kv_has(task, ppid))
+		r->ppid = parts->pid ? kv_tgid(c, parts->parent) : 0;
+	if (kv_has(task, pgid))
+		r->pgid = kv_pid_nr(c, signal->pids[PIDTYPE_PGID]);
+	if (kv_has(task, sid))
+		r->sid = kv_pid_nr(c, signal->pids[PIDTYPE_SID]);
+	if (kv_has(task, threads))
+		r->threads = signal->nr_threads;
 	r->uid = kv_uid(c, cred->uid.val);
 	r->euid = kv_uid(c, cred->euid.val);
 	r->gid = kv_gid(c, cred->gid.val);
+}
+
+/* What is read of the task alone. */
+static __always_inline void put_plain(struct task *r, struct task_struct *task)
+{
+	if (kv_has(task, state))
+		r->state[0] = state_letter(task);
+	if (kv_has(task, cpu))
+		r->cpu = kv_task_cpu(task);
+	if (kv_has(task, prio))
+		r->prio = task->prio - 100;
+	if (kv_has(task, nice))
+		r->nice = task->static_prio - 120;
+	if (kv_has(task, policy))
+		r->policy = task->policy;
+	if (kv_has(task, cputime))
+		r->cputime = task->se.sum_exec_runtime;
+	if (kv_has(task, utime) || kv_has(task, stime)) /* neither without the other */
+		put_parts_of_time(r, task);
+	if (kv_has(task, minflt))
+		r->minflt = task->min_flt;
+	if (kv_has(task, majflt))
+		r->majflt = task->maj_flt;
+	if (kv_has(task, nvcsw))
+		r->nvcsw = task->nvcsw;
+	if (kv_has(task, nivcsw))
+		r->nivcsw = task->nivcsw;
 }
 
 /* Of the initial one, fixed for ever: include/uapi/linux/nsfs.h. */
@@ -441,7 +356,7 @@ int task(struct bpf_iter__task *ctx)
 	struct task_struct *task = ctx->task;
 	struct parts parts = {};
 	struct exe_cache *exes;
-	struct cgroup_cache *cgroups;
+	struct kv_cgroup_cache *cgroups;
 	struct kv_rss *rss;
 	struct kv_call c;
 	struct task *r;
@@ -461,37 +376,31 @@ int task(struct bpf_iter__task *ctx)
 	put_ids(&c, r, task, &parts);
 	if (!r->tid || !r->pid)
 		return 0; /* it was just reaped, and has no numbers */
-	r->state[0] = state_letter(task);
-	r->cpu = kv_task_cpu(task);
-	r->prio = task->prio - 100;
-	r->nice = task->static_prio - 120;
-	r->policy = task->policy;
+	put_plain(r, task);
 	r->start = task->start_boottime;
-	put_times(r, task);
-	r->minflt = task->min_flt;
-	r->majflt = task->maj_flt;
-	r->nvcsw = task->nvcsw;
-	r->nivcsw = task->nivcsw;
 	exes->may_ptrace = kv_may(&c, task, KV_PTRACE);
-	if (exes->may_ptrace)
-		r->pidns = pid_ns(parts.pid);
-	else
+	if (!exes->may_ptrace)
 		cut_times(r);
+	else if (kv_has(task, pidns))
+		r->pidns = pid_ns(parts.pid);
 	r->start += kv_boot_time(&c);
-	if (!kv_put_tty(&c, &r->tty, parts.signal))
+	if (kv_has(task, tty) && !kv_put_tty(&c, &r->tty, parts.signal))
 		return KV_RETRY;
-	kv_put_comm(&c, &r->comm, task);
+	if (kv_has(task, comm))
+		kv_put_comm(&c, &r->comm, task);
 	if (!(task->flags & PF_KTHREAD) && parts.mm)
 		put_memory(r, rss, task, &parts);
 	kv_barrier();
 	if (!has_parts(task, &parts) || !kv_settle(&c))
 		return KV_RETRY;
-	put_cgroup(&c, &r->cgroup, cgroups, ctx->meta->session_id, &parts);
+	if (kv_has(task, cgroup))
+		kv_put_cgroup(&c, &r->cgroup, cgroups, ctx->meta->session_id, parts.cgroup,
+			      parts.cgroup_kn);
 	/*
 	 * A path may take longer than to execute another program, which some do without
 	 * end: whoever waited for one that stays would wait for ever.
 	 */
-	if (!(task->flags & PF_KTHREAD) && parts.mm && exes->may_ptrace)
+	if (kv_has(task, exe) && !(task->flags & PF_KTHREAD) && parts.mm && exes->may_ptrace)
 		put_exe(&c, &r->exe, exes, ctx->meta->session_id, task, &parts);
 	return kv_emit(&c);
 }

@@ -97,6 +97,34 @@ static __always_inline bool is_still_open(struct fdtable *fdt, __u32 fd, struct 
 	return now == file;
 }
 
+static __always_inline void put_file(struct task_file *r, struct file *file)
+{
+	struct inode *inode = NULL;
+
+	if (kv_has(task_file, type) || kv_has(task_file, dev) || kv_has(task_file, ino) ||
+	    kv_has(task_file, size) || kv_has(task_file, nlink) || kv_has(task_file, blocks))
+		inode = file->f_inode;
+	if (kv_has(task_file, type))
+		put_type(r, inode);
+	if (kv_has(task_file, access))
+		put_access(r, file->f_mode);
+	if (kv_has(task_file, pos))
+		r->pos = file->f_pos;
+	if (kv_has(task_file, mnt_id))
+		r->mnt_id = mount_id(file->f_path.mnt);
+	if (kv_has(task_file, dev))
+		r->dev = inode->i_sb->s_dev;
+	if (kv_has(task_file, ino))
+		r->ino = inode->i_ino;
+	if (kv_has(task_file, size))
+		r->size = inode->i_size;
+	if (kv_has(task_file, nlink))
+		r->nlink = inode->i_nlink;
+	if (kv_has(task_file, blocks))
+		r->blocks =
+			inode->i_sb->s_magic == OVERLAYFS_SUPER_MAGIC ? -1 : (__s64)inode->i_blocks;
+}
+
 SEC("iter/task_file")
 int task_file(struct bpf_iter__task_file *ctx)
 {
@@ -104,7 +132,6 @@ int task_file(struct bpf_iter__task_file *ctx)
 	struct file *file = ctx->file;
 	struct task_file *r;
 	struct files_struct *files;
-	struct inode *inode;
 	struct fdtable *fdt;
 	struct kv_call c;
 	int verdict = kv_begin_common(&c, ctx->meta, task, KV_FILES, KV_COMMON_FILES);
@@ -120,27 +147,21 @@ int task_file(struct bpf_iter__task_file *ctx)
 	fdt = files->fdt;
 	if (!kv_passes(&c, KV_FILES) && !is_still_open(fdt, ctx->fd, file))
 		return 0;
-	inode = file->f_inode;
 	r = kv_record(&c, struct task_file);
 	r->pid = kv_tgid(&c, task);
 	r->tid = kv_tid(&c, task);
 	if (!r->tid || !r->pid)
 		return 0; /* it was just reaped, and has no numbers */
 	r->fd = ctx->fd;
-	r->flags = fd_flags(fdt, file, ctx->fd);
+	if (kv_has(task_file, flags))
+		r->flags = fd_flags(fdt, file, ctx->fd);
 	kv_barrier();
 	if (task->files != files || !kv_settle(&c))
 		return KV_RETRY; /* it took others, and these are freed without delay */
-	put_type(r, inode);
-	put_access(r, file->f_mode);
-	r->pos = file->f_pos;
-	r->mnt_id = mount_id(file->f_path.mnt);
-	r->dev = inode->i_sb->s_dev;
-	r->ino = inode->i_ino;
-	r->size = inode->i_size;
-	r->nlink = inode->i_nlink;
-	r->blocks = inode->i_sb->s_magic == OVERLAYFS_SUPER_MAGIC ? -1 : (__s64)inode->i_blocks;
-	kv_put_comm(&c, &r->comm, task);
-	kv_put_path(&c, &r->path, (struct path *)&file->f_path);
+	put_file(r, file);
+	if (kv_has(task_file, comm))
+		kv_put_comm(&c, &r->comm, task);
+	if (kv_has(task_file, path))
+		kv_put_path(&c, &r->path, (struct path *)&file->f_path);
 	return kv_emit(&c);
 }

@@ -135,6 +135,11 @@ static __always_inline bool read_user_path(struct file *file, struct path *user)
 	return false;
 }
 
+static __always_inline bool shows_whose_file(void)
+{
+	return kv_has(task_vma, dev) || kv_has(task_vma, ino) || kv_has(task_vma, path);
+}
+
 /*
  * The file a mapping shows. Under overlayfs the mapping holds a file of the
  * layer below; /proc names the one that was opened (file_user_path(), 6.8).
@@ -143,20 +148,26 @@ static __always_inline void put_file(struct kv_call *c, struct task_vma *r,
 				     struct vm_area_struct *vma, void *name)
 {
 	struct file *file = vma->vm_file;
-	struct inode *inode = file->f_inode;
 	struct path user = {};
 
-	if (read_user_path(file, &user)) {
+	if (shows_whose_file() && read_user_path(file, &user)) {
 		struct dentry *dentry = user.dentry;
 		struct inode *shown = BPF_CORE_READ(dentry, d_inode);
 
-		r->dev = BPF_CORE_READ(shown, i_sb, s_dev);
-		r->ino = BPF_CORE_READ(shown, i_ino);
+		if (kv_has(task_vma, dev))
+			r->dev = BPF_CORE_READ(shown, i_sb, s_dev);
+		if (kv_has(task_vma, ino))
+			r->ino = BPF_CORE_READ(shown, i_ino);
 	} else {
-		r->dev = inode->i_sb->s_dev;
-		r->ino = inode->i_ino;
+		if (kv_has(task_vma, dev))
+			r->dev = file->f_inode->i_sb->s_dev;
+		if (kv_has(task_vma, ino))
+			r->ino = file->f_inode->i_ino;
 	}
-	r->offset = (__u64)vma->vm_pgoff << kv_table()->page_shift;
+	if (kv_has(task_vma, offset))
+		r->offset = (__u64)vma->vm_pgoff << kv_table()->page_shift;
+	if (!kv_has(task_vma, path))
+		return;
 	if (name) {
 		kv_put_literal(c, &r->path, "[anon_shmem:");
 		kv_add_string(c, &r->path, name);
@@ -189,16 +200,20 @@ int task_vma(struct bpf_iter__task_vma *ctx)
 	r->pid = kv_tgid(&c, task);
 	if (!r->pid)
 		return 0; /* it was just reaped, and has no number */
-	r->start = vma->vm_start;
-	r->end = vma->vm_end;
-	put_perms(r, vma->vm_flags);
-	kv_put_comm(&c, &r->comm, task->group_leader);
-	name = anon_name(vma);
+	if (kv_has(task_vma, start))
+		r->start = vma->vm_start;
+	if (kv_has(task_vma, end))
+		r->end = vma->vm_end;
+	if (kv_has(task_vma, perms))
+		put_perms(r, vma->vm_flags);
+	if (kv_has(task_vma, comm))
+		kv_put_comm(&c, &r->comm, task->group_leader);
+	name = kv_has(task_vma, path) ? anon_name(vma) : NULL;
 	if (!kv_settle(&c))
 		return KV_RETRY;
-	if (vma->vm_file)
+	if ((shows_whose_file() || kv_has(task_vma, offset)) && vma->vm_file)
 		put_file(&c, r, vma, name);
-	else
+	else if (kv_has(task_vma, path))
 		put_special(&c, &r->path, vma, name);
 	return kv_emit(&c);
 }

@@ -5,6 +5,9 @@
 
 #include "kview.h"
 
+/* The view says, behind its record: kv_has() its column? */
+static __always_inline bool kv_has_tty(void);
+
 #define KV_IS_PTS 0x100 /* Unix98: devpts */
 
 /*
@@ -20,11 +23,12 @@ __noinline int kv_read_tty(__u64 signal_address, __u64 tty_address)
 	struct tty_struct *tty = (void *)tty_address;
 	struct kv_scratch *scratch =
 		bpf_task_storage_get(&kv_scratch, bpf_get_current_task_btf(), 0, 0);
-	__u64 size = bpf_core_field_size(tty->name);
+	__u64 size;
 	__u32 major;
 
-	if (!scratch)
+	if (!scratch || !kv_has_tty())
 		return -1;
+	size = bpf_core_field_size(tty->name);
 	__builtin_memset(scratch->chars, 0, sizeof(scratch->chars));
 	major = BPF_CORE_READ(tty, driver, major);
 	if (!kv_chars_read(scratch, 0, &tty->name, size))

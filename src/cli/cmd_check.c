@@ -144,6 +144,21 @@ static int read_row(const struct kv_view *view, const struct kv_host *host, stru
 	return rc < 0 ? rc : 0;
 }
 
+/* "without exe, comm" */
+static void put_lacking(char *note, size_t size, const struct kv_schema *schema)
+{
+	const char *before = "without ";
+	size_t n = 0;
+
+	for (unsigned int i = 0; i < schema->ncolumns && n < size; i++) {
+		if (schema->lacks >> i & 1) {
+			n += (size_t)snprintf(note + n, size - n, "%s%s", before,
+					      schema->columns[i].name);
+			before = ", ";
+		}
+	}
+}
+
 /* @host: NULL: no reader can be identified, and so nothing read */
 static bool check_views(struct kv_views *views, const struct kv_host *host)
 {
@@ -151,14 +166,17 @@ static bool check_views(struct kv_views *views, const struct kv_host *host)
 
 	for (size_t i = 0; i < views->n; i++) {
 		struct kv_view *view = &views->list[i];
-		char item[80], note[2048];
+		char item[80], note[2048] = "";
 		int rc = kv_view_load(view);
 
 		if (!rc && host)
 			rc = read_row(view, host, &view->err);
 		snprintf(item, sizeof(item), "view %s", view->name);
-		put_note(note, sizeof(note), &view->err);
-		put_item(item, rc == 0, rc ? note : "");
+		if (rc)
+			put_note(note, sizeof(note), &view->err);
+		else
+			put_lacking(note, sizeof(note), view->schema);
+		put_item(item, rc == 0, note);
 		any = any || !rc;
 	}
 	return any;

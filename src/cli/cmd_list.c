@@ -21,15 +21,28 @@ static const char *pinned(const struct kv_args *args, const struct kv_view *view
 	return rc == -ENOENT ? "no" : rc == -ESTALE ? "stale" : rc ? "?" : "yes";
 }
 
+static void put_lacking(const struct kv_schema *schema)
+{
+	for (unsigned int i = 0; schema && i < schema->ncolumns; i++) {
+		const char *why = schema->columns[i].why_lacks;
+
+		if (schema->lacks >> i & 1)
+			printf("%-12s %-10s %-7s without %s%s%s\n", "", "", "",
+			       schema->columns[i].name, why ? ": " : "", why ? why : "");
+	}
+}
+
 static void put_view(const struct kv_args *args, struct kv_view *view)
 {
+	bool supported = kv_view_support(view) != KV_SUPPORT_NO; /* first: it finds why */
 	const char *is_pinned = pinned(args, view);
-	bool supported = kv_view_support(view) != KV_SUPPORT_NO;
 
 	printf("%-12s %-10s %-7s %s\n", view->name, supported ? "yes" : "no", is_pinned,
 	       view->schema ? view->schema->shows : "-");
-	if (supported)
+	if (supported) {
+		put_lacking(view->schema);
 		return;
+	}
 	printf("%-12s %-10s %-7s %s%s%s\n", "", "", "", view->err.msg,
 	       view->err.hint[0] ? "; " : "", view->err.hint);
 }

@@ -19,6 +19,40 @@
 /* The first line that libbpf warns of a failure with is the one that tells why. */
 static _Thread_local char first_warning[256];
 
+/* What could not be found in the kernel's types, and was needed. */
+static _Thread_local char lacking[128];
+
+/*
+ * libbpf has it in the verifier's log, where the program came by it (1.0, in
+ * fixup_log_failed_core_relo()): "failed to resolve CO-RE relocation <byte_off> [12]
+ * struct task_struct___new.__state (0:0 @ offset 0)". A flavour is our own affair.
+ */
+static void find_lacking(const char *log)
+{
+	const char *at = strstr(log, "failed to resolve CO-RE relocation <"), *end, *flavour;
+	size_t n = 0;
+
+	at = at ? strstr(at, "] ") : NULL;
+	at = at ? strchr(at + 2, ' ') : NULL; /* behind "struct" */
+	if (!at)
+		return;
+	at++;
+	end = at + strcspn(at, " \n");
+	flavour = strstr(at, "___");
+	while (at < end && n < sizeof(lacking) - 1) {
+		if (at == flavour)
+			at += strcspn(at, ".: \n");
+		else
+			lacking[n++] = *at++;
+	}
+	lacking[n] = '\0';
+}
+
+const char *kv_load_lacks(void)
+{
+	return lacking;
+}
+
 /* For authors of views: libbpf's and the verifier's words, all of them. */
 static bool is_debugging(void)
 {
@@ -28,7 +62,7 @@ static bool is_debugging(void)
 __attribute__((format(printf, 2, 0))) static int keep_warning(enum libbpf_print_level level,
 							      const char *fmt, va_list ap)
 {
-	size_t n;
+	_cleanup_free_ char *text = NULL;
 
 	if (is_debugging()) {
 		va_list copy;
@@ -37,11 +71,13 @@ __attribute__((format(printf, 2, 0))) static int keep_warning(enum libbpf_print_
 		vfprintf(stderr, fmt, copy);
 		va_end(copy);
 	}
-	if (level != LIBBPF_WARN || first_warning[0])
+	if (level != LIBBPF_WARN || vasprintf(&text, fmt, ap) < 0)
 		return 0;
-	vsnprintf(first_warning, sizeof(first_warning), fmt, ap);
-	n = strcspn(first_warning, "\n");
-	first_warning[n] = '\0';
+	if (!lacking[0])
+		find_lacking(text);
+	if (!first_warning[0])
+		snprintf(first_warning, sizeof(first_warning), "%.*s", (int)strcspn(text, "\n"),
+			 text);
 	return 0;
 }
 
@@ -211,6 +247,12 @@ static int explain(int rc, const char *kind, const char *since, struct kv_err *e
 		return has;
 	if (!has)
 		return no_kind(kind, since, err);
+	if (rc != -EPERM && lacking[0]) {
+		kv_err_set(err, rc, "this kernel has no %s", lacking);
+		kv_err_hint(err, "kview can't do without; "
+				 "another version may know what took its place");
+		return rc;
+	}
 	kv_err_set(err, rc, "%s", strerror(-rc));
 	if (rc == -EPERM)
 		kv_err_hint(err, "loading iterators needs CAP_BPF and CAP_PERFMON (or root)");
@@ -247,7 +289,7 @@ int kv_object_load(struct bpf_object *object, const char *kind, const struct kv_
 	struct bpf_link *link;
 	int rc = 0;
 
-	first_warning[0] = '\0';
+	first_warning[0] = lacking[0] = '\0';
 	if (schema)
 		rc = fill_table(object, schema, fingerprint, err);
 	if (rc)

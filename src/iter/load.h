@@ -77,6 +77,14 @@ void kv_loaded_close(struct kv_loaded *loaded);
  */
 int kv_loaded_iter(const struct kv_loaded *loaded, pid_t pid, pid_t tid);
 
+/**
+ * kv_load_lacks() - what the kernel lacks that the last object refused was refused for
+ *
+ * Return: as "task_struct.nvcsw", or "" where libbpf did not say so; the thread's own, valid
+ * until the next load.
+ */
+const char *kv_load_lacks(void);
+
 /* kv_libbpf_log_init() - keep libbpf from printing; errors carry its last words */
 void kv_libbpf_log_init(void);
 

@@ -280,6 +280,7 @@ int kv_pin_use(const struct kv_pins *pins, struct kv_view *view, struct kv_err *
 		kv_loaded_close(&loaded);
 		return kv_err_set(err, -ESTALE, "'%s' was pinned by another build of kview", path);
 	}
+	kv_schema_lack(view->schema, kv_schema_lacks(view->schema, &table));
 	view->loaded = loaded;
 	view->is_loaded = true;
 	return 0;

@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "iter/fit.h"
 #include "iter/kernel.h"
 #include "iter/types.h"
 
@@ -158,7 +159,6 @@ struct kv_view *kv_views_find(const struct kv_views *views, const char *name, st
 
 int kv_view_load(struct kv_view *view)
 {
-	struct bpf_object *object = NULL;
 	struct kv_err why = {0};
 	int rc;
 
@@ -168,12 +168,7 @@ int kv_view_load(struct kv_view *view)
 		return view->rc;
 	rc = try_user_object(view, true, &why);
 	if (!rc)
-		rc = kv_object_open(view->name, view->image->data, view->image->size, view->types,
-				    view->kind, &object, &why);
-	if (!rc)
-		rc = kv_object_load(object, view->kind, view->schema, view->fingerprint,
-				    &view->loaded, &why);
-	bpf_object__close(object);
+		rc = kv_fit_load(view, &why);
 	if (rc)
 		return kv_view_fail(view, rc, &why);
 	view->is_loaded = true;

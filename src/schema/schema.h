@@ -26,6 +26,7 @@ struct kv_column {
 	bool has_none; /* numbers: @none means "no value" */
 	int64_t none;
 	uint16_t width; /* of the text column */
+	char *why_lacks; /* what keeps this kernel from filling it; NULL: nothing, or it is not known */
 };
 
 struct kv_schema {
@@ -34,10 +35,11 @@ struct kv_schema {
 	uint16_t fixed; /* bytes of a record's fixed part */
 	unsigned int ncolumns;
 	uint64_t strings; /* 1 << index of each KV_TYPE_STR column: what records are checked for */
+	uint64_t lacks;	  /* likewise of each that this kernel can't fill */
 	struct kv_column columns[KV_MAX_COLUMNS];
 };
 
-_Static_assert(KV_MAX_COLUMNS <= 64, "kv_schema.strings has a bit for each column");
+_Static_assert(KV_MAX_COLUMNS <= 64, "kv_schema.strings and lacks have a bit for each column");
 
 /**
  * kv_schema_from_btf() - find the record struct and read its columns
@@ -73,8 +75,17 @@ static inline bool kv_column_is_number(const struct kv_column *col)
 const char *kv_column_type_name(const struct kv_column *col);
 
 /**
- * kv_schema_table() - the table for the text printer inside the kernel
- * @table: columns and ncolumns are filled, the rest is left as it is
+ * kv_schema_lack() - show no value in columns that this kernel can't fill
+ * @lacks: bits by index; their fields are 0 in each record, see kv_has() in iters/kview.h
+ */
+void kv_schema_lack(struct kv_schema *schema, uint64_t lacks);
+
+/* kv_schema_lacks() - of which columns a loaded program's table says so, as bits by index */
+uint64_t kv_schema_lacks(const struct kv_schema *schema, const struct kv_table *table);
+
+/**
+ * kv_schema_table() - the table for the program, and the text printer in it
+ * @table: columns, ncolumns and lacks are filled, the rest is left as it is
  */
 void kv_schema_table(const struct kv_schema *schema, struct kv_table *table);
 

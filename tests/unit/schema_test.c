@@ -273,6 +273,44 @@ static void the_kernels_table_is_the_schema(void **state)
 	kv_schema_free(s);
 }
 
+static void what_is_lacking_has_no_value(void **state)
+{
+	static struct kv_table table;
+	struct kv_schema *s;
+	struct made m;
+
+	(void)state;
+	make_base(&m);
+	make_record(&m, 16);
+	field(&m, "tid_2", m.s32, 4);
+	field(&m, "start", m.u64, 8);
+	declare(&m);
+	tag(&m, 1, "none:-5");
+	s = schema_of(&m);
+	/* What the program is tried with, while the schema itself is as ever. */
+	s->lacks = 1;
+	kv_schema_table(s, &table);
+	assert_int_equal(table.lacks[4], 1);
+	assert_int_equal(table.lacks[8], 0);
+	assert_int_equal(table.columns[0].none, 0);
+	assert_int_equal(table.columns[0].has_none, 1);
+	assert_int_equal(table.columns[1].has_none, 0);
+	assert_int_equal(s->columns[0].none, -5);
+	assert_int_equal(kv_schema_lacks(s, &table), 1);
+	kv_schema_lack(s, 3);
+	kv_schema_table(s, &table);
+	assert_int_equal(kv_schema_lacks(s, &table), 3);
+	for (int i = 0; i < 2; i++) {
+		assert_true(s->columns[i].has_none);
+		assert_int_equal(s->columns[i].none, 0);
+	}
+	/* A table that was written before. */
+	s->lacks = 0;
+	kv_schema_table(s, &table);
+	assert_int_equal(kv_schema_lacks(s, &table), 0);
+	kv_schema_free(s);
+}
+
 static void no_schema_can_be_freed(void **state)
 {
 	(void)state;
@@ -303,6 +341,7 @@ int main(void)
 		cmocka_unit_test(the_longest_name_and_the_largest_record),
 		cmocka_unit_test(columns_are_found_by_whole_names_only),
 		cmocka_unit_test(the_kernels_table_is_the_schema),
+		cmocka_unit_test(what_is_lacking_has_no_value),
 		cmocka_unit_test(no_schema_can_be_freed),
 	};
 

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The path of a cgroup, as the reader sees it. */
+#ifndef KVIEW_CGROUP_H
+#define KVIEW_CGROUP_H
+
+#include "path.h"
+
+/*
+ * From a cgroup up to where the reader's paths begin: as far as the reader's
+ * root lies beside or below, the path goes up first ("/.."), as in
+ * kernfs_path_from_node_locked().
+ */
+struct kv_up {
+	struct kernfs_node *kn, *root;
+	__u64 level, root_level;
+	__u64 ups;
+};
+
+struct kv_cgroup_cache {
+	struct kv_up up;
+	__u64 session, id, flags;
+	__u64 len;
+	char path[KV_PATH_MAX];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct kv_cgroup_cache);
+} kv_cgroups SEC(".maps");
+
+#define CSS_ONLINE 2
+
+/* Names in the v2 hierarchy never change, and nodes hold those above. */
+struct kv_cgroup_walk {
+	struct kv_scratch *scratch;
+	struct kv_up *up;
+};
+
+static __always_inline void kv_put_cgroup_name(struct kv_scratch *scratch, const char *name)
+{
+	long n;
+
+	/* Behind the path's end there is room for one name, to learn its length. */
+	n = bpf_probe_read_kernel_str(scratch->path + KV_PATH_MAX, KV_NAME_MAX, name);
+	if (n > 0)
+		kv_prepend(scratch, name, n - 1);
+	else
+		scratch->walk.failed = KV_STR_UNREADABLE;
+}
+
+static long kv_cgroup_step(__u64 i, struct kv_cgroup_walk *walk)
+{
+	struct kv_up *up = walk->up;
+	struct kernfs_node *kn = up->kn, *parent = kv_kernfs_parent(kn);
+	__u64 level = up->level, root_level = up->root_level;
+
+	if (kn == up->root || walk->scratch->walk.failed)
+		return 1;
+	if (level >= root_level) {
+		if (!parent)
+			return 1;
+		kv_put_cgroup_name(walk->scratch, BPF_CORE_READ(kn, name));
+		up->kn = parent;
+		up->level = level - 1;
+	}
+	if (root_level >= level && up->root) {
+		up->root = kv_kernfs_parent(up->root);
+		up->root_level = root_level - 1;
+		up->ups++;
+	}
+	return 0;
+}
+
+static long kv_up_step(__u64 i, struct kv_cgroup_walk *walk)
+{
+	static const char parent[] = "..";
+
+	if (i >= walk->up->ups)
+		return 1;
+	kv_prepend(walk->scratch, parent, sizeof(parent) - 1);
+	return 0;
+}
+
+/**
+ * kv_put_cgroup() - append the path of a cgroup of the v2 hierarchy
+ * @cache: of this thread, from the map kv_cgroups
+ * @session: ctx->meta->session_id
+ * @kn: of the cgroup; NULL: none is put
+ *
+ * The path last walked serves the rows that repeat it: most processes of a cgroup follow
+ * one another.
+ */
+static __always_inline void kv_put_cgroup(struct kv_call *c, struct kv_str *s,
+					  struct kv_cgroup_cache *cache, __u64 session,
+					  struct cgroup *cgroup, struct kernfs_node *kn)
+{
+	__u64 flags = cgroup->self.flags;
+	struct kv_cgroup_walk walk = {.scratch = c->scratch, .up = &cache->up};
+	__u64 id;
+
+	if (!kn)
+		return;
+	id = kn->id;
+	if (cache->session == session && cache->id == id && cache->flags == flags) {
+		kv_put_bytes(c, s, cache->path, cache->len);
+		return;
+	}
+	c->scratch->walk.deleted = !(flags & CSS_ONLINE); /* a zombie's may be gone */
+	kv_walk_begin(&c->scratch->walk);
+	cache->up.kn = kn;
+	cache->up.level = cgroup->level;
+	cache->up.root = c->scope ? (void *)c->scope->cgroup : NULL;
+	cache->up.root_level = c->scope ? c->scope->cgroup_level : 0;
+	cache->up.ups = 0;
+	bpf_loop(KV_PATH_MAX, kv_cgroup_step, &walk, 0);
+	bpf_loop(KV_PATH_MAX, kv_up_step, &walk, 0);
+	kv_walk_end(c, s);
+	cache->session = kv_keep(c, s, &cache->len, cache->path) ? session : 0;
+	cache->id = id;
+	cache->flags = flags;
+}
+
+#endif

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "iter/fit.h"
+
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "iter/view.h"
+
+struct fit {
+	struct kv_view *view;
+	uint64_t has; /* columns with which it loads */
+	int rc;
+};
+
+static int load(struct kv_view *view, struct kv_loaded *loaded, struct kv_err *err)
+{
+	struct bpf_object *object = NULL;
+	int rc = kv_object_open(view->name, view->image->data, view->image->size, view->types,
+				view->kind, &object, err);
+
+	if (!rc)
+		rc = kv_object_load(object, view->kind, view->schema, view->fingerprint, loaded,
+				    err);
+	bpf_object__close(object);
+	return rc;
+}
+
+static uint64_t all_columns(const struct kv_view *view)
+{
+	return UINT64_MAX >> (64 - view->schema->ncolumns);
+}
+
+static int try_with(struct kv_view *view, uint64_t has, struct kv_err *err)
+{
+	struct kv_loaded loaded = KV_LOADED_INIT;
+	int rc;
+
+	view->schema->lacks = all_columns(view) & ~has;
+	rc = load(view, &loaded, err);
+	kv_loaded_close(&loaded);
+	return rc;
+}
+
+/* May another try without some columns end better? */
+static bool is_refused(int rc)
+{
+	return rc == -EINVAL || rc == -EACCES || rc == -E2BIG || rc == -ENOENT;
+}
+
+static void note(struct kv_column *column)
+{
+	const char *lacks = kv_load_lacks();
+
+	free(column->why_lacks);
+	column->why_lacks = NULL;
+	if (asprintf(&column->why_lacks, "this kernel has no %s%s", lacks,
+		     *lacks ? "" : "field of the shape that kview knows") < 0)
+		column->why_lacks = NULL;
+}
+
+/* Those of the columns from @first on, @n of them, with which it loads as well: by halves. */
+static void add(struct fit *fit, unsigned int first, unsigned int n)
+{
+	uint64_t some = UINT64_MAX >> (64 - n) << first;
+
+	if (fit->rc)
+		return;
+	fit->rc = try_with(fit->view, fit->has | some, NULL);
+	if (!fit->rc) {
+		fit->has |= some;
+		return;
+	}
+	if (!is_refused(fit->rc))
+		return;
+	fit->rc = 0;
+	if (n == 1) {
+		note(&fit->view->schema->columns[first]);
+		return;
+	}
+	add(fit, first, n / 2);
+	add(fit, first + n / 2, n - n / 2);
+}
+
+int kv_fit_load(struct kv_view *view, struct kv_err *err)
+{
+	struct fit fit = {.view = view};
+	int rc = load(view, &view->loaded, err);
+
+	if (!rc || !is_refused(rc))
+		return rc;
+	/* If it does not load without any, it is for something else: that is to be told. */
+	rc = try_with(view, 0, err);
+	if (!rc) {
+		add(&fit, 0, view->schema->ncolumns);
+		rc = fit.rc;
+	}
+	view->schema->lacks = rc ? 0 : all_columns(view) & ~fit.has;
+	if (rc)
+		return rc;
+	kv_schema_lack(view->schema, view->schema->lacks);
+	return load(view, &view->loaded, err);
+}
