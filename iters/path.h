@@ -372,4 +372,32 @@ static __always_inline void kv_put_path(struct kv_call *c, struct kv_str *s, str
 		kv_put_d_path(c, s, p);
 }
 
+/**
+ * kv_keep() - keep the string just put, for rows to come
+ * @kept: receives its length
+ * @path: KV_PATH_MAX bytes that receive it
+ *
+ * Return: false: there is none, but a word for it.
+ */
+static __always_inline bool kv_keep(struct kv_call *c, const struct kv_str *s, __u64 *kept,
+				    char *path)
+{
+	__u64 off = s->off, len = s->len, split = c->scratch->split;
+	struct kv_buffer *part = c->record;
+
+	if (off >= KV_STR_UNREADABLE)
+		return false;
+	if (split && off >= split) {
+		off -= split;
+		part = kv_second_buffer();
+	}
+	kv_opaque(off);
+	kv_opaque(len);
+	if (!part || len > KV_PATH_MAX || off > sizeof(part->bytes) - KV_PATH_MAX)
+		return false;
+	bpf_probe_read_kernel(path, len, part->bytes + off);
+	*kept = len;
+	return true;
+}
+
 #endif

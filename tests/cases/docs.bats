@@ -311,9 +311,15 @@ number() {
 	mkdir -p "$DIR/kind"
 	sed 's|iter/task|iter/nonesuch|' "$DIR/blocks/c.1" >"$DIR/kind/nonesuch.bpf.c"
 	compile "$DIR/kind/nonesuch.bpf.c" "$DIR/kind/nonesuch.bpf.o"
+	mkdir -p "$DIR/field"
+	{
+		echo 'struct task_struct___other { int nonesuch; } __attribute__((preserve_access_index));'
+		sed 's/task->static_prio/((struct task_struct___other *)task)->nonesuch/' "$DIR/blocks/c.1"
+	} >"$DIR/field/nonesuch.bpf.c"
+	compile "$DIR/field/nonesuch.bpf.c" "$DIR/field/nonesuch.bpf.o"
 	kview_mount 3>&-
 	while IFS= read -r text; do
-		pattern=$(sed "s/'[A-Z]*'/'.*'/; s/\bPID\b/[0-9]+/; s/\bN\b/[0-9]+/g" <<<"$text")
+		pattern=$(sed "s/'[A-Z]*'/'.*'/; s/\bPID\b/[0-9]+/; s/\bN\b/[0-9]+/g; s/STRUCT\.FIELD/task_struct\.nonesuch/" <<<"$text")
 		run timeout 20 bash -c "$(provoke "$text")" 3>&-
 		grep -qE "$pattern" <<<"$output" || { echo "expected: $text"; echo "$output"; return 1; }
 		n=$((n + 1))
@@ -336,6 +342,7 @@ provoke() {
 	'no kview is mounted'*) echo "kview umount $DIR" ;;
 	'the pin directory'*) echo "kview load --pin-dir $DIR" ;;
 	*'Operation not permitted') echo "KVIEW_PIN_DIR=/none setpriv --bounding-set=-all kview cat task" ;;
+	'this kernel has no STRUCT.FIELD') echo "kview cat --iter-dir $DIR/field nonesuch" ;;
 	'this kernel has no'*) echo "kview cat --iter-dir $DIR/kind nonesuch" ;;
 	'no view'*) echo 'kview schema nonesuch' ;;
 	'no column'*) echo 'kview cat -c nonesuch task' ;;
