@@ -204,10 +204,15 @@ static __always_inline int kv_begin_common(struct kv_call *c, struct bpf_iter_me
 					   enum kv_common common)
 {
 	int verdict = kv_begin_call(c, meta, task);
+	__u64 stands;
 
-	if (verdict == KV_SHOW && (task->pid != task->tgid || c->progress->listed))
-		verdict = kv_stands_for(c->scope, c->progress, meta->session_id, kv_address(task),
-					common);
+	if (verdict == KV_SHOW && (task->pid != task->tgid || c->progress->listed)) {
+		stands = kv_stands_for(c->scope, c->progress, meta->session_id, kv_address(task),
+				       common);
+		/* The compiler knows its values, the verifier does not: `verdict & 1` must stay. */
+		kv_opaque(stands);
+		verdict = stands;
+	}
 	return verdict == KV_SHOW ? kv_begin_row(c, task, guard) : verdict;
 }
 
