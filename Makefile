@@ -82,7 +82,7 @@ EMBED_OBJ := $(BUILD)/embed.o
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all deps demo check check-unit check-cases check-vm check-san check-compilers check-fuzz \
+.PHONY: all deps demo check check-unit check-cases check-vm check-trixie check-san check-compilers check-fuzz \
 	fuzz fuzz-tools soak check-soak case-tools bench lint format install uninstall clean help FORCE
 
 ##all: build build/kview
@@ -168,6 +168,10 @@ SAN_MAKE = KVIEW_TEST_TOOLS=$(abspath $(BUILD))/tests/cases CASES="$(wildcard $(
 export ASAN_OPTIONS := log_path=$(abspath $(BUILD))/san-report:detect_leaks=1
 export TSAN_OPTIONS := log_path=$(abspath $(BUILD))/san-report
 export UBSAN_OPTIONS := print_stacktrace=1
+
+##check-trixie: with the compilers and libraries of Debian 13, in a root of its own (root)
+check-trixie:
+	$(Q)BUILD=$(BUILD) tests/suite trixie tests/trixie
 
 ##check-san: sanitizer builds: unit tests and one end-to-end pass (root)
 check-san: case-tools
