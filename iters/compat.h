@@ -3,6 +3,11 @@
  * Every difference between kernels that a view must know, in one place: a
  * private flavour of the struct (the ___suffix is dropped when types are
  * matched) and a function that picks what the running kernel has.
+ *
+ * Each says in which release it changed and by which commit, and which kernel keeps it
+ * here: when kview no longer takes that one, it may go. The oldest one is 6.1; what that
+ * and all later ones have needs no place here. A commit without a number is one of a
+ * kernel that was looked at as Debian ships it, in its BTF.
  */
 #ifndef KVIEW_COMPAT_H
 #define KVIEW_COMPAT_H
@@ -11,29 +16,7 @@
 #pragma clang diagnostic ignored "-Wpadded"
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
-/* task_struct.state became __state in 5.14 (2f064a59a11f). */
-struct task_struct___state_old {
-	volatile long state;
-};
-
-struct task_struct___state_new {
-	unsigned int __state;
-};
-
-/* thread_info.cpu, or task_struct.cpu before 5.16 (bcf9033e5449). */
-struct thread_info___cpu {
-	unsigned int cpu;
-};
-
-struct task_struct___cpu_in_info {
-	struct thread_info___cpu thread_info;
-};
-
-struct task_struct___cpu_in_task {
-	unsigned int cpu;
-};
-
-/* rss_stat became an array of percpu_counter in 6.2 (f1a7941243c1). */
+/* rss_stat became an array of percpu_counter in 6.2 (f1a7941243c1). Kept for: 6.1. */
 struct percpu_counter___rss {
 	long long count;
 	int *counters;
@@ -51,7 +34,7 @@ struct mm_struct___rss_old {
 	struct mm_rss_stat___old rss_stat;
 };
 
-/* kernfs_node.parent became __parent in 6.15 (633488947ef6). */
+/* kernfs_node.parent became __parent in 6.15 (633488947ef6). Kept for: 6.12. */
 struct kernfs_node___parent_old {
 	struct kernfs_node___parent_old *parent;
 };
@@ -60,15 +43,19 @@ struct kernfs_node___parent_new {
 	struct kernfs_node___parent_new *__parent;
 };
 
-/* A file opened by overlayfs on behalf of a mapping, 6.6 (def3ae83da02). */
+/*
+ * A file opened by overlayfs on behalf of a mapping, since 6.6 (def3ae83da02). The question
+ * whether there is such a thing is kept for: 6.1.
+ */
 struct backing_file {
 	struct path user_path;
 };
 
 /*
- * Names given by prctl(PR_SET_VMA_ANON_NAME), 5.17, optional. Until 6.2
- * (d09e8ca6cb93) the pointer shared its place with `shared` and was valid only
- * for mappings without a file.
+ * Names given by prctl(PR_SET_VMA_ANON_NAME), since 5.17 (9a10064f5625): the question is
+ * kept for kernels without CONFIG_ANON_VMA_NAME, for good. Until 6.2 (d09e8ca6cb93) the
+ * pointer shared its place with `shared` and was valid only for mappings without a file:
+ * kept for 6.1.
  */
 struct anon_vma_name___opt {
 	char name[1];
@@ -79,16 +66,23 @@ struct vm_area_struct___anon_name {
 	struct list_head shared;
 };
 
+/* For kv_is_heap(). */
 struct sched_entity___since_6_6 {
 	__u64 deadline;
 };
 
-/* kernel_cap_t was two words, the lower one first, until 6.3 (f122a08b197d). */
+/*
+ * kernel_cap_t was two words, the lower one first, until 6.3 (f122a08b197d). Kept for: 6.1,
+ * where words are big-endian.
+ */
 struct kernel_cap_struct {
 	__u32 cap[2];
 };
 
-/* mm_struct.flags became a bitmap in 6.18 (mm_flags_t). */
+/*
+ * mm_struct.flags became a bitmap in 6.18 ("mm: add bitmap mm->flags field"). The word is
+ * kept for: 6.12; both until 7.2 is the oldest.
+ */
 struct mm_struct___flags_word {
 	unsigned long flags;
 };
@@ -101,7 +95,10 @@ struct mm_struct___flags_bitmap {
 	struct kv_mm_flags___bitmap flags;
 };
 
-/* Dumpability is the task's in 7.2, no longer its memory's. */
+/*
+ * Dumpability is the task's in 7.2, no longer its memory's: an execution changes it with
+ * the credentials. What there was before is kept for: 6.18.
+ */
 enum task_dumpable {
 	TASK_DUMPABLE_OWNER = 1,
 };
@@ -115,12 +112,15 @@ struct task_struct___exec_state {
 	struct task_exec_state *exec_state;
 };
 
-/* Kept for a task that has given up its memory: 31e62c2ebbfd, and in stable releases. */
+/*
+ * Of a task that has given up its memory, since 7.1 (31e62c2ebbfd) and in stable releases.
+ * The question is kept for kernels older than these; all of it until 7.2 is the oldest.
+ */
 struct task_struct___user_dumpable {
 	unsigned int user_dumpable : 1;
 };
 
-/* kmem_cache.node[] became per_node[].node in 7.2. */
+/* kmem_cache.node[] became per_node[].node in 7.2. Kept for: 6.18. */
 struct kmem_cache_node;
 
 struct kmem_cache_per_node_ptrs {
@@ -135,7 +135,7 @@ struct kmem_cache___node {
 	struct kmem_cache_node *node[1];
 };
 
-/* An iterator over tasks for any program, since 6.7 (c68a78ffe2cb). */
+/* An iterator over tasks for any program, since 6.7 (c68a78ffe2cb). For kv_walk_skips_threads(). */
 struct bpf_iter_task {
 	__u64 __opaque[3];
 };
@@ -146,7 +146,7 @@ struct bpf_iter_task {
 /*
  * vma_is_initial_heap() takes no neighbour of the heap for the heap since 6.6
  * (0db31d63f27f); nothing of it is in BTF, sched_entity.deadline came with the
- * same release (147f3efaa241).
+ * same release (147f3efaa241). Kept for: 6.1.
  */
 static __always_inline bool kv_is_heap(__u64 start, __u64 end, __u64 start_brk, __u64 brk)
 {
@@ -158,31 +158,11 @@ static __always_inline bool kv_is_heap(__u64 start, __u64 end, __u64 start_brk, 
 /*
  * Until 6.7 (780aa8dfcb0b) the file and vma iterators of one process left out each thread
  * behind one that shares its leader's files, whatever that thread has. Nothing of it is in
- * BTF; the struct came with the same release.
+ * BTF; the struct came with the same release. Kept for: 6.1.
  */
 static __always_inline bool kv_walk_skips_threads(void)
 {
 	return !bpf_core_type_exists(struct bpf_iter_task);
-}
-
-static __always_inline __u32 kv_task_state(struct task_struct *task)
-{
-	struct task_struct___state_new *t = (void *)task;
-	struct task_struct___state_old *old = (void *)task;
-
-	if (bpf_core_field_exists(t->__state))
-		return t->__state;
-	return BPF_CORE_READ(old, state);
-}
-
-static __always_inline __u32 kv_task_cpu(struct task_struct *task)
-{
-	struct task_struct___cpu_in_info *t = (void *)task;
-	struct task_struct___cpu_in_task *old = (void *)task;
-
-	if (bpf_core_field_exists(t->thread_info.cpu))
-		return t->thread_info.cpu;
-	return BPF_CORE_READ(old, cpu);
 }
 
 static __always_inline __u64 kv_above_0(long long n)

@@ -290,7 +290,13 @@ struct sigpending {
 	struct sigset signal;
 };
 
+struct thread_info {
+	unsigned int cpu;
+};
+
 struct task_struct {
+	struct thread_info thread_info;
+	unsigned int __state;
 	unsigned int flags;
 	int prio;
 	int static_prio;

@@ -189,7 +189,7 @@ static __always_inline void put_exe(struct kv_call *c, struct kv_str *s, struct 
 /* As __task_state_index() in include/linux/sched.h. */
 static __always_inline char state_letter(struct task_struct *task)
 {
-	__u32 state = kv_task_state(task), exit = task->exit_state;
+	__u32 state = task->__state, exit = task->exit_state;
 	__u32 s = (state | exit) & 0x7f;
 
 	if ((state & 0x402) == 0x402) /* TASK_IDLE */
@@ -314,7 +314,7 @@ static __always_inline void put_plain(struct task *r, struct task_struct *task)
 	if (kv_has(task, state))
 		r->state[0] = state_letter(task);
 	if (kv_has(task, cpu))
-		r->cpu = kv_task_cpu(task);
+		r->cpu = task->thread_info.cpu;
 	if (kv_has(task, prio))
 		r->prio = task->prio - 100;
 	if (kv_has(task, nice))

@@ -62,7 +62,7 @@ each() {
 	# It says for which field; of two kernels' alternatives, for the other one.
 	[ -z "$(awk -F '\t' '$2 != "whole" {
 		n = split($1, name, ".")
-		if (name[n] !~ /^(__state|__parent|__mm_flags|thread_info)$/ &&
+		if (name[n] !~ /^(__parent|__mm_flags)$/ &&
 		    !match($NF, "this kernel has no [a-z_]+[a-z_.]*[.]" name[n]))
 			print
 	}' "$DIR/out" | tee /dev/stderr)" ]
