@@ -9,7 +9,8 @@
 
 #include "base/cleanup.h"
 
-#define CHUNK 32768
+/* Whole records: where pages are larger than 4 KiB the kernel has more than one read takes. */
+#define CHUNK (1365 * sizeof(struct kv_process))
 
 static ssize_t read_some(const struct kv_host *host, const struct kv_reader *reader, int iter,
 			 void *to, size_t size)

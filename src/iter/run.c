@@ -12,8 +12,9 @@
 #include "schema/record.h"
 
 /*
- * The kernel's seq buffer is 32 KiB and one read returns at most that; a
- * smaller buffer would break the cgroup iterator.
+ * The kernel's seq buffer has 8 pages, 32 KiB where these have 4, and one read returns at
+ * most that; a smaller buffer would break the cgroup iterator. A record may end in the
+ * next read.
  */
 #define CHUNK 32768
 

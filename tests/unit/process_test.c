@@ -48,6 +48,26 @@ static void *send_many(void *arg)
 	return NULL;
 }
 
+/* As of a kernel with larger pages: each read gives as much as it has room for. */
+static void a_read_that_is_full_ends_with_a_whole_process(void **state)
+{
+	static struct kv_process sent[2 * A_READ];
+	struct kv_processes *list;
+	int n = 0;
+
+	(void)state;
+	for (int i = 0; i < 2 * A_READ; i++)
+		sent[i] = process(i + 1);
+	fake_bytes(sent, sizeof(sent));
+	list = open_listing();
+	while (n < 2 * A_READ) {
+		assert_int_equal(from(list, n + 1), n + 1);
+		n++;
+	}
+	assert_int_equal(from(list, n + 1), 0);
+	kv_processes_free(list);
+}
+
 static void a_listing_gives_every_process_once(void **state)
 {
 	struct kv_processes *list = open_listing();
@@ -264,6 +284,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		WITH_FAKE(a_listing_gives_every_process_once),
+		WITH_FAKE(a_read_that_is_full_ends_with_a_whole_process),
 		WITH_FAKE(nothing_is_iterated_before_the_first_question),
 		WITH_FAKE(the_order_is_that_of_the_readers_numbers),
 		WITH_FAKE(a_question_may_be_repeated),
