@@ -16,8 +16,9 @@ struct task_file {
 	__u32 _pad;
 	__s64 pos KV_MEANS("file offset") KV_UNIT("bytes") KV_WIDTH(8);
 	__s32 mnt_id KV_MEANS("mount, as in /proc/PID/mountinfo") KV_WIDTH(6);
-	__u32 dev KV_MEANS("device of the file system, major:minor in hex as in maps") KV_SHOW(dev)
-		KV_WIDTH(6);
+	__u32 dev KV_MEANS("device of the file system, major:minor in hex as in maps; that of stat "
+			   "differs on btrfs, and on overlayfs over several file systems")
+		KV_SHOW(dev) KV_WIDTH(6);
 	__u64 ino KV_MEANS("inode number") KV_WIDTH(10);
 	__s64 size KV_MEANS("size of the file; on FUSE and NFS as this machine knew it last")
 		KV_UNIT("bytes") KV_WIDTH(10);

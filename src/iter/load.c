@@ -71,8 +71,12 @@ __attribute__((format(printf, 2, 0))) static int keep_warning(enum libbpf_print_
 		vfprintf(stderr, fmt, copy);
 		va_end(copy);
 	}
-	if (level != LIBBPF_WARN || vasprintf(&text, fmt, ap) < 0)
+	if (level != LIBBPF_WARN)
 		return 0;
+	if (vasprintf(&text, fmt, ap) < 0) {
+		text = NULL;
+		return 0;
+	}
 	if (!lacking[0])
 		find_lacking(text);
 	if (!first_warning[0])
