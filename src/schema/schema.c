@@ -469,10 +469,11 @@ void kv_schema_lack(struct kv_schema *schema, uint64_t lacks)
 
 uint64_t kv_schema_lacks(const struct kv_schema *schema, const struct kv_table *table)
 {
-	uint64_t lacks = 0;
+	uint64_t lacks = 0, bit = 1;
 
-	for (unsigned int i = 0; i < schema->ncolumns; i++)
-		lacks |= (uint64_t)(table->lacks[schema->columns[i].off] != 0) << i;
+	for (unsigned int i = 0; i < schema->ncolumns; i++, bit <<= 1)
+		if (table->lacks[schema->columns[i].off])
+			lacks |= bit;
 	return lacks;
 }
 
