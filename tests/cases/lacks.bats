@@ -13,84 +13,6 @@ teardown() {
 	kview_teardown
 }
 
-# --- each field in turn ---------------------------------------------------
-
-# By what no view can do without: who may see what. (An anonymous struct has no name.)
-RIGHTS="task_struct.flags task_struct.mm task_struct.tgid task_struct.group_leader
-	task_struct.thread_pid task_struct.start_boottime task_struct.real_cred
-	task_struct.self_exec_id cred.uid cred.gid cred.suid cred.sgid cred.euid cred.egid
-	cred.cap_permitted cred.user_ns .val pid.level pid.numbers user_namespace.uid_map
-	user_namespace.gid_map user_namespace.parent user_namespace.level user_namespace.owner
-	uid_gid_extent.first uid_gid_extent.lower_first uid_gid_extent.count .extent .nr_extents
-	.forward .reverse .flags .__mm_flags .user_ns"
-# Whose a row is, and for what threads share, which of them shows it.
-NUMBERS="task_struct.pid task_struct.signal upid.nr upid.ns"
-SHARED="task_struct.files task_struct.thread_node signal_struct.thread_head list_head.prev
-	files_struct.count .counter"
-# For names of kernel threads, which are (unreadable) without.
-KTHREADS="task_struct.worker_private kthread.data kthread.full_name worker.current_work
-	worker.desc worker.pool worker.rescue_wq workqueue_struct.name"
-# Without these it is a kernel that never had them.
-OLDER="task_struct.user_dumpable"
-
-words() {
-	xargs -n 1 <<<"$*" | sort -u
-}
-
-# fields RESULT: those that were taken away with that result
-fields() {
-	awk -F '\t' -v result="$1" '$2 == result && $1 != "all" {print $1}' "$DIR/out" | sort -u
-}
-
-# each VIEW REFUSED WHOLE [MAYBE]: without one of REFUSED there is no view; without one of WHOLE
-# it has all columns, and so perhaps without one of MAYBE; any other field costs columns
-each() {
-	local pid
-	sleep 300 3>&- &
-	pid=$!
-	mine $pid
-	until_true grep -q '^State:.S (sleeping)' /proc/$pid/status
-	bpftool gen min_core_btf /sys/kernel/btf/vmlinux "$DIR/types" "$BUILD/iters/$1.bpf.o"
-	timeout 300 "$TOOLS/lacks" "$1" "$DIR/types" $pid >"$DIR/out" || {
-		tail -n 3 "$DIR/out"
-		return 1
-	}
-	[ "$(head -n 1 "$DIR/out")" = $'all\twhole' ]
-	diff <(words "$2") <(fields refused)
-	diff <(words "$3") <(fields whole | grep -vxF "$(words "${4:-none}")")
-	[ "$(fields without | wc -l)" -gt 15 ]
-	# It says for which field; of two kernels' alternatives, for the other one.
-	[ -z "$(awk -F '\t' '$2 != "whole" {
-		n = split($1, name, ".")
-		if (name[n] !~ /^(__parent|__mm_flags)$/ &&
-		    !match($NF, "this kernel has no [a-z_]+[a-z_.]*[.]" name[n]))
-			print
-	}' "$DIR/out" | tee /dev/stderr)" ]
-}
-
-@test "task without each field that it reads" {
-	each task "$RIGHTS $NUMBERS signal_struct.pids" "$SHARED $KTHREADS $OLDER"
-}
-
-@test "task_file without each field that it reads" {
-	each task_file "$RIGHTS $NUMBERS signal_struct.pids $SHARED
-		files_struct.fdt fdtable.fd fdtable.max_fds" "$KTHREADS $OLDER"
-}
-
-@test "task_vma without each field that it reads" {
-	# Names by prctl() are not in each kernel.
-	each task_vma "$RIGHTS $NUMBERS signal_struct.pids $SHARED vm_area_struct.vm_mm" \
-		"$KTHREADS $OLDER sched_entity.deadline" "vm_area_struct.shared anon_vma_name.name"
-}
-
-@test "kmem_cache without each field that it reads" {
-	each kmem_cache "$RIGHTS" \
-		"$NUMBERS $OLDER task_struct.files task_struct.thread_node signal_struct.thread_head
-		files_struct.count .counter"
-}
-
-# --- the whole of kview on such a kernel ----------------------------------
-
 # without MEMBERS COMMAND...: no struct has members of that name there
 without() {
 	local members=$1
@@ -144,18 +66,75 @@ without exe: this kernel has no dentry.d_parent" ]
 	diff "$DIR/list" <(sed 's/  yes     a row/  no      a row/' "$DIR/list-pinned")
 }
 
-@test "a mount serves such a kernel, and its pins are used by others" {
-	# shellcheck disable=SC2016 # sh expands it
-	without "nvcsw d_parent" sh -c '
-		"$1" mount "$2" && cat "$2/pid/$$/csv/task.csv" && "$1" cat --pid $$ -F csv task &&
-		"$1" umount "$2"' sh "$KVIEW" "$MNT" >"$DIR/out" 3>&-
-	python3 - "$DIR/out" <<-'END'
+# What a mount there shows of a process: at first, through its pins, by another worker, and
+# when it was taken over.
+read_all_ways() {
+	"$KVIEW" mount -o allow_other "$MNT"
+	cat "$MNT/pid/$1/csv/task.csv"
+	"$KVIEW" cat --pid "$1" -F csv task
+	kill -KILL "$(worker_pid)"
+	until_true cat "$MNT/pid/$1/csv/task.csv"
+	cat "$MNT/pid/$1/csv/task.csv"
+	"$KVIEW" mount --takeover -o allow_other "$MNT"
+	cat "$MNT/pid/$1/csv/task.csv"
+	# Rights are what they are anywhere: /proc says whose they are.
+	runuser -u nobody -- cat "$MNT/csv/task_file.csv" >"$DIR/files"
+	runuser -u nobody -- cat "$MNT/pid/$1/task_file" && return 1
+	"$KVIEW" umount "$MNT"
+}
+
+@test "a mount serves such a kernel by each worker, and rights are what they are elsewhere" {
+	local pid program=$DIR/$'a\nb'
+	chmod 755 "$DIR"
+	cp "$(command -v sleep)" "$program"
+	"$program" 300 3>&- &
+	pid=$!
+	mine $pid
+	until_true grep -q '^State:.S (sleeping)' /proc/$pid/status
+	export -f read_all_ways worker_pid daemon_pid until_true
+	export KVIEW
+	without "nvcsw d_parent" bash -euc "read_all_ways $pid" >"$DIR/out" 3>&-
+	python3 - "$DIR/out" "$DIR/files" $pid <<-'END'
 		import csv, sys
-		lines = open(sys.argv[1]).read().splitlines()
-		assert lines[0] == lines[2] and len(lines) == 4, lines
-		for row in csv.DictReader(lines[:2] + lines[3:]):
+		with open(sys.argv[1], newline="") as f:
+		    rows = list(csv.reader(f))
+		header, pid = rows[0], sys.argv[3]
+		status = dict(line.rstrip("\n").split(":\t") for line in open(f"/proc/{pid}/status"))
+		assert len(rows) == 8 and rows[::2] == [header] * 4, rows
+		for row in (dict(zip(header, row)) for row in rows[1::2]):
 		    assert row["nvcsw"] == row["exe"] == "", row
-		    assert int(row["vsize"]) > 0 and int(row["nivcsw"]) >= 0, row
+		    assert row["pid"] == pid and row["comm"] == open(f"/proc/{pid}/comm").read()[:-1], row
+		    assert row["nivcsw"] == status["nonvoluntary_ctxt_switches"], row
+		    assert int(row["vsize"]) == int(status["VmSize"].split()[0]) * 1024, row
+		with open(sys.argv[2], newline="") as f:
+		    files = list(csv.DictReader(f))
+		assert files and {row["comm"] for row in files} == {"cat"}, files
+		assert {row["path"] for row in files} == {""}, files
+	END
+}
+
+@test "names of kernel threads that are kept elsewhere are (unreadable), and no others" {
+	without full_name "$KVIEW" cat -F csv -c pid,comm task >"$DIR/out"
+	[ "$(without full_name "$KVIEW" list | grep -c without)" -eq 0 ]
+	python3 - "$DIR/out" $$ <<-'END'
+		import csv, sys
+		PF_KTHREAD = 0x200000
+		seen = {True: 0, False: 0}
+		with open(sys.argv[1], newline="") as f:
+		    rows = list(csv.DictReader(f))
+		for row in rows:
+		    try:
+		        with open(f"/proc/{row['pid']}/stat") as f:
+		            is_kernel = int(f.read().rpartition(")")[2].split()[6]) & PF_KTHREAD > 0
+		        with open(f"/proc/{row['pid']}/comm") as f:
+		            comm = f.read()[:-1]
+		    except FileNotFoundError:
+		        continue  # it has ended meanwhile
+		    seen[is_kernel] += 1
+		    if is_kernel or row["pid"] == sys.argv[2]:
+		        assert row["comm"] == ("(unreadable)" if is_kernel else comm), (row, comm)
+		    assert is_kernel or row["comm"] != "(unreadable)", row
+		assert seen[True] > 20 and seen[False] > 2, seen
 	END
 }
 

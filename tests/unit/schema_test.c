@@ -242,13 +242,10 @@ static void columns_are_found_by_whole_names_only(void **state)
 	kv_schema_free(s);
 }
 
-static void the_kernels_table_is_the_schema(void **state)
+static struct kv_schema *schema_of_tid_and_start(void)
 {
-	struct kv_table table = {.abi = 7, .fingerprint = 8};
-	struct kv_schema *s;
 	struct made m;
 
-	(void)state;
 	make_base(&m);
 	make_record(&m, 16);
 	field(&m, "tid_2", m.s32, 4);
@@ -256,7 +253,15 @@ static void the_kernels_table_is_the_schema(void **state)
 	declare(&m);
 	tag(&m, 1, "none:-5");
 	tag(&m, 2, "show:seconds");
-	s = schema_of(&m);
+	return schema_of(&m);
+}
+
+static void the_kernels_table_is_the_schema(void **state)
+{
+	struct kv_table table = {.abi = 7, .fingerprint = 8};
+	struct kv_schema *s = schema_of_tid_and_start();
+
+	(void)state;
 	kv_schema_table(s, &table);
 	assert_int_equal(table.ncolumns, 2);
 	assert_string_equal(table.columns[0].name, "TID_2");
@@ -276,17 +281,9 @@ static void the_kernels_table_is_the_schema(void **state)
 static void what_is_lacking_has_no_value(void **state)
 {
 	static struct kv_table table;
-	struct kv_schema *s;
-	struct made m;
+	struct kv_schema *s = schema_of_tid_and_start();
 
 	(void)state;
-	make_base(&m);
-	make_record(&m, 16);
-	field(&m, "tid_2", m.s32, 4);
-	field(&m, "start", m.u64, 8);
-	declare(&m);
-	tag(&m, 1, "none:-5");
-	s = schema_of(&m);
 	/* What the program is tried with, while the schema itself is as ever. */
 	s->lacks = 1;
 	kv_schema_table(s, &table);

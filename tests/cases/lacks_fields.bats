@@ -1,0 +1,86 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-only
+# Each view without each field that it reads, one at a time (lacks.c).
+bats_require_minimum_version 1.5.0
+
+setup() {
+	load common
+	kview_setup
+}
+
+teardown() {
+	kview_teardown
+}
+
+# By what no view can do without: who may see what. (An anonymous struct has no name.)
+RIGHTS="task_struct.flags task_struct.mm task_struct.tgid task_struct.group_leader
+	task_struct.thread_pid task_struct.start_boottime task_struct.real_cred
+	task_struct.self_exec_id cred.uid cred.gid cred.suid cred.sgid cred.euid cred.egid
+	cred.cap_permitted cred.user_ns .val pid.level pid.numbers user_namespace.uid_map
+	user_namespace.gid_map user_namespace.parent user_namespace.level user_namespace.owner
+	uid_gid_extent.first uid_gid_extent.lower_first uid_gid_extent.count .extent .nr_extents
+	.forward .reverse .flags .__mm_flags .user_ns"
+# Whose a row is, and for what threads share, which of them shows it.
+NUMBERS="task_struct.pid task_struct.signal upid.nr upid.ns"
+SHARED="task_struct.files task_struct.thread_node signal_struct.thread_head list_head.prev
+	files_struct.count .counter"
+# For names of kernel threads, which are (unreadable) without.
+KTHREADS="task_struct.worker_private kthread.data kthread.full_name worker.current_work
+	worker.desc worker.pool worker.rescue_wq workqueue_struct.name"
+# Without these it is a kernel that never had them.
+OLDER="task_struct.user_dumpable"
+
+words() {
+	xargs -n 1 <<<"$*" | sort -u
+}
+
+# fields RESULT: those that were taken away with that result
+fields() {
+	awk -F '\t' -v result="$1" '$2 == result {print $1}' "$DIR/out" | sort -u
+}
+
+# each VIEW REFUSED WHOLE [MAYBE]: without one of REFUSED there is no view; without one of WHOLE
+# it has all columns, and so perhaps without one of MAYBE; any other field costs columns
+each() {
+	local pid
+	sleep 300 3>&- &
+	pid=$!
+	mine $pid
+	until_true grep -q '^State:.S (sleeping)' /proc/$pid/status
+	bpftool gen min_core_btf /sys/kernel/btf/vmlinux "$DIR/types" "$BUILD/iters/$1.bpf.o"
+	timeout 300 "$TOOLS/lacks" "$1" "$DIR/types" $pid >"$DIR/out" || {
+		tail -n 3 "$DIR/out"
+		return 1
+	}
+	diff <(words "$2") <(fields refused)
+	diff <(words "$3") <(fields whole | grep -vxF "$(words "${4:-none}")")
+	[ "$(fields without | wc -l)" -gt 15 ]
+	# It says for which field; of two kernels' alternatives, for the other one.
+	[ -z "$(awk -F '\t' '$2 != "whole" {
+		n = split($1, name, ".")
+		if (name[n] !~ /^(__parent|__mm_flags)$/ &&
+		    !match($NF, "this kernel has no [a-z_]+[a-z_.]*[.]" name[n]))
+			print
+	}' "$DIR/out" | tee /dev/stderr)" ]
+}
+
+@test "task without each field that it reads" {
+	each task "$RIGHTS $NUMBERS signal_struct.pids" "$SHARED $KTHREADS $OLDER"
+}
+
+@test "task_file without each field that it reads" {
+	each task_file "$RIGHTS $NUMBERS signal_struct.pids $SHARED
+		files_struct.fdt fdtable.fd fdtable.max_fds" "$KTHREADS $OLDER"
+}
+
+@test "task_vma without each field that it reads" {
+	# Names by prctl() are not in each kernel.
+	each task_vma "$RIGHTS $NUMBERS signal_struct.pids $SHARED vm_area_struct.vm_mm" \
+		"$KTHREADS $OLDER sched_entity.deadline" "vm_area_struct.shared anon_vma_name.name"
+}
+
+@test "kmem_cache without each field that it reads" {
+	each kmem_cache "$RIGHTS" \
+		"$NUMBERS $OLDER task_struct.files task_struct.thread_node signal_struct.thread_head
+		files_struct.count .counter"
+}
