@@ -51,7 +51,7 @@ def fails(number, call, *args):
     raise AssertionError(f"{got!r} instead of {errno.errorcode[number]}")
 
 
-def wait_for(what, seconds=20.0):
+def wait_for(what, seconds=5.0):
     """Polls a condition; its value, or None when the time is over."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:

@@ -54,14 +54,14 @@ def other_fds(worker):
 def settle(mnt, worker, fds):
     """As before, and no more threads than may be idle (8), main and one to come.
 
-    One that has nothing to do ends after 5 s.
+    One that has nothing to do ends after 5 s: the readers have just ended.
     """
 
     def is_settled():
         slurp(f"{mnt}/schema/task")
         return other_fds(worker) == fds and status(worker, "Threads") <= 8 + 2
 
-    left = None if wait_for(is_settled, 30) else other_fds(worker)
+    left = None if wait_for(is_settled, 10) else other_fds(worker)
     assert left is None, (left, fds, status(worker, "Threads"))
 
 
