@@ -4,10 +4,10 @@
  * private flavour of the struct (the ___suffix is dropped when types are
  * matched) and a function that picks what the running kernel has.
  *
- * Each says in which release it changed and by which commit, and which kernel keeps it
- * here: when kview no longer takes that one, it may go. The oldest one is 6.1; what that
- * and all later ones have needs no place here. A commit without a number is one of a
- * kernel that was looked at as Debian ships it, in its BTF.
+ * Each says in which release it changed, by which commit, and for which kernel it is kept:
+ * it may go when kview no longer runs on that one. The oldest is 6.1: what 6.1 and all
+ * later ones have needs no place here. Where no commit is named, the change was seen in the
+ * types of Debian's kernel of that release.
  */
 #ifndef KVIEW_COMPAT_H
 #define KVIEW_COMPAT_H
@@ -44,18 +44,18 @@ struct kernfs_node___parent_new {
 };
 
 /*
- * A file opened by overlayfs on behalf of a mapping, since 6.6 (def3ae83da02). The question
- * whether there is such a thing is kept for: 6.1.
+ * A file opened by overlayfs on behalf of a mapping, since 6.6 (def3ae83da02). That this is
+ * asked is kept for: 6.1.
  */
 struct backing_file {
 	struct path user_path;
 };
 
 /*
- * Names given by prctl(PR_SET_VMA_ANON_NAME), since 5.17 (9a10064f5625): the question is
- * kept for kernels without CONFIG_ANON_VMA_NAME, for good. Until 6.2 (d09e8ca6cb93) the
- * pointer shared its place with `shared` and was valid only for mappings without a file:
- * kept for 6.1.
+ * Names given by prctl(PR_SET_VMA_ANON_NAME), since 5.17. That this is asked is kept for
+ * good: there are kernels without CONFIG_ANON_VMA_NAME. Until 6.2 (d09e8ca6cb93) the
+ * pointer shared its place with `shared` and was valid only for mappings without a file.
+ * Kept for: 6.1.
  */
 struct anon_vma_name___opt {
 	char name[1];
@@ -80,8 +80,8 @@ struct kernel_cap_struct {
 };
 
 /*
- * mm_struct.flags became a bitmap in 6.18 ("mm: add bitmap mm->flags field"). The word is
- * kept for: 6.12; both until 7.2 is the oldest.
+ * mm_struct.flags became a bitmap in 6.18 (the series "mm: make mm->flags a bitmap and
+ * 64-bit on all arches"). The word is kept for: 6.12. Both are kept for: 6.18.
  */
 struct mm_struct___flags_word {
 	unsigned long flags;
@@ -96,8 +96,8 @@ struct mm_struct___flags_bitmap {
 };
 
 /*
- * Dumpability is the task's in 7.2, no longer its memory's: an execution changes it with
- * the credentials. What there was before is kept for: 6.18.
+ * Dumpability is the task's in 7.2, no longer its memory's. What there was before is kept
+ * for: 6.18.
  */
 enum task_dumpable {
 	TASK_DUMPABLE_OWNER = 1,
@@ -113,8 +113,9 @@ struct task_struct___exec_state {
 };
 
 /*
- * Of a task that has given up its memory, since 7.1 (31e62c2ebbfd) and in stable releases.
- * The question is kept for kernels older than these; all of it until 7.2 is the oldest.
+ * Dumpability of a task that has given up its memory, since 7.1 (31e62c2ebbfd) and in
+ * stable releases of older kernels. That this is asked is kept for: 6.1 without that patch.
+ * All of it is kept for: 7.1.
  */
 struct task_struct___user_dumpable {
 	unsigned int user_dumpable : 1;

@@ -151,7 +151,7 @@ static void put_lacking(char *note, size_t size, const struct kv_schema *schema)
 	size_t n = 0;
 
 	for (unsigned int i = 0; i < schema->ncolumns && n < size; i++) {
-		if (schema->lacks >> i & 1) {
+		if (kv_schema_is_lacking(schema, i)) {
 			n += (size_t)snprintf(note + n, size - n, "%s%s", before,
 					      schema->columns[i].name);
 			before = ", ";

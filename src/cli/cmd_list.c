@@ -26,7 +26,7 @@ static void put_lacking(const struct kv_schema *schema)
 	for (unsigned int i = 0; schema && i < schema->ncolumns; i++) {
 		const char *why = schema->columns[i].why_lacks;
 
-		if (schema->lacks >> i & 1)
+		if (kv_schema_is_lacking(schema, i))
 			printf("%-12s %-10s %-7s without %s%s%s\n", "", "", "",
 			       schema->columns[i].name, why ? ": " : "", why ? why : "");
 	}

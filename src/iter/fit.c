@@ -11,7 +11,8 @@
 struct fit {
 	struct kv_view *view;
 	uint64_t has; /* columns with which it loads */
-	int rc;
+	int rc;	      /* of what ended the search early, and @err says it; or 0 */
+	struct kv_err *err;
 };
 
 static int load(struct kv_view *view, struct kv_loaded *loaded, struct kv_err *err)
@@ -43,10 +44,13 @@ static int try_with(struct kv_view *view, uint64_t has, struct kv_err *err)
 	return rc;
 }
 
-/* May another try without some columns end better? */
+/*
+ * By the verifier: for what it has come by, or as too long. Another try without some columns
+ * may end better; a machine that is short of something is no better then.
+ */
 static bool is_refused(int rc)
 {
-	return rc == -EINVAL || rc == -EACCES || rc == -E2BIG || rc == -ENOENT;
+	return rc == -EINVAL || rc == -EACCES || rc == -E2BIG;
 }
 
 static void note(struct kv_column *column)
@@ -54,9 +58,8 @@ static void note(struct kv_column *column)
 	const char *lacks = kv_load_lacks();
 
 	free(column->why_lacks);
-	column->why_lacks = NULL;
-	if (asprintf(&column->why_lacks, "this kernel has no %s%s", lacks,
-		     *lacks ? "" : "field of the shape that kview knows") < 0)
+	if (asprintf(&column->why_lacks, "this kernel %s%s",
+		     *lacks ? "has no " : "refuses what it is made of", lacks) < 0)
 		column->why_lacks = NULL;
 }
 
@@ -67,7 +70,7 @@ static void add(struct fit *fit, unsigned int first, unsigned int n)
 
 	if (fit->rc)
 		return;
-	fit->rc = try_with(fit->view, fit->has | some, NULL);
+	fit->rc = try_with(fit->view, fit->has | some, fit->err);
 	if (!fit->rc) {
 		fit->has |= some;
 		return;
@@ -85,7 +88,7 @@ static void add(struct fit *fit, unsigned int first, unsigned int n)
 
 int kv_fit_load(struct kv_view *view, struct kv_err *err)
 {
-	struct fit fit = {.view = view};
+	struct fit fit = {.view = view, .err = err};
 	int rc = load(view, &view->loaded, err);
 
 	if (!rc || !is_refused(rc))

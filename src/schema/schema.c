@@ -451,16 +451,11 @@ const char *kv_column_type_name(const struct kv_column *col)
 	return col->type > KV_TYPE_INT ? "string" : shown[col->show];
 }
 
-static bool is_lacking(const struct kv_schema *schema, unsigned int i)
-{
-	return schema->lacks >> i & 1;
-}
-
 void kv_schema_lack(struct kv_schema *schema, uint64_t lacks)
 {
 	schema->lacks = lacks;
 	for (unsigned int i = 0; i < schema->ncolumns; i++) {
-		if (is_lacking(schema, i)) {
+		if (kv_schema_is_lacking(schema, i)) {
 			schema->columns[i].has_none = true;
 			schema->columns[i].none = 0;
 		}
@@ -485,14 +480,14 @@ void kv_schema_table(const struct kv_schema *schema, struct kv_table *table)
 		struct kv_text_column *t = &table->columns[i];
 
 		*t = (struct kv_text_column){
-			.none = is_lacking(schema, i) ? 0 : col->none,
+			.none = kv_schema_is_lacking(schema, i) ? 0 : col->none,
 			.off = col->off,
 			.size = col->size,
 			.type = (uint8_t)col->type,
 			.show = (uint8_t)col->show,
-			.has_none = col->has_none || is_lacking(schema, i),
+			.has_none = col->has_none || kv_schema_is_lacking(schema, i),
 		};
-		table->lacks[col->off] = is_lacking(schema, i);
+		table->lacks[col->off] = kv_schema_is_lacking(schema, i);
 		for (size_t j = 0; col->name[j]; j++)
 			t->name[j] = (char)toupper((unsigned char)col->name[j]);
 	}

@@ -80,6 +80,12 @@ const char *kv_column_type_name(const struct kv_column *col);
  */
 void kv_schema_lack(struct kv_schema *schema, uint64_t lacks);
 
+/* kv_schema_is_lacking() - is the column of that index one of these? */
+static inline bool kv_schema_is_lacking(const struct kv_schema *schema, unsigned int i)
+{
+	return schema->lacks >> i & 1;
+}
+
 /* kv_schema_lacks() - of which columns a loaded program's table says so, as bits by index */
 uint64_t kv_schema_lacks(const struct kv_schema *schema, const struct kv_table *table);
 
