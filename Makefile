@@ -283,4 +283,4 @@ help:
 	@sed -n 's/^##\([a-z-]*\): \(.*\)/  \1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{printf "%-15s %s\n", $$1, $$2}'
 	@sed -n '4,/^$$/s/^#   /  /p' $(firstword $(MAKEFILE_LIST))
 
--include $(shell test -d $(BUILD) && find $(BUILD) -path $(BUILD)/vm -prune -o -name "*.d" -print)
+-include $(shell test -d $(BUILD) && find $(BUILD) \( -path $(BUILD)/vm -o -path $(BUILD)/trixie \) -prune -o -name "*.d" -print)
