@@ -12,7 +12,7 @@
 
 #include <linux/types.h>
 
-#define KV_ABI_VERSION 5
+#define KV_ABI_VERSION 6
 #define KV_MAX_COLUMNS 48
 #define KV_COLUMN_NAME 24
 
@@ -73,7 +73,6 @@ struct kv_table {
 	__u32 abi; /* KV_ABI_VERSION */
 	__u32 ncolumns;
 	__u64 fingerprint; /* of the object's bytes */
-	__u64 boot_time;   /* Unix time of boot in ns, for text readers */
 	__u32 page_shift;
 	__u32 nr_nodes; /* highest possible NUMA node + 1 */
 	struct kv_text_column columns[KV_MAX_COLUMNS];
@@ -109,7 +108,6 @@ enum kv_guard {
  */
 struct kv_scope {
 	__u64 thread_start; /* of the thread that reads, ns since boot: its number may come again */
-	__u64 boot_time;    /* Unix time of boot in ns, as of this open */
 	__u64 pid_ns;	    /* address of the pid namespace whose tasks and numbers are shown */
 	__u64 user_ns;	    /* of the one that ids are shown in, and @caps count in */
 	__u64 root_mnt;	    /* of the struct vfsmount, and of the dentry, of the root directory */
@@ -200,8 +198,6 @@ struct kv_identity {
 	__u32 is_being_killed;
 	__u32 master;	  /* the user, in the initial namespace, of whose ids @fsuid is one */
 	__u32 walk_skips; /* not of the thread: this kernel's walk through a process is incomplete */
-	__s64 monotonic;  /* ns that the clocks of its time namespace are ahead */
-	__s64 boottime;	  /* likewise */
 };
 
 #define KV_NOBODY 0xffffffffU /* an id that is none, and that a user namespace may not map */

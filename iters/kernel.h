@@ -158,8 +158,24 @@ struct tty_struct {
 	char name[64];
 };
 
+struct hrtimer_clock_base {
+	struct hrtimer_cpu_base *cpu_base;
+	int clockid;
+	__s64 offset;
+};
+
+struct hrtimer_cpu_base {
+	unsigned int cpu;
+	struct hrtimer_clock_base clock_base[3];
+};
+
+struct hrtimer {
+	struct hrtimer_clock_base *base;
+};
+
 struct signal_struct {
 	int nr_threads;
+	struct hrtimer real_timer;
 	struct list_head thread_head;
 	struct pid *pids[4];
 	struct tty_struct *tty;
@@ -238,23 +254,8 @@ struct cgroup_namespace {
 	struct css_set *root_cset;
 };
 
-struct timespec64 {
-	long long tv_sec;
-	long tv_nsec;
-};
-
-struct timens_offsets {
-	struct timespec64 monotonic;
-	struct timespec64 boottime;
-};
-
-struct time_namespace {
-	struct timens_offsets offsets;
-};
-
 struct nsproxy {
 	struct cgroup_namespace *cgroup_ns;
-	struct time_namespace *time_ns;
 };
 
 struct mm_struct {

@@ -98,6 +98,12 @@ struct kv_walk {
 	__u64 steady; /* the same was there in two walks */
 };
 
+/* When the kernel was booted, as it knew when a walk asked: see clock.h. */
+struct kv_boot {
+	__u64 session; /* bpf_iter_meta.session_id */
+	__u64 time;
+};
+
 struct kv_scratch {
 	__u64 len;	     /* of the record so far */
 	__u64 split;	     /* so much of it lies in its first buffer; 0: all does */
@@ -113,6 +119,7 @@ struct kv_scratch {
 	__u64 octal;	 /* what is left to print into @number */
 	__u64 chars[2][KV_CHARS_MAX / 8]; /* an array of characters, read twice */
 	struct kv_progress progress;	  /* of a reader of the pin */
+	struct kv_boot boot;
 };
 
 struct {
@@ -151,6 +158,7 @@ struct kv_call {
 	struct kv_buffer *record;
 	struct kv_scope *scope; /* NULL: a reader of the pin, who wants text */
 	struct kv_progress *progress;
+	__u64 session;	    /* bpf_iter_meta.session_id */
 	__u64 pid_ns_level; /* of the pid namespace whose numbers the reader knows */
 	__u64 pid_ns;	    /* its address; asked only above level 0 */
 };
@@ -182,7 +190,9 @@ static __always_inline int kv_begin_any(struct kv_call *c, struct bpf_iter_meta 
 	struct task_struct *current;
 	struct kv_reading *reading;
 
-	c->seq = meta->seq; /* of a pointer that the verifier trusts: before the paths part */
+	/* Of a pointer that the verifier trusts: before the paths part. */
+	c->seq = meta->seq;
+	c->session = meta->session_id;
 	current = bpf_get_current_task_btf();
 	reading = kv_reading_find(current);
 	c->scope = reading ? &reading->scope : NULL;
@@ -430,12 +440,6 @@ static __always_inline int kv_emit(struct kv_call *c)
 	else if (kv_write_record(c))
 		c->scope->saw &= ~KV_SAW_END;
 	return 0;
-}
-
-/* Unix time of boot in ns: add to a CLOCK_BOOTTIME reading. */
-static __always_inline __u64 kv_boot_time(const struct kv_call *c)
-{
-	return c->scope ? c->scope->boot_time : kv_table()->boot_time;
 }
 
 #include "put.h"

@@ -7,19 +7,7 @@
 #ifndef KVIEW_RSS_H
 #define KVIEW_RSS_H
 
-#include "kview.h"
-
-/*
- * The part of CPU n lies at the counter's per-CPU pointer plus that CPU's offset. No
- * name of it is exported everywhere; but a map that has a part for each CPU as well
- * tells where these lie, and its own per-CPU pointer.
- */
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, __u64);
-} kv_percpu SEC(".maps");
+#include "percpu.h"
 
 /* The view says, behind its record: kv_has() its column? */
 static __always_inline bool kv_has_rss(void);
@@ -40,7 +28,7 @@ struct kv_rss_key {
 struct kv_rss {
 	struct kv_rss_key key;
 	__u64 pages;
-	__u64 n;		      /* CPUs; 0: their offsets are to be learnt */
+	__u64 n; /* CPUs; 0: how far their parts lie from the per-CPU pointer is to be learnt */
 	__u64 counters[2][32];	      /* as the kernel has them, before and after */
 	__u64 parts[KV_RSS_COUNTERS]; /* per-CPU pointers */
 	__u64 together;		      /* they follow one another: since 6.6 (14ef95be6f55) */
@@ -59,17 +47,16 @@ struct {
 struct kv_rss_call {
 	struct kv_rss *rss;
 	struct mm_struct *mm;
-	__u64 base; /* the map's own per-CPU pointer */
+	__u64 base; /* kv_percpu_base() */
 };
 
 static long kv_rss_find_cpu(__u64 i, struct kv_rss_call *c)
 {
-	const __u32 zero = 0;
-	void *part = bpf_map_lookup_percpu_elem(&kv_percpu, &zero, i);
+	__u64 part = kv_percpu_part(i);
 
 	if (!part || i >= KV_CPUS_MAX)
 		return 1;
-	c->rss->offsets[i] = kv_address(part) - c->base;
+	c->rss->offsets[i] = part - c->base;
 	c->rss->n = i + 1;
 	return 0;
 }
@@ -156,13 +143,12 @@ static long kv_rss_try(__u64 i, struct kv_rss_call *c)
 /* Into rss->pages. Verified once, as in reader.h. */
 __noinline int kv_rss_count(struct kv_rss *rss, __u64 mm)
 {
-	const struct bpf_array *array = (void *)kv_address(&kv_percpu);
 	struct kv_rss_call c = {.rss = rss, .mm = (void *)mm};
 
 	if (!rss || !kv_has_rss() || kv_has_plain_rss())
 		return 0;
 	if (!rss->n) {
-		c.base = (__u64)BPF_CORE_READ(array, pptrs[0]);
+		c.base = kv_percpu_base();
 		bpf_loop(KV_CPUS_MAX, kv_rss_find_cpu, &c, 0);
 	}
 	bpf_loop(KV_RSS_TRIES, kv_rss_try, &c, 0);

@@ -2,6 +2,7 @@
 /* The view `task`: what ps -eL shows, a row per thread. */
 #include "kview.h"
 #include "cgroup.h"
+#include "clock.h"
 #include "path.h"
 #include "process.h"
 #include "rss.h"
@@ -27,7 +28,7 @@ struct task {
 			      "6 deadline, 7 ext") KV_WIDTH(6);
 	__s32 threads KV_MEANS("threads in the process") KV_WIDTH(7);
 	__u64 start KV_MEANS("when it started, Unix time; cut to 10 ms for who may not ptrace it")
-		KV_UNIT("s") KV_SHOW(seconds);
+		KV_UNIT("s") KV_SHOW(seconds) KV_NONE(0);
 	__u64 utime KV_MEANS("time in user mode, as /proc scales it; cut likewise") KV_UNIT("s")
 		KV_SHOW(seconds);
 	__u64 stime KV_MEANS("time in kernel mode, as /proc scales it; cut likewise") KV_UNIT("s")
@@ -266,6 +267,14 @@ static __always_inline void cut_times(struct task *r)
 	r->stime -= r->stime % TICK;
 }
 
+/* So far it is the time since boot. */
+static __always_inline void put_start(const struct kv_call *c, struct task *r)
+{
+	__u64 boot = kv_has(task, start) ? kv_boot_time(c) : 0;
+
+	r->start = boot ? boot + r->start : 0;
+}
+
 static __always_inline void put_memory(struct task *r, struct kv_rss *rss,
 				       const struct task_struct *task, const struct parts *parts)
 {
@@ -383,7 +392,7 @@ int task(struct bpf_iter__task *ctx)
 		cut_times(r);
 	else if (kv_has(task, pidns))
 		r->pidns = pid_ns(parts.pid);
-	r->start += kv_boot_time(&c);
+	put_start(&c, r);
 	if (kv_has(task, tty) && !kv_put_tty(&c, &r->tty, parts.signal))
 		return KV_RETRY;
 	if (kv_has(task, comm))

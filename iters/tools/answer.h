@@ -137,19 +137,6 @@ static __always_inline void put_cgroup(struct kv_identity *id, struct task_struc
 	id->cgroup_level = BPF_CORE_READ(root, level);
 }
 
-static __always_inline void put_clocks(struct kv_identity *id, struct task_struct *task)
-{
-	const struct time_namespace *ns;
-
-	if (!bpf_core_field_exists(struct nsproxy, time_ns)) /* no CONFIG_TIME_NS */
-		return;
-	ns = BPF_CORE_READ(task, nsproxy, time_ns);
-	id->monotonic = BPF_CORE_READ(ns, offsets.monotonic.tv_sec) * 1000000000 +
-			BPF_CORE_READ(ns, offsets.monotonic.tv_nsec);
-	id->boottime = BPF_CORE_READ(ns, offsets.boottime.tv_sec) * 1000000000 +
-		       BPF_CORE_READ(ns, offsets.boottime.tv_nsec);
-}
-
 /* While a thread waits for its open() to be answered, it can change nothing of this. */
 static __always_inline void answer_identity(struct kv_identity *id, struct task_struct *task)
 {
@@ -159,7 +146,6 @@ static __always_inline void answer_identity(struct kv_identity *id, struct task_
 	put_root(id, task);
 	put_master(id, task);
 	put_state(id, task);
-	put_clocks(id, task);
 	id->walk_skips = kv_walk_skips_threads();
 }
 

@@ -6,14 +6,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
-#include <time.h>
 
 #include "base/cleanup.h"
 #include "base/file.h"
@@ -21,7 +19,6 @@
 
 /* PROC_USER_INIT_INO in include/linux/proc_ns.h: it can't change. */
 #define INITIAL_USER_NS 0xEFFFFFFDu
-#define INITIAL_TIME_NS 0xEFFFFFFAu /* PROC_TIME_INIT_INO */
 
 static int read_btf(struct btf **btf, struct kv_err *err)
 {
@@ -176,8 +173,6 @@ static int ask_kernel(pid_t tid, struct kv_self *self, struct kv_err *err)
 		return kv_err_errno(err, rc, "can't learn this thread's number");
 	self->id = identity.id;
 	self->start = identity.thread_start;
-	self->monotonic = identity.monotonic;
-	self->boottime = identity.boottime;
 	return 0;
 }
 
@@ -199,74 +194,6 @@ int kv_kernel_self(struct kv_self *self, struct kv_err *err)
 	}
 	*self = known.self;
 	return 0;
-}
-
-static int64_t clock_ns(clockid_t clock)
-{
-	struct timespec ts = {0};
-
-	clock_gettime(clock, &ts);
-	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
-}
-
-/*
- * The coarse clocks are samples of one tick, so their difference is exact and
- * the same for every process until somebody sets the clock.
- */
-static int64_t real_to_monotonic(void)
-{
-	int64_t before, real, after;
-
-	do {
-		before = clock_ns(CLOCK_MONOTONIC_COARSE);
-		real = clock_ns(CLOCK_REALTIME_COARSE);
-		after = clock_ns(CLOCK_MONOTONIC_COARSE);
-	} while (before != after);
-	return real - before;
-}
-
-/*
- * Time asleep: two clocks read one after the other, so no finer than a
- * millisecond; whoever is preempted in between reads too much, never too little.
- */
-static int64_t monotonic_to_boot(int64_t ahead)
-{
-	int64_t least = INT64_MAX;
-
-	for (int try = 0; try < 4; try++) {
-		int64_t monotonic = clock_ns(CLOCK_MONOTONIC);
-		int64_t diff = clock_ns(CLOCK_BOOTTIME) - monotonic - ahead;
-
-		least = diff < least ? diff : least;
-	}
-	return least - least % 1000000;
-}
-
-static struct kv_self shift;
-
-static void learn_shift(void)
-{
-	struct stat st;
-
-	if (stat("/proc/self/ns/time", &st) < 0 || st.st_ino != INITIAL_TIME_NS)
-		kv_kernel_self(&shift, NULL); /* where it fails no view is loaded either */
-}
-
-/* Of this process, which stays in its time namespace. */
-static const struct kv_self *time_shift(void)
-{
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
-
-	pthread_once(&once, learn_shift);
-	return &shift;
-}
-
-uint64_t kv_kernel_boot_time(void)
-{
-	const struct kv_self *self = time_shift();
-
-	return (uint64_t)(real_to_monotonic() + self->monotonic -
-			  monotonic_to_boot(self->boottime - self->monotonic));
 }
 
 /* In a child: nothing but CAP_PERFMON, which does not include to ptrace its parent. */

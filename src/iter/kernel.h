@@ -30,14 +30,6 @@ int kv_kernel_has_iter(const char *kind, struct kv_err *err);
  */
 int kv_kernel_check(struct kv_err *err);
 
-/**
- * kv_kernel_boot_time() - Unix time of boot in ns
- *
- * CLOCK_REALTIME - CLOCK_BOOTTIME, the same at each call until the clock is set, and in
- * each time namespace, where the other clocks are ahead of the kernel's own.
- */
-uint64_t kv_kernel_boot_time(void);
-
 /* kv_kernel_page_shift() - log2 of the page size */
 uint32_t kv_kernel_page_shift(void);
 
@@ -61,9 +53,8 @@ pid_t kv_kernel_process_of(pid_t tid);
 
 /* A thread, as iterator programs see it. */
 struct kv_self {
-	uint64_t id;		     /* tgid << 32 | tid in the initial pid namespace */
-	uint64_t start;		     /* ns since boot, in the first time namespace */
-	int64_t monotonic, boottime; /* ns that the clocks are ahead in its time namespace */
+	uint64_t id;	/* tgid << 32 | tid in the initial pid namespace */
+	uint64_t start; /* ns since boot, in the first time namespace */
 };
 
 /**

@@ -207,7 +207,6 @@ static int fill_table(struct bpf_object *object, const struct kv_schema *schema,
 	struct kv_table table = {
 		.abi = KV_ABI_VERSION,
 		.fingerprint = fingerprint,
-		.boot_time = kv_kernel_boot_time(),
 		.page_shift = kv_kernel_page_shift(),
 		.nr_nodes = kv_kernel_nodes(),
 	};

@@ -87,7 +87,6 @@ int kv_run_new(const struct kv_view *view, const struct kv_run_opts *opts, struc
 	r = calloc(1, sizeof(*r));
 	if (!r)
 		return kv_err_errno(err, -ENOMEM, "can't run view '%s'", view->name);
-	scope.boot_time = kv_kernel_boot_time();
 	scope.target_start = opts->start;
 	rc = kv_walk_open(&r->walk, view, opts->host, &scope, opts->pid);
 	if (rc) {

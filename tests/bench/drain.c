@@ -84,7 +84,6 @@ static int make_scope(struct kv_scope *scope, struct kv_err *err)
 	if (rc)
 		return rc;
 	*scope = reader.scope;
-	scope->boot_time = kv_kernel_boot_time();
 	scope->passes = 1 << KV_PUBLIC | 1 << KV_PTRACE | 1 << KV_FILES | 1 << KV_MAPS;
 	kv_reader_close(&reader);
 	return 0;

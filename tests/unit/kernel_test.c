@@ -100,15 +100,6 @@ static void to_try_leaves_no_child_and_gives_one_answer(void **state)
 	assert_int_equal(errno, ECHILD);
 }
 
-static void the_time_of_boot_stays(void **state)
-{
-	uint64_t first = kv_kernel_boot_time();
-
-	(void)state;
-	for (int i = 0; i < 100; i++)
-		assert_int_equal(kv_kernel_boot_time(), first);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -119,7 +110,6 @@ int main(void)
 		cmocka_unit_test(ids_without_a_mapping_are_shown_as_the_kernel_says),
 		cmocka_unit_test(an_unknown_id_has_the_usual_number),
 		cmocka_unit_test(to_try_leaves_no_child_and_gives_one_answer),
-		cmocka_unit_test(the_time_of_boot_stays),
 	};
 
 	return cmocka_run_group_tests_name("kernel", tests, NULL, NULL);

@@ -4,11 +4,7 @@
 #include "iter/kernel.h"
 
 static const struct kv_reader reader = {
-	.scope = {.boot_time = 1,
-		  .pid_ns = 0xabcd,
-		  .target_start = 2,
-		  .fsuid = 1000,
-		  .passes = 1 << KV_PUBLIC},
+	.scope = {.pid_ns = 0xabcd, .target_start = 2, .fsuid = 1000, .passes = 1 << KV_PUBLIC},
 	.holds = {-1, -1, -1, -1},
 };
 
@@ -70,22 +66,6 @@ static void every_read_has_the_readers_scope(void **state)
 	assert_int_equal(fake.scope.pid_ns, 0xabcd);
 	assert_int_equal(fake.scope.fsuid, 1000);
 	assert_int_equal(fake.scope.passes, 1 << KV_PUBLIC);
-	kv_run_free(run);
-}
-
-static void the_time_of_boot_is_that_of_the_run(void **state)
-{
-	struct kv_run *run;
-	struct kv_err err;
-	unsigned int n;
-	int64_t off;
-
-	(void)state;
-	fake_records(1, NULL, 0);
-	run = start(0, 0);
-	assert_int_equal(drain(run, &n, &err), 0);
-	off = (int64_t)(fake.scope.boot_time - kv_kernel_boot_time());
-	assert_in_range(off + 1000000000, 0, 2000000000);
 	kv_run_free(run);
 }
 

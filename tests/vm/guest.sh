@@ -282,6 +282,54 @@ unload_leaves_nothing() {
 	kview unload && [ ! -e "$PINS" ] && wait_for no_programs
 }
 
+# starts_of PID: in the pin, the mount and kview cat, in seconds; by a shell's own reads.
+starts_of() {
+	local file line
+	kview cat --pid "$1" task >/tmp/start || return 1
+	for file in "$PINS/task" "$M/task" /tmp/start; do
+		while read -ra line; do
+			[ "${line[0]}" != "$1" ] || echo "${line[15]%.*}"
+		done <"$file"
+	done
+}
+
+# start_is_btime PID: each of these is as /proc/stat and /proc/PID/stat add up.
+start_is_btime() {
+	local want got n=0
+	want=$(($(awk '$1 == "btime" {print $2}' /proc/stat) + $(awk '{print int($22 / 100)}' "/proc/$1/stat")))
+	for got in $(starts_of "$1"); do
+		echo "start is $got, in /proc $want"
+		n=$((n + 1))
+		[ $((got - want)) -ge 0 ] && [ $((got - want)) -le 1 ] || return 1
+	done
+	equal 3 "$n"
+}
+
+set_clock() {
+	date -s "@$(($(date +%s) + $1))" >/dev/null
+}
+
+start_follows_the_clock() {
+	start_is_btime $$ && set_clock 86400 && start_is_btime $$ && set_clock -86400 &&
+		start_is_btime $$
+}
+
+# The timers of a CPU that is off do not learn of it; a reader's may be there.
+start_follows_without_a_cpu() {
+	local cpu=/sys/devices/system/cpu/cpu1/online
+	echo 0 >"$cpu" && start_follows_the_clock
+	local rc=$?
+	echo 1 >"$cpu"
+	return "$rc"
+}
+
+on_cpu_1() {
+	export -f "$@" kview equal starts_of start_is_btime set_clock start_follows_the_clock
+	export KVIEW PINS M
+	# A process that is made there has its timer there.
+	taskset -c 1 bash -c "bash -c '$*; exit'; exit"
+}
+
 check "the kernel is the one that was asked for" equal "$1" "$(uname -r)"
 check "check passes" check_passes
 check "list has the views as supported" list_has_views
@@ -319,6 +367,9 @@ check "a worker that is stopped and killed is replaced, its reader served" stopp
 check "readers as a worker is killed are told, and none waits" readers_are_told
 check "files that were open over that are stale" open_files_are_stale
 check "the mount is taken over, and its worker replaced as well" is_taken_over
+check "start follows the clock" start_follows_the_clock
+check "start follows the clock where the reader's timer does not" \
+	on_cpu_1 start_follows_without_a_cpu
 check "umount leaves nothing" umount_leaves_nothing
 check "load pins, again as well" load_pins
 check "umount leaves pins that load made" umount_keeps_loaded_pins
