@@ -74,7 +74,9 @@ struct kv_table {
 	__u32 ncolumns;
 	__u64 fingerprint; /* of the object's bytes */
 	__u32 page_shift;
-	__u32 nr_nodes; /* highest possible NUMA node + 1 */
+	__u32 nr_nodes;	  /* highest possible NUMA node + 1 */
+	char vsyscall[4]; /* permissions of [vsyscall], as in maps; 0: this kernel has none */
+	__u8 _pad[4];
 	struct kv_text_column columns[KV_MAX_COLUMNS];
 	__u8 lacks[KV_FIXED_MAX]; /* by a column's place in the record: see kv_has() */
 };
@@ -148,6 +150,14 @@ struct kv_judged {
 	__u64 shows;
 };
 
+/* The process that a program has shown mappings of, and one is still to come. */
+struct kv_gate {
+	__u64 session; /* bpf_iter_meta.session_id, for readers of the pin */
+	__s32 pid;     /* its number, as the reader knows it; 0: there is none */
+	__u32 len;     /* of its name, */
+	char comm[16]; /* which is this */
+};
+
 /*
  * What programs keep of a walk from one read to the next. The kernel calls them again and
  * again for what other threads of a process have shown. When that is too much they stop
@@ -161,6 +171,7 @@ struct kv_progress {
 	__u64 max_repeats; /* of these: then the read is stopped; 0: never */
 	__s32 stopped_at;  /* at this thread, of which nothing was shown; as host_ns knows it */
 	__u32 common;	   /* enum kv_common: it was about that */
+	struct kv_gate gate;
 };
 
 /*

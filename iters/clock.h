@@ -34,23 +34,19 @@ static __always_inline bool kv_are_timers(const struct hrtimer_cpu_base *timers)
 	       BPF_CORE_READ(timers, clock_base[HRTIMER_BASE_BOOTTIME].clockid) == CLOCK_BOOTTIME;
 }
 
-/*
- * CLOCK_REALTIME - CLOCK_BOOTTIME. A timer that is being moved from one CPU to another is
- * nowhere for a moment. Verified once, as in reader.h.
- */
-__noinline int kv_read_boot_time(struct kv_boot *boot)
-{
-	if (!boot)
-		return 0;
-	boot->time = 0;
-	for (int i = 0; i < 4 && !boot->time; i++) {
-		const struct hrtimer_cpu_base *timers = kv_own_timers();
+/* A timer that is being moved from one CPU to another is nowhere for a moment. */
+#define KV_BOOT_TRIES 4
 
-		if (kv_are_timers(timers))
-			boot->time = BPF_CORE_READ(timers, clock_base[HRTIMER_BASE_REALTIME].offset) -
-				     BPF_CORE_READ(timers, clock_base[HRTIMER_BASE_BOOTTIME].offset);
-	}
-	return 0;
+/* CLOCK_REALTIME - CLOCK_BOOTTIME */
+static long kv_boot_try(__u64 i, struct kv_boot **boot)
+{
+	const struct hrtimer_cpu_base *timers = kv_own_timers();
+
+	if (!kv_are_timers(timers))
+		return 0;
+	(*boot)->time = BPF_CORE_READ(timers, clock_base[HRTIMER_BASE_REALTIME].offset) -
+			BPF_CORE_READ(timers, clock_base[HRTIMER_BASE_BOOTTIME].offset);
+	return 1;
 }
 
 /**
@@ -67,7 +63,8 @@ static __always_inline __u64 kv_boot_time(const struct kv_call *c)
 
 	if (boot->session != c->session) {
 		boot->session = c->session;
-		kv_read_boot_time(boot);
+		boot->time = 0;
+		bpf_loop(KV_BOOT_TRIES, kv_boot_try, &boot, 0);
 	}
 	return boot->time;
 }

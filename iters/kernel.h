@@ -258,7 +258,12 @@ struct nsproxy {
 	struct cgroup_namespace *cgroup_ns;
 };
 
+struct kv_mm_context { /* mm_context_t */
+	unsigned long flags;
+};
+
 struct mm_struct {
+	struct kv_mm_context context;
 	unsigned long total_vm;
 	unsigned long start_brk;
 	unsigned long brk;
@@ -387,11 +392,14 @@ struct kmem_cache {
 	const char *name;
 };
 
+struct seq_file {
+	__u64 size;
+	__u64 count;
+};
+
 #pragma clang attribute pop
 
 /* --- iterators: contexts have a fixed layout, and the verifier wants fixed offsets --- */
-
-struct seq_file;
 
 struct bpf_iter_meta {
 	union {

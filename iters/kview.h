@@ -419,6 +419,22 @@ static __always_inline long kv_write_record(struct kv_call *c)
 	       kv_write_part(c, second, len - split);
 }
 
+/* A row behind the last object that does not fit comes in the next read. */
+static __always_inline void kv_write(struct kv_call *c)
+{
+	((struct kv_head *)c->record->bytes)->len = c->scratch->len;
+	if (!c->scope)
+		kv_text_row(c);
+	else if (kv_write_record(c))
+		c->scope->saw &= ~KV_SAW_END;
+}
+
+/* Did the seq buffer have room? If not, the kernel drops what this call wrote, all of it. */
+static __always_inline bool kv_had_room(const struct kv_call *c)
+{
+	return c->seq->count < c->seq->size;
+}
+
 /**
  * kv_emit() - hand the record to the reader: binary or one line of text
  * @c: the call, with its record filled
@@ -433,12 +449,7 @@ static __always_inline int kv_emit(struct kv_call *c)
 		return 1; /* never: the kv_put functions keep below it */
 	if (c->scratch->lost || !kv_settle(c))
 		return KV_RETRY;
-	((struct kv_head *)c->record->bytes)->len = c->scratch->len;
-	/* A row behind the last object that does not fit comes in the next read. */
-	if (!c->scope)
-		kv_text_row(c);
-	else if (kv_write_record(c))
-		c->scope->saw &= ~KV_SAW_END;
+	kv_write(c);
 	return 0;
 }
 

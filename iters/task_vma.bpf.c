@@ -179,16 +179,84 @@ static __always_inline void put_file(struct kv_call *c, struct task_vma *r,
 	}
 }
 
+/*
+ * [vsyscall] is no mapping: each process of 64 bits has the same page, at the end of its
+ * maps (get_gate_vma() in arch/x86/entry/vsyscall/vsyscall_64.c). Which mapping is the last
+ * nobody tells before the next process comes, or the end.
+ */
+#define VSYSCALL_ADDR 0xffffffffff600000
+#define VSYSCALL_SIZE 0x1000
+#define MM_CONTEXT_HAS_VSYSCALL 2
+
+static __always_inline bool has_vsyscall(struct mm_struct *mm)
+{
+	return kv_table()->vsyscall[0] && bpf_core_field_exists(mm->context.flags) &&
+	       (BPF_CORE_READ(mm, context.flags) & MM_CONTEXT_HAS_VSYSCALL);
+}
+
+static __always_inline struct kv_gate *gate_of(const struct kv_call *c)
+{
+	struct kv_gate *gate = &c->progress->gate;
+
+	if (!c->scope && gate->session != c->session)
+		gate->pid = 0; /* of a walk that this thread gave up */
+	return gate;
+}
+
+/* Its row is no secret, and the reader may see those before it: nothing is to be asked. */
+static __always_inline void put_vsyscall(struct kv_call *c, const struct kv_gate *gate)
+{
+	struct task_vma *r = kv_record(c, struct task_vma);
+
+	r->pid = gate->pid;
+	r->start = VSYSCALL_ADDR;
+	r->end = VSYSCALL_ADDR + VSYSCALL_SIZE;
+	for (int i = 0; i < 4; i++)
+		r->perms[i] = kv_table()->vsyscall[i];
+	kv_put_bytes(c, &r->comm, gate->comm, gate->len);
+	kv_put_literal(c, &r->path, "[vsyscall]");
+	kv_write(c);
+}
+
+/* Nothing of a process comes any more, unless the kernel drops what this call writes. */
+static __always_inline int end_process(struct kv_call *c)
+{
+	struct kv_gate *gate = gate_of(c);
+
+	if (!gate->pid)
+		return 0;
+	put_vsyscall(c, gate);
+	if (kv_had_room(c))
+		gate->pid = 0;
+	return 0;
+}
+
+/* Of a process whose first row it is: the name is the first string. */
+static __always_inline void begin_process(struct kv_call *c, struct kv_gate *gate,
+					  const struct task_vma *r, struct mm_struct *mm)
+{
+	if (gate->pid == r->pid || !kv_had_room(c))
+		return;
+	gate->session = c->session;
+	gate->pid = has_vsyscall(mm) ? r->pid : 0;
+	gate->len = r->comm.off < KV_STR_UNREADABLE ? r->comm.len : 0;
+	__builtin_memcpy(gate->comm, r + 1, sizeof(gate->comm));
+}
+
 SEC("iter/task_vma")
 int task_vma(struct bpf_iter__task_vma *ctx)
 {
 	struct task_struct *task = ctx->task;
 	struct vm_area_struct *vma = ctx->vma;
+	struct kv_gate *gate;
 	struct task_vma *r;
 	struct kv_call c;
 	void *name;
+	__s32 pid;
 	int verdict = kv_begin_common(&c, ctx->meta, task, KV_MAPS, KV_COMMON_MM);
 
+	if (!task && verdict == KV_LEAVE)
+		return end_process(&c);
 	if (verdict != KV_SHOW || !task)
 		return verdict & 1;
 	if (!vma)
@@ -196,10 +264,14 @@ int task_vma(struct bpf_iter__task_vma *ctx)
 	/* It executes another program: the right that was asked for is over that one's memory. */
 	if (!kv_passes(&c, KV_MAPS) && vma->vm_mm != BPF_CORE_READ(task, mm))
 		return 0;
-	r = kv_record(&c, struct task_vma);
-	r->pid = kv_tgid(&c, task);
-	if (!r->pid)
+	pid = kv_tgid(&c, task);
+	if (!pid)
 		return 0; /* it was just reaped, and has no number */
+	gate = gate_of(&c);
+	if (gate->pid && gate->pid != pid)
+		put_vsyscall(&c, gate);
+	r = kv_record(&c, struct task_vma);
+	r->pid = pid;
 	if (kv_has(task_vma, start))
 		r->start = vma->vm_start;
 	if (kv_has(task_vma, end))
@@ -215,5 +287,8 @@ int task_vma(struct bpf_iter__task_vma *ctx)
 		put_file(&c, r, vma, name);
 	else if (kv_has(task_vma, path))
 		put_special(&c, &r->path, vma, name);
-	return kv_emit(&c);
+	if (kv_emit(&c))
+		return KV_RETRY;
+	begin_process(&c, gate, r, vma->vm_mm);
+	return 0;
 }

@@ -96,6 +96,21 @@ uint32_t kv_kernel_nodes(void)
 	return (uint32_t)strtoul(list + n, NULL, 10) + 1;
 }
 
+void kv_kernel_vsyscall(char perms[4])
+{
+	_cleanup_free_ char *maps = NULL;
+	const char *line;
+	size_t n;
+
+	memset(perms, 0, 4);
+	if (kv_read_file("/proc/self/maps", 1 << 24, &maps, &n, NULL) < 0)
+		return;
+	line = strstr(maps, "ffffffffff600000-");
+	line = line ? strchr(line, ' ') : NULL;
+	if (line)
+		memcpy(perms, line + 1, 4);
+}
+
 bool kv_kernel_has_descriptors(void)
 {
 	int fds[8];

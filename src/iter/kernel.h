@@ -36,6 +36,12 @@ uint32_t kv_kernel_page_shift(void);
 /* kv_kernel_nodes() - highest possible NUMA node + 1 */
 uint32_t kv_kernel_nodes(void);
 
+/**
+ * kv_kernel_vsyscall() - permissions of [vsyscall], as our own maps have it
+ * @perms: receives 4 characters, NUL if there is none
+ */
+void kv_kernel_vsyscall(char perms[4]);
+
 /* kv_kernel_has_descriptors() - are a few file descriptors left? libbpf hides that they are not */
 bool kv_kernel_has_descriptors(void);
 

@@ -211,6 +211,7 @@ static int fill_table(struct bpf_object *object, const struct kv_schema *schema,
 		.nr_nodes = kv_kernel_nodes(),
 	};
 
+	kv_kernel_vsyscall(table.vsyscall);
 	kv_schema_table(schema, &table);
 	if (!has_our_abi(object) || bpf_map__set_initial_value(map, &table, sizeof(table)) != 0) {
 		kv_err_set(err, -EINVAL, "it was built with other headers than this kview's");

@@ -90,7 +90,6 @@ static void add_fds(long n)
 			die("open");
 }
 
-/* [vsyscall] is in the file and no mapping. */
 static long count_maps(void)
 {
 	FILE *f = fopen("/proc/self/maps", "re");
@@ -100,7 +99,7 @@ static long count_maps(void)
 	if (!f)
 		die("/proc/self/maps");
 	while (fgets(line, sizeof(line), f))
-		n += !strstr(line, "[vsyscall]");
+		n++;
 	fclose(f);
 	return n;
 }

@@ -159,8 +159,6 @@ def file_rows(capture, base, is_meant):
 def map_rows(capture, base):
     rows = []
     for line in capture.get("file", f"{base}/maps").split("\n")[:-1]:
-        if line.endswith("[vsyscall]"):
-            continue  # No mapping of the process: the kernel shows it to all alike.
         values = MAPS.fullmatch(line).groups()
         names = ("start", "end", "perms", "offset", "dev", "ino", "path")
         row = dict(zip(names, values))

@@ -21,6 +21,26 @@ teardown_file() {
 	oracle covers task_vma path '[heap]' '[stack]' '[vdso]' none '(too long)'
 }
 
+# That has no [vsyscall].
+@test "task_vma: a process of 32 bits" {
+	local pid
+	[ "$(uname -m)" = x86_64 ] || skip "there are none"
+	gcc -m32 -nostdlib -static -x assembler - -o "$DIR/bits32" <<-'S'
+		.globl _start
+		_start:
+			mov $29, %eax # pause()
+			int $0x80
+			jmp _start
+	S
+	"$DIR/bits32" 3>&- &
+	pid=$!
+	mine $pid
+	until_true grep -q '^State:.S' /proc/$pid/status
+	diff <(awk '{print $1}' /proc/$pid/maps) \
+		<("$KVIEW" cat --pid $pid task_vma | awk 'NR > 1 {print $2 "-" $3}')
+	kill $pid
+}
+
 @test "task_vma: addresses and offsets are spelled as in maps" {
 	oracle values task_vma pid start end offset
 	oracle covers task_vma offset 140000000

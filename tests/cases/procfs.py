@@ -258,8 +258,6 @@ def process_mappings(pid):
     for tid in tids(pid):
         base = f"/proc/{pid}/task/{tid}"
         lines = slurp(f"{base}/maps").split(b"\n")[:-1]
-        # No mapping of the process: the kernel shows it to all alike.
-        lines = [line for line in lines if not line.endswith(b"[vsyscall]")]
         if lines:
             return [mapping(pid, base, line) for line in lines]
     return []

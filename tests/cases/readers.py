@@ -134,7 +134,7 @@ def proc_task_file(pid):
 
 def proc_task_vma(pid):
     with open(f"/proc/{pid}/maps") as maps:
-        lines = [line.split() for line in maps if "[vsyscall]" not in line]
+        lines = [line.split() for line in maps]
     return [(pid, *(int(x, 16) for x in line[0].split("-"))) for line in lines]
 
 

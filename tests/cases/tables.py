@@ -77,7 +77,7 @@ def mappings(pid):
     """As the first thread that still has any shows them."""
     for tid in tids(pid):
         with open(f"/proc/{pid}/task/{tid}/maps", "rb") as file:
-            lines = [line.split()[0] for line in file if not line.endswith(b"[vsyscall]\n")]
+            lines = [line.split()[0] for line in file]
         if lines:
             return [tuple(int(part, 16) for part in line.split(b"-")) for line in lines]
     return []

@@ -204,10 +204,9 @@ def proc_vmas(pid):
     comm = slurp(f'/proc/{pid}/comm')[:-1]
     for line in slurp(f'/proc/{pid}/maps').splitlines():
         start, end, perms, offset, dev, ino, path = MAPS.fullmatch(line).groups()
-        if path != b'[vsyscall]':  # a fixed address, no mapping
-            yield {'pid': b'%d' % pid, 'start': start, 'end': end, 'perms': perms,
-                   'offset': offset, 'dev': dev, 'ino': ino, 'comm': comm,
-                   'path': path.replace(b'\\012', b'\n') or None}
+        yield {'pid': b'%d' % pid, 'start': start, 'end': end, 'perms': perms,
+               'offset': offset, 'dev': dev, 'ino': ino, 'comm': comm,
+               'path': path.replace(b'\\012', b'\n') or None}
 
 
 def vma_problems(pid, path):
