@@ -203,18 +203,28 @@ static __always_inline struct kv_gate *gate_of(const struct kv_call *c)
 	return gate;
 }
 
-/* Its row is no secret, and the reader may see those before it: nothing is to be asked. */
+struct vsyscall_row {
+	struct task_vma fixed;
+	char comm[16];
+	char path[16];
+};
+
+/* The reader may see the rows before it, and it is no secret: nothing is to be asked. */
 static __always_inline void put_vsyscall(struct kv_call *c, const struct kv_gate *gate)
 {
-	struct task_vma *r = kv_record(c, struct task_vma);
+	struct vsyscall_row *r = (void *)kv_record(c, struct vsyscall_row);
 
-	r->pid = gate->pid;
-	r->start = VSYSCALL_ADDR;
-	r->end = VSYSCALL_ADDR + VSYSCALL_SIZE;
+	r->fixed.pid = gate->pid;
+	r->fixed.start = VSYSCALL_ADDR;
+	r->fixed.end = VSYSCALL_ADDR + VSYSCALL_SIZE;
 	for (int i = 0; i < 4; i++)
-		r->perms[i] = kv_table()->vsyscall[i];
-	kv_put_bytes(c, &r->comm, gate->comm, gate->len);
-	kv_put_literal(c, &r->path, "[vsyscall]");
+		r->fixed.perms[i] = kv_table()->vsyscall[i];
+	r->fixed.comm.off = __builtin_offsetof(struct vsyscall_row, comm);
+	r->fixed.comm.len = gate->len;
+	r->fixed.path.off = __builtin_offsetof(struct vsyscall_row, path);
+	r->fixed.path.len = sizeof("[vsyscall]") - 1;
+	__builtin_memcpy(r->comm, gate->comm, sizeof(r->comm));
+	__builtin_memcpy(r->path, "[vsyscall]", sizeof("[vsyscall]"));
 	kv_write(c);
 }
 
