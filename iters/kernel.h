@@ -49,8 +49,14 @@ struct qstr {
 	const unsigned char *name;
 };
 
+struct file_system_type {
+	const char *name;
+};
+
 struct super_block {
 	__u32 s_dev;
+	struct file_system_type *s_type;
+	void *s_fs_info;
 	unsigned long s_magic;
 };
 
@@ -60,6 +66,8 @@ struct inode {
 	unsigned long i_ino;
 	unsigned int i_nlink;
 	__u64 i_blocks;
+	__u16 i_bytes; /* beyond these */
+	__u8 i_blkbits;
 	long long i_size;
 };
 
@@ -87,6 +95,7 @@ struct dentry {
 	struct qstr d_name;
 	struct inode *d_inode;
 	struct super_block *d_sb;
+	void *d_fsdata;
 };
 
 struct vfsmount {
@@ -127,6 +136,72 @@ struct files_struct {
 
 struct fs_struct {
 	struct path root;
+};
+
+/* --- what file systems keep of their own: types of a module, as a rule --- */
+
+struct ext4_sb_info {
+	unsigned int s_cluster_bits;
+};
+
+struct ext4_inode_info {
+	unsigned long i_flags;
+	struct inode vfs_inode;
+	unsigned int i_reserved_data_blocks;
+	__u16 i_inline_off;
+};
+
+struct xfs_inode {
+	__u64 i_delayed_blks;
+	long long i_disk_size;
+	__u64 i_nblocks;
+	struct inode i_vnode;
+};
+
+struct btrfs_root {
+	__u32 anon_dev;
+};
+
+struct btrfs_inode {
+	struct btrfs_root *root;
+	__u64 new_delalloc_bytes;
+	struct inode vfs_inode;
+};
+
+struct ovl_sb { /* a file system that layers lie on */
+	__u32 pseudo_dev;
+};
+
+struct ovl_fs {
+	struct ovl_sb *fs;
+	int xino_mode;
+};
+
+struct ovl_layer {
+	int fsid;
+};
+
+struct ovl_path {
+	const struct ovl_layer *layer;
+	struct dentry *dentry;
+};
+
+struct ovl_entry { /* the layers below */
+	unsigned int __numlower;
+	struct ovl_path __lowerstack[1];
+};
+
+struct ovl_inode {
+	unsigned long flags;
+	struct inode vfs_inode;
+	struct dentry *__upperdentry;
+	struct ovl_entry *oe;
+};
+
+enum ovl_inode_flag {
+	OVL_INDEX,
+	OVL_UPPERDATA,
+	OVL_CONST_INO,
 };
 
 /* --- processes --- */

@@ -3,6 +3,7 @@
 #include "kview.h"
 #include "path.h"
 #include "process.h"
+#include "stat.h"
 
 struct task_file {
 	struct kv_head _head;
@@ -16,25 +17,22 @@ struct task_file {
 	__u32 _pad;
 	__s64 pos KV_MEANS("file offset") KV_UNIT("bytes") KV_WIDTH(8);
 	__s32 mnt_id KV_MEANS("mount, as in /proc/PID/mountinfo") KV_WIDTH(6);
-	__u32 dev KV_MEANS("device of the file system, major:minor in hex as in maps; that of stat "
-			   "differs on btrfs, and on overlayfs over several file systems")
-		KV_SHOW(dev) KV_WIDTH(6);
+	__u32 dev KV_MEANS("device of the file, major:minor in hex; - where the file system is a "
+			   "module younger than kview") KV_SHOW(dev) KV_NONE(0) KV_WIDTH(6);
 	__u64 ino KV_MEANS("inode number") KV_WIDTH(10);
 	__s64 size KV_MEANS("size of the file; on FUSE and NFS as this machine knew it last")
-		KV_UNIT("bytes") KV_WIDTH(10);
+		KV_UNIT("bytes") KV_NONE(-1) KV_WIDTH(10);
 	__u64 nlink KV_MEANS("names of the file; 0 if it is deleted, or memory alone") KV_WIDTH(5);
-	__s64 blocks KV_MEANS("what it takes on its device, in blocks of 512 bytes; overlayfs's "
-			      "inodes do not tell") KV_NONE(-1) KV_WIDTH(8);
+	__s64 blocks KV_MEANS("what it takes on its device, in blocks of 512 bytes; - as for dev")
+		KV_NONE(-1) KV_WIDTH(8);
 	struct kv_str comm KV_MEANS("name of the thread") KV_WIDTH(15);
 	struct kv_str path KV_MEANS("what readlink of /proc/PID/fd/FD gives");
 };
 
 KV_VIEW(task_file, "a row per open file descriptor: kind, flags, offset, path", "5.8");
 
-#define S_IFMT 0170000
 #define ANON_INODE_FS_MAGIC 0x09041934
 #define PID_FS_MAGIC 0x50494446
-#define OVERLAYFS_SUPER_MAGIC 0x794c7630
 #define FMODE_READ 1
 #define FMODE_WRITE 2
 #define O_CLOEXEC 02000000
@@ -98,13 +96,27 @@ static __always_inline bool is_still_open(struct fdtable *fdt, __u32 fd, struct 
 	return now == file;
 }
 
+/* For stat.h. */
+static __always_inline __u32 kv_stat_columns(void)
+{
+	return kv_has(task_file, dev) * KV_STAT_DEV | kv_has(task_file, ino) * KV_STAT_INO |
+	       kv_has(task_file, size) * KV_STAT_SIZE | kv_has(task_file, nlink) * KV_STAT_NLINK |
+	       kv_has(task_file, blocks) * KV_STAT_BLOCKS;
+}
+
 static __always_inline void put_file(struct task_file *r, struct file *file)
 {
 	struct inode *inode = NULL;
+	struct kv_stat st = {};
 
-	if (kv_has(task_file, type) || kv_has(task_file, dev) || kv_has(task_file, ino) ||
-	    kv_has(task_file, size) || kv_has(task_file, nlink) || kv_has(task_file, blocks))
+	if (kv_has(task_file, type) || kv_stat_columns())
 		inode = file->f_inode;
+	kv_stat_of(&st, inode, file->f_path.dentry);
+	r->dev = st.dev;
+	r->ino = st.ino;
+	r->size = st.size;
+	r->nlink = st.nlink;
+	r->blocks = st.blocks;
 	if (kv_has(task_file, type))
 		put_type(r, inode);
 	if (kv_has(task_file, access))
@@ -113,17 +125,6 @@ static __always_inline void put_file(struct task_file *r, struct file *file)
 		r->pos = file->f_pos;
 	if (kv_has(task_file, mnt_id))
 		r->mnt_id = mount_id(file->f_path.mnt);
-	if (kv_has(task_file, dev))
-		r->dev = inode->i_sb->s_dev;
-	if (kv_has(task_file, ino))
-		r->ino = inode->i_ino;
-	if (kv_has(task_file, size))
-		r->size = inode->i_size;
-	if (kv_has(task_file, nlink))
-		r->nlink = inode->i_nlink;
-	if (kv_has(task_file, blocks))
-		r->blocks =
-			inode->i_sb->s_magic == OVERLAYFS_SUPER_MAGIC ? -1 : (__s64)inode->i_blocks;
 }
 
 SEC("iter/task_file")

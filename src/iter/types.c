@@ -23,11 +23,22 @@
 #define VMLINUX "/sys/kernel/btf/vmlinux"
 #define BUCKETS (1u << 14)
 
-struct kv_types {
-	struct btf *btf; /* the kernel's; NULL: not read yet */
+/* What iters/stat.h reads of: file systems, where they are modules. */
+static const char *const modules[] = {"btrfs", "ext4", "overlay", "xfs"};
+
+#define NMODULES (sizeof(modules) / sizeof(modules[0]))
+
+/* The kernel, or a module, whose ids go on where the kernel's end. */
+struct source {
+	struct btf *btf; /* NULL: not read yet, or there is none */
+	uint32_t start;	 /* its own first id */
 	uint32_t *first; /* id by hash of the name, 0 for none */
-	uint32_t *next;	 /* by id: another one in the same bucket */
-	int fd;		 /* the file that libbpf is offered */
+	uint32_t *next;	 /* by id - @start: another one in the same bucket */
+};
+
+struct kv_types {
+	struct source sources[1 + NMODULES]; /* the kernel's first */
+	int fd;				     /* the file that libbpf is offered */
 	char path[32];
 };
 
@@ -64,25 +75,27 @@ static uint32_t bucket_of(const char *name, size_t len)
 	return (uint32_t)kv_hash(name, len) % BUCKETS;
 }
 
-static int take_kernel(struct kv_types *types, struct btf *kernel)
+/* @btf: types of @source from id @start on; freed with it */
+static int take_source(struct source *source, struct btf *btf, uint32_t start)
 {
-	uint32_t n = btf__type_cnt(kernel);
+	uint32_t n = btf__type_cnt(btf);
 
-	types->btf = kernel;
-	types->first = calloc(BUCKETS, sizeof(*types->first));
-	types->next = calloc(n, sizeof(*types->next));
-	if (!types->first || !types->next)
+	source->btf = btf;
+	source->start = start;
+	source->first = calloc(BUCKETS, sizeof(*source->first));
+	source->next = calloc(n - start, sizeof(*source->next));
+	if (!source->first || !source->next)
 		return -ENOMEM;
 	/* Backwards: each bucket is in the order of ids. */
-	for (uint32_t id = n - 1; id > 0; id--) {
-		const char *name = root_name(types->btf, btf__type_by_id(types->btf, id));
+	for (uint32_t id = n - 1; id >= start && id; id--) {
+		const char *name = root_name(btf, btf__type_by_id(btf, id));
 		uint32_t bucket;
 
 		if (!*name)
 			continue;
 		bucket = bucket_of(name, essential_len(name));
-		types->next[id] = types->first[bucket];
-		types->first[bucket] = id;
+		source->next[id - start] = source->first[bucket];
+		source->first[bucket] = id;
 	}
 	return 0;
 }
@@ -108,6 +121,46 @@ static struct btf *read_kernel(void)
 	btf = btf__new(data, (uint32_t)st.st_size);
 	munmap(data, (size_t)st.st_size);
 	return btf;
+}
+
+static void module_path(size_t i, char path[64])
+{
+	snprintf(path, 64, "/sys/kernel/btf/%s", modules[i]);
+}
+
+uint64_t kv_types_modules(void)
+{
+	uint64_t there = 0;
+	char path[64];
+
+	for (size_t i = 0; i < NMODULES; i++) {
+		module_path(i, path);
+		there |= (uint64_t)(access(path, R_OK) == 0) << i;
+	}
+	return there;
+}
+
+static int read_modules(struct kv_types *types)
+{
+	struct btf *kernel = types->sources[0].btf, *btf;
+	char path[64];
+	int rc = 0;
+
+	for (size_t i = 0; i < NMODULES && !rc; i++) {
+		module_path(i, path);
+		btf = access(path, R_OK) == 0 ? btf__parse_split(path, kernel) : NULL;
+		if (btf)
+			rc = take_source(&types->sources[1 + i], btf, btf__type_cnt(kernel));
+	}
+	return rc;
+}
+
+static int read_all(struct kv_types *types)
+{
+	struct btf *kernel = read_kernel();
+	int rc = kernel ? take_source(&types->sources[0], kernel, 0) : -ENOENT;
+
+	return rc ? rc : read_modules(types);
 }
 
 /*
@@ -142,7 +195,7 @@ struct kv_types *kv_types_of(struct btf *kernel)
 
 	if (!types)
 		btf__free(kernel);
-	else if (take_kernel(types, kernel) == 0)
+	else if (take_source(&types->sources[0], kernel, 0) == 0)
 		return types;
 	kv_types_free(types);
 	return NULL;
@@ -152,9 +205,12 @@ void kv_types_drop(struct kv_types *types)
 {
 	if (!types)
 		return;
-	btf__free(types->btf);
-	free(types->first);
-	free(types->next);
+	/* Modules before the kernel, whose types theirs go on from. */
+	for (size_t i = NMODULES + 1; i-- > 0;) {
+		btf__free(types->sources[i].btf);
+		free(types->sources[i].first);
+		free(types->sources[i].next);
+	}
 	kv_closep(&types->fd);
 	*types = (struct kv_types){.fd = -1};
 	give_memory_back();
@@ -169,39 +225,46 @@ void kv_types_free(struct kv_types *types)
 /* --- excerpts --- */
 
 struct excerpt {
-	const struct kv_types *from;
+	const struct source *from; /* whose turn it is */
 	struct btf *btf;
-	uint32_t *ids; /* by id there: the id here, 0 for none yet */
+	uint32_t *ids;	/* by id in the kernel: the id here, 0 for none yet */
+	uint32_t *own;	/* likewise by id - start in a module */
+	uint32_t done;	/* so many types here have taken what they consist of */
+	uint8_t *found; /* by id of what is wanted: it was, in an earlier source */
 };
 
-/* Copied as it is: its references are still the kernel's ids. */
+/* Copied as it is: its references are still ids there. */
 static int take(struct excerpt *e, uint32_t id, uint32_t *taken)
 {
+	const struct source *from = e->from;
+	uint32_t *known = id < from->start || !from->start ? &e->ids[id] : &e->own[id - from->start];
 	int rc;
 
-	if (id && !e->ids[id]) {
-		rc = btf__add_type(e->btf, e->from->btf, btf__type_by_id(e->from->btf, id));
+	if (id && !*known) {
+		rc = btf__add_type(e->btf, from->btf, btf__type_by_id(from->btf, id));
 		if (rc < 0)
 			return rc;
-		e->ids[id] = (uint32_t)rc;
+		*known = (uint32_t)rc;
 	}
-	*taken = e->ids[id];
+	*taken = *known;
 	return 0;
 }
 
-static int take_named(struct excerpt *e, const char *name)
+static int take_named(struct excerpt *e, const char *name, uint8_t *is_found)
 {
-	const struct kv_types *from = e->from;
+	const struct source *from = e->from;
 	size_t len = essential_len(name);
 	uint32_t id = from->first[bucket_of(name, len)];
 	int rc = 0;
 
-	for (; id && !rc; id = from->next[id]) {
+	for (; id && !rc; id = from->next[id - from->start]) {
 		const char *found = root_name(from->btf, btf__type_by_id(from->btf, id));
 		uint32_t taken;
 
-		if (essential_len(found) == len && memcmp(found, name, len) == 0)
-			rc = take(e, id, &taken);
+		if (essential_len(found) != len || memcmp(found, name, len) != 0)
+			continue;
+		rc = take(e, id, &taken);
+		*is_found = 1;
 	}
 	return rc;
 }
@@ -249,26 +312,42 @@ static int take_parts(struct excerpt *e, uint32_t id)
 	return rc;
 }
 
-static int fill(struct excerpt *e, const struct btf *wanted)
+/* What a module has under a name of the kernel's is something else. */
+static int take_from(struct excerpt *e, const struct source *source, const struct btf *wanted)
 {
-	int rc = 0;
+	_cleanup_free_ uint32_t *own =
+		calloc(btf__type_cnt(source->btf) - source->start, sizeof(*own));
+	int rc = own ? 0 : -ENOMEM;
 
+	e->from = source;
+	e->own = own;
 	for (uint32_t id = 1; !rc && id < btf__type_cnt(wanted); id++) {
 		const char *name = root_name(wanted, btf__type_by_id(wanted, id));
 
-		if (*name)
-			rc = take_named(e, name);
+		if (*name && !e->found[id])
+			rc = take_named(e, name, &e->found[id]);
 	}
-	for (uint32_t id = 1; !rc && id < btf__type_cnt(e->btf); id++)
-		rc = take_parts(e, id);
+	for (; !rc && e->done + 1 < btf__type_cnt(e->btf); e->done++)
+		rc = take_parts(e, e->done + 1);
+	return rc;
+}
+
+static int fill(struct excerpt *e, const struct kv_types *types, const struct btf *wanted)
+{
+	int rc = 0;
+
+	for (size_t i = 0; !rc && i <= NMODULES; i++)
+		if (types->sources[i].btf)
+			rc = take_from(e, &types->sources[i], wanted);
 	return rc;
 }
 
 struct btf *kv_types_excerpt(const struct kv_types *types, const struct btf *wanted)
 {
-	_cleanup_free_ uint32_t *ids = calloc(btf__type_cnt(types->btf), sizeof(*ids));
-	struct excerpt e = {.from = types, .btf = btf__new_empty(), .ids = ids};
-	int rc = ids && e.btf ? fill(&e, wanted) : -ENOMEM;
+	_cleanup_free_ uint32_t *ids = calloc(btf__type_cnt(types->sources[0].btf), sizeof(*ids));
+	_cleanup_free_ uint8_t *found = calloc(btf__type_cnt(wanted), sizeof(*found));
+	struct excerpt e = {.btf = btf__new_empty(), .ids = ids, .found = found};
+	int rc = ids && found && e.btf ? fill(&e, types, wanted) : -ENOMEM;
 
 	if (!rc)
 		return e.btf;
@@ -289,8 +368,6 @@ static int make_file(void)
 
 const char *kv_types_path(struct kv_types *types)
 {
-	struct btf *kernel;
-
 	if (types->fd >= 0)
 		return types->path;
 	keep_memory();
@@ -301,8 +378,7 @@ const char *kv_types_path(struct kv_types *types)
 		kv_types_drop(types);
 		return NULL;
 	}
-	kernel = types->btf ? NULL : read_kernel();
-	if (!types->btf && (!kernel || take_kernel(types, kernel) < 0)) {
+	if (!types->sources[0].btf && read_all(types)) {
 		kv_types_drop(types);
 		return NULL;
 	}

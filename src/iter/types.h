@@ -4,12 +4,14 @@
  *
  * libbpf looks for each type that an object names by going through all types of
  * the kernel, of which there are more than 100000. An excerpt that has these
- * types alone is made in less time than two such searches take. It holds no
- * types of modules, and its ids are its own: it is for objects that ask for
- * neither.
+ * types alone is made in less time than two such searches take. It holds types of a
+ * few modules, if they are there, and its ids are its own: it is for objects that ask
+ * for no others.
  */
 #ifndef KVIEW_ITER_TYPES_H
 #define KVIEW_ITER_TYPES_H
+
+#include <stdint.h>
 
 struct btf;
 struct kv_types;
@@ -20,6 +22,9 @@ struct kv_types;
  * Return: to be freed with kv_types_free(), or NULL: out of memory.
  */
 struct kv_types *kv_types_new(void);
+
+/* kv_types_modules() - which of these modules are there: each that comes changes it */
+uint64_t kv_types_modules(void);
 
 /* kv_types_of() - the same of @kernel, which is freed with them, or at once */
 struct kv_types *kv_types_of(struct btf *kernel);

@@ -101,7 +101,8 @@ static void open_one(struct kv_view *view, const struct kv_image *image, struct 
 		view->err = image->err;
 		return;
 	}
-	view->fingerprint = kv_image_fingerprint(image);
+	/* Loaded once more they know more file systems. */
+	view->fingerprint = kv_image_fingerprint(image) ^ (image->path ? 0 : kv_types_modules());
 	rc = try_user_object(view, false, &why);
 	if (!rc)
 		rc = kv_object_open(view->name, image->data, image->size, NULL, view->kind, &object,

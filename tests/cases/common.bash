@@ -147,3 +147,22 @@ fails() {
 	# shellcheck disable=SC2053
 	[[ ${stderr_lines[1]} == "hint: "$hint ]]
 }
+
+# without NAMES COMMAND...: under made-up types of the kernel, in which nothing has these names
+without() {
+	local names=$1
+	shift
+	# shellcheck disable=SC2086 # words
+	python3 - "$DIR/vmlinux" $names <<-'END'
+		import sys
+		types = open("/sys/kernel/btf/vmlinux", "rb").read()
+		for name in sys.argv[2:]:
+		    name = b"\0%s\0" % name.encode()
+		    assert types.count(name) == 1
+		    types = types.replace(name, name.upper())
+		open(sys.argv[1], "wb").write(types)
+	END
+	# shellcheck disable=SC2016 # bash expands it
+	unshare --mount --propagation private \
+		bash -c 'mount --bind "$0" /sys/kernel/btf/vmlinux && exec "$@"' "$DIR/vmlinux" "$@"
+}

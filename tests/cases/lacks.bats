@@ -13,25 +13,6 @@ teardown() {
 	kview_teardown
 }
 
-# without MEMBERS COMMAND...: no struct has members of that name there
-without() {
-	local members=$1
-	shift
-	# shellcheck disable=SC2086 # words
-	python3 - "$DIR/vmlinux" $members <<-'END'
-		import sys
-		types = open("/sys/kernel/btf/vmlinux", "rb").read()
-		for name in sys.argv[2:]:
-		    name = b"\0%s\0" % name.encode()
-		    assert types.count(name) == 1
-		    types = types.replace(name, name.upper())
-		open(sys.argv[1], "wb").write(types)
-	END
-	# shellcheck disable=SC2016 # bash expands it
-	unshare --mount --propagation private \
-		bash -c 'mount --bind "$0" /sys/kernel/btf/vmlinux && exec "$@"' "$DIR/vmlinux" "$@"
-}
-
 # What is asked there: of view task the row of this process.
 ask() {
 	"$KVIEW" list >"$DIR/list"
