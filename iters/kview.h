@@ -429,10 +429,14 @@ static __always_inline void kv_write(struct kv_call *c)
 		c->scope->saw &= ~KV_SAW_END;
 }
 
-/* Did the seq buffer have room? If not, the kernel drops what this call wrote, all of it. */
+/*
+ * Did the seq buffer have room? If not, the kernel drops what this call wrote, all of it, and
+ * calls again. Of a kernel that does not tell the answer is no.
+ */
 static __always_inline bool kv_had_room(const struct kv_call *c)
 {
-	return c->seq->count < c->seq->size;
+	return bpf_core_field_exists(struct seq_file, count) &&
+	       bpf_core_field_exists(struct seq_file, size) && c->seq->count < c->seq->size;
 }
 
 /**

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * What stat(2) says of a file, where its file system answers with more than the inode. The
- * types may be a module's: of one that was loaded later than this program nothing is known.
+ * types may be a module's, and are its own affair: of one that was loaded later than this
+ * program, or has changed them, nothing is known, and only its files have no value then.
  */
 #ifndef KVIEW_STAT_H
 #define KVIEW_STAT_H
@@ -39,6 +40,58 @@ static __always_inline __u32 kv_stat_columns(void);
 #define KV_CONTAINER(object, type, member) \
 	((const type *)((void *)(object)-bpf_core_field_offset(type, member)))
 
+static __always_inline bool kv_knows_ext4(void)
+{
+	return bpf_core_field_exists(struct ext4_inode_info, vfs_inode) &&
+	       bpf_core_field_exists(struct ext4_inode_info, i_reserved_data_blocks) &&
+	       bpf_core_field_exists(struct ext4_inode_info, i_inline_off) &&
+	       bpf_core_field_exists(struct ext4_inode_info, i_flags) &&
+	       bpf_core_field_exists(struct ext4_sb_info, s_cluster_bits);
+}
+
+static __always_inline bool kv_knows_xfs(void)
+{
+	return bpf_core_field_exists(struct xfs_inode, i_vnode) &&
+	       bpf_core_field_exists(struct xfs_inode, i_nblocks) &&
+	       bpf_core_field_exists(struct xfs_inode, i_delayed_blks) &&
+	       bpf_core_field_exists(struct xfs_inode, i_disk_size);
+}
+
+static __always_inline bool kv_knows_btrfs(void)
+{
+	return bpf_core_field_exists(struct btrfs_inode, vfs_inode) &&
+	       bpf_core_field_exists(struct btrfs_inode, root) &&
+	       bpf_core_field_exists(struct btrfs_inode, new_delalloc_bytes) &&
+	       bpf_core_field_exists(struct btrfs_root, anon_dev);
+}
+
+/* Before 6.5 the layers were the dentry's: see compat.h. */
+static __always_inline bool kv_knows_layers(void)
+{
+	if (bpf_core_field_exists(struct ovl_inode, oe))
+		return bpf_core_field_exists(struct ovl_entry, __numlower) &&
+		       bpf_core_field_exists(struct ovl_entry, __lowerstack);
+	return bpf_core_field_exists(struct ovl_entry___old, numlower) &&
+	       bpf_core_field_exists(struct ovl_entry___old, lowerstack) &&
+	       bpf_core_field_exists(struct dentry, d_fsdata);
+}
+
+static __always_inline bool kv_knows_overlay(void)
+{
+	return kv_knows_layers() && bpf_core_field_exists(struct ovl_inode, vfs_inode) &&
+	       bpf_core_field_exists(struct ovl_inode, flags) &&
+	       bpf_core_field_exists(struct ovl_inode, __upperdentry) &&
+	       bpf_core_field_exists(struct ovl_path, layer) &&
+	       bpf_core_field_exists(struct ovl_path, dentry) &&
+	       bpf_core_field_exists(struct ovl_layer, fsid) &&
+	       bpf_core_field_exists(struct ovl_fs, fs) &&
+	       bpf_core_field_exists(struct ovl_fs, xino_mode) &&
+	       bpf_core_field_exists(struct ovl_sb, pseudo_dev) &&
+	       bpf_core_enum_value_exists(enum ovl_inode_flag, OVL_INDEX) &&
+	       bpf_core_enum_value_exists(enum ovl_inode_flag, OVL_UPPERDATA) &&
+	       bpf_core_enum_value_exists(enum ovl_inode_flag, OVL_CONST_INO);
+}
+
 static __always_inline __u64 kv_round_up(__u64 bytes, __u64 block)
 {
 	return (bytes + block - 1) & ~(block - 1);
@@ -67,7 +120,7 @@ static __always_inline __s64 kv_ext4_blocks(const struct inode *inode, __s64 blo
 	__u64 reserved, is_inline;
 	__u32 shift;
 
-	if (!bpf_core_type_exists(struct ext4_inode_info))
+	if (!kv_knows_ext4())
 		return kv_is_ext4(inode) ? -1 : blocks;
 	e = KV_CONTAINER(inode, struct ext4_inode_info, vfs_inode);
 	reserved = BPF_CORE_READ(e, i_reserved_data_blocks);
@@ -89,7 +142,7 @@ static __always_inline __s64 kv_xfs_blocks(const struct inode *inode)
 {
 	const struct xfs_inode *x;
 
-	if (!bpf_core_type_exists(struct xfs_inode))
+	if (!kv_knows_xfs())
 		return -1;
 	x = KV_CONTAINER(inode, struct xfs_inode, i_vnode);
 	return (BPF_CORE_READ(x, i_nblocks) + BPF_CORE_READ(x, i_delayed_blks))
@@ -103,7 +156,7 @@ static __always_inline __s64 kv_btrfs_blocks(const struct inode *inode)
 	__u64 bytes = (BPF_CORE_READ(inode, i_blocks) << 9) + BPF_CORE_READ(inode, i_bytes);
 	const struct btrfs_inode *b;
 
-	if (!bpf_core_type_exists(struct btrfs_inode))
+	if (!kv_knows_btrfs())
 		return -1;
 	b = KV_CONTAINER(inode, struct btrfs_inode, vfs_inode);
 	return (kv_round_up(bytes, block) +
@@ -118,7 +171,7 @@ static __always_inline __s64 kv_size(const struct inode *inode)
 	if (BPF_CORE_READ(inode, i_sb, s_magic) != XFS_SUPER_MAGIC ||
 	    (BPF_CORE_READ(inode, i_mode) & S_IFMT) != S_IFDIR)
 		return BPF_CORE_READ(inode, i_size);
-	if (!bpf_core_type_exists(struct xfs_inode))
+	if (!kv_knows_xfs())
 		return -1;
 	x = KV_CONTAINER(inode, struct xfs_inode, i_vnode);
 	return BPF_CORE_READ(x, i_disk_size);
@@ -129,7 +182,7 @@ static __always_inline __u64 kv_btrfs_dev(const struct inode *inode)
 {
 	const struct btrfs_inode *b;
 
-	if (!bpf_core_type_exists(struct btrfs_inode))
+	if (!kv_knows_btrfs())
 		return 0;
 	b = KV_CONTAINER(inode, struct btrfs_inode, vfs_inode);
 	return BPF_CORE_READ(b, root, anon_dev);
@@ -172,7 +225,6 @@ static __always_inline bool kv_ovl_flag(const struct kv_layers *l, __u64 bit)
 #define KV_OVL_FLAG(layers, name) \
 	kv_ovl_flag(layers, bpf_core_enum_value(enum ovl_inode_flag, name))
 
-/* Before 6.5 they were the dentry's: see compat.h. */
 static __always_inline void kv_find_lowers(struct kv_layers *l, const struct ovl_inode *o,
 					   const struct dentry *dentry,
 					   const struct ovl_layer **layer,
@@ -272,7 +324,7 @@ static __always_inline void kv_stat_overlay(struct kv_stat *st, const struct ino
 	struct kv_layers l = {};
 
 	st->blocks = -1;
-	if (!bpf_core_type_exists(struct ovl_inode))
+	if (!kv_knows_overlay())
 		return; /* most have all layers on one file system */
 	kv_find_layers(&l, inode, dentry);
 	if (!l.real)
@@ -318,13 +370,9 @@ __noinline int kv_stat_special(struct kv_stat *st, __u64 inode_address, __u64 de
 static __always_inline void kv_stat_of(struct kv_stat *st, struct inode *inode,
 				       const struct dentry *dentry)
 {
-	const struct super_block *sb;
-	unsigned long magic;
+	const struct super_block *sb = inode->i_sb;
+	unsigned long magic = sb->s_magic;
 
-	if (!kv_stat_columns())
-		return;
-	sb = inode->i_sb;
-	magic = sb->s_magic;
 	if (kv_stat_columns() & KV_STAT_DEV)
 		st->dev = sb->s_dev;
 	if (kv_stat_columns() & KV_STAT_INO)

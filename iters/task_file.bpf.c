@@ -111,7 +111,8 @@ static __always_inline void put_file(struct task_file *r, struct file *file)
 
 	if (kv_has(task_file, type) || kv_stat_columns())
 		inode = file->f_inode;
-	kv_stat_of(&st, inode, file->f_path.dentry);
+	if (kv_stat_columns())
+		kv_stat_of(&st, inode, file->f_path.dentry);
 	r->dev = st.dev;
 	r->ino = st.ino;
 	r->size = st.size;

@@ -182,7 +182,8 @@ static __always_inline void put_file(struct kv_call *c, struct task_vma *r,
 /*
  * [vsyscall] is no mapping: each process of 64 bits has the same page, at the end of its
  * maps (get_gate_vma() in arch/x86/entry/vsyscall/vsyscall_64.c). Which mapping is the last
- * nobody tells before the next process comes, or the end.
+ * nobody tells before the next process comes, or the end. Where the kernel does not tell who
+ * has it, or whether a call's output was kept, there is no such row.
  */
 #define VSYSCALL_ADDR 0xffffffffff600000
 #define VSYSCALL_SIZE 0x1000
