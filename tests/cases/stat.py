@@ -128,6 +128,7 @@ def overlay(upper_kind, lower_kinds, options=""):
 CASES = {
     **{kind: lambda kind=kind: plain(kind) for kind in [*IMAGES, "tmpfs"]},
     "overlay": lambda: overlay("tmpfs", ["="]),
+    "overlay-tmpfs": lambda: overlay("tmpfs", ["tmpfs"], ",xino=off"),
     "overlay-two": lambda: overlay("tmpfs", ["ext4", "btrfs"]),
     "overlay-xino": lambda: overlay("ext4", ["xfs", "="], ",xino=on"),
     "overlay-no-xino": lambda: overlay("ext4", ["xfs", "="], ",xino=off"),

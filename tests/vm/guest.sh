@@ -282,6 +282,26 @@ unload_leaves_nothing() {
 	kview unload && [ ! -e "$PINS" ] && wait_for no_programs
 }
 
+# On another architecture the root has no mkfs.
+FILE_SYSTEMS="overlay-tmpfs"
+[ "$(uname -m)" != x86_64 ] || FILE_SYSTEMS+=" ext4 xfs btrfs overlay-two"
+
+as_fstat() {
+	timeout 120 unshare --mount --propagation private \
+		python3 /mnt/tests/cases/stat.py "$M/pid/self/csv/task_file.csv" "$1" "/tmp/$1"
+}
+
+# Directories of overlayfs tell that nothing is known of it.
+learns_of_modules() {
+	local module
+	for module in /run/late/*; do
+		busybox insmod "$module" || true # it may need something of this machine's
+	done
+	equal stale "$(listed task_file 3)" && ! as_fstat overlay-tmpfs &&
+		kview mount --takeover "$M" && equal yes "$(listed task_file 3)" &&
+		as_fstat overlay-tmpfs
+}
+
 # starts_of PID: in the pin, the mount and kview cat, in seconds; by a shell's own reads.
 starts_of() {
 	local file line
@@ -367,6 +387,10 @@ check "a worker that is stopped and killed is replaced, its reader served" stopp
 check "readers as a worker is killed are told, and none waits" readers_are_told
 check "files that were open over that are stale" open_files_are_stale
 check "the mount is taken over, and its worker replaced as well" is_taken_over
+check "file systems whose modules come late have no value until a takeover" learns_of_modules
+for what in $FILE_SYSTEMS; do
+	check "files on $what: as fstat" as_fstat "$what"
+done
 check "start follows the clock" start_follows_the_clock
 check "start follows the clock where the reader's timer does not" \
 	on_cpu_1 start_follows_without_a_cpu
