@@ -115,6 +115,7 @@ struct kv_scope {
 	__u64 root_mnt;	    /* of the struct vfsmount, and of the dentry, of the root directory */
 	__u64 root_dentry;  /* that paths begin at; 0: the reading thread's own */
 	__u64 cgroup; /* of the kernfs_node that cgroup paths begin at; 0: the hierarchy's root */
+#define KV_CGROUP_UNKNOWN (~0ULL) /* no reader's can be told on this kernel */
 	__u64 caps;   /* effective ones */
 	__u64 own_start;    /* the reader's process: when it began, ns since boot */
 	__u64 own_exec;	    /* and how many programs it had executed */

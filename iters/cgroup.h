@@ -102,6 +102,10 @@ static __always_inline void kv_put_cgroup(struct kv_call *c, struct kv_str *s,
 
 	if (!kn)
 		return;
+	if (c->scope && c->scope->cgroup == KV_CGROUP_UNKNOWN) {
+		s->off = KV_STR_UNREADABLE;
+		return;
+	}
 	id = kn->id;
 	if (cache->session == session && cache->id == id && cache->flags == flags) {
 		kv_put_bytes(c, s, cache->path, cache->len);

@@ -19,9 +19,12 @@ static __always_inline __u64 kv_count_chars(__u64 chars)
 	return zeros ? ((zeros & -zeros) >> 7) * 0x0001020304050607 >> 56 : 8;
 }
 
+/* Of a larger array its first bytes: names are short. */
 static __always_inline bool kv_chars_read(struct kv_scratch *scratch, int to, const void *src,
 					  __u64 size)
 {
+	if (size > KV_CHARS_MAX)
+		size = KV_CHARS_MAX;
 	kv_opaque(size);
 	return size <= KV_CHARS_MAX && !bpf_probe_read_kernel(scratch->chars[to], size, src);
 }
@@ -74,7 +77,11 @@ __noinline int kv_read_chars(__u64 src, __u64 size)
 		return -1;
 	__builtin_memset(a.scratch->chars, 0, sizeof(a.scratch->chars));
 	bpf_loop(KV_CHARS_TRIES, kv_chars_try, &a, 0);
-	return a.steady ? kv_chars_count(a.scratch) : -1;
+	if (!a.steady)
+		return -1;
+	/* What has no end among them is shown as no more than a part of it would be. */
+	return kv_chars_count(a.scratch) == KV_CHARS_MAX && size > KV_CHARS_MAX ? -1
+										: a.scratch->used;
 }
 
 #endif

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Every difference between kernels that a view must know, in one place: a
+ * Differences between kernels that several views may meet, in one place: a
  * private flavour of the struct (the ___suffix is dropped when types are
- * matched) and a function that picks what the running kernel has.
+ * matched) and a function that picks what the running kernel has. One that a
+ * single function knows stands with it.
  *
  * Each says in which release it changed, by which commit, and for which kernel it is kept:
  * it may go when kview no longer runs on that one. The oldest is 6.1: what 6.1 and all
@@ -44,8 +45,8 @@ struct kernfs_node___parent_new {
 };
 
 /*
- * A file opened by overlayfs on behalf of a mapping, since 6.6 (def3ae83da02). That this is
- * asked is kept for: 6.1.
+ * A file opened by overlayfs on behalf of a mapping, since 6.6 (def3ae83da02): see
+ * kv_is_since_6_6(). That this is asked is kept for: 6.1.
  */
 struct backing_file {
 	struct path user_path;
@@ -66,7 +67,7 @@ struct vm_area_struct___anon_name {
 	struct list_head shared;
 };
 
-/* For kv_is_heap(). */
+/* For kv_is_since_6_6(). */
 struct sched_entity___since_6_6 {
 	__u64 deadline;
 };
@@ -151,13 +152,22 @@ struct bpf_iter_task {
 #pragma clang diagnostic pop
 
 /*
+ * Of what nothing is in BTF, what came with the same release tells: sched_entity.deadline
+ * (147f3efaa241), and struct backing_file. One of them may have gone again. Kept for: 6.1.
+ */
+static __always_inline bool kv_is_since_6_6(void)
+{
+	return bpf_core_field_exists(struct sched_entity___since_6_6, deadline) ||
+	       bpf_core_type_exists(struct backing_file);
+}
+
+/*
  * vma_is_initial_heap() takes no neighbour of the heap for the heap since 6.6
- * (0db31d63f27f); nothing of it is in BTF, sched_entity.deadline came with the
- * same release (147f3efaa241). Kept for: 6.1.
+ * (0db31d63f27f). Kept for: 6.1.
  */
 static __always_inline bool kv_is_heap(__u64 start, __u64 end, __u64 start_brk, __u64 brk)
 {
-	if (bpf_core_field_exists(struct sched_entity___since_6_6, deadline))
+	if (kv_is_since_6_6())
 		return start < brk && end > start_brk;
 	return start <= brk && end >= start_brk;
 }
@@ -267,9 +277,10 @@ struct kv_dumpability {
 };
 
 /*
- * task_still_dumpable() in kernel/ptrace.c. Of a task without memory nobody
- * asked until 31e62c2ebbfd. A kernel that keeps it in a place not known here refuses
- * the program: rights are not guessed.
+ * task_still_dumpable() in kernel/ptrace.c. Of a task without memory nobody asked until
+ * 31e62c2ebbfd, and a kernel before it would say yes; but one that keeps the answer in a place
+ * not known here looks the same, so the answer is no. Of other tasks such a kernel refuses the
+ * program: rights are not guessed.
  */
 static __always_inline void kv_dumpability(const struct task_struct *task, struct kv_dumpability *d)
 {
@@ -288,10 +299,9 @@ static __always_inline void kv_dumpability(const struct task_struct *task, struc
 	if (mm) {
 		d->by_user = kv_is_mm_dumpable(mm);
 		d->ns = BPF_CORE_READ(mm, user_ns);
-	} else if (bpf_core_field_exists(u->user_dumpable)) {
-		d->by_user = BPF_CORE_READ_BITFIELD_PROBED(u, user_dumpable);
 	} else {
-		d->by_user = true;
+		d->by_user = bpf_core_field_exists(u->user_dumpable) &&
+			     BPF_CORE_READ_BITFIELD_PROBED(u, user_dumpable);
 	}
 }
 

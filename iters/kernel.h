@@ -333,12 +333,8 @@ struct nsproxy {
 	struct cgroup_namespace *cgroup_ns;
 };
 
-struct kv_mm_context { /* mm_context_t */
-	unsigned long flags;
-};
-
 struct mm_struct {
-	struct kv_mm_context context;
+	unsigned long task_size;
 	unsigned long total_vm;
 	unsigned long start_brk;
 	unsigned long brk;

@@ -10,7 +10,6 @@
 
 #define PF_WQ_WORKER 0x00000020
 
-#define PIDTYPE_TGID 1
 #define PIDTYPE_PGID 2
 #define PIDTYPE_SID 3
 
@@ -31,7 +30,7 @@ static __always_inline int kv_pid_nr(const struct kv_call *c, const struct pid *
 static __always_inline int kv_tgid(const struct kv_call *c, const struct task_struct *task)
 {
 	if (c->pid_ns_level)
-		return kv_nested_nr(c, BPF_CORE_READ(task, signal, pids[PIDTYPE_TGID]));
+		return kv_nested_nr(c, BPF_CORE_READ(task, group_leader, thread_pid));
 	return task->tgid;
 }
 
@@ -62,11 +61,18 @@ static __always_inline __u32 kv_gid(const struct kv_call *c, __u32 gid)
 static __always_inline void kv_put_task_comm(struct kv_call *c, struct kv_str *s,
 					     struct task_struct *task)
 {
-	const volatile __u64 *comm = (void *)&task->comm;
-	__u64 first = comm[0], second = comm[1], n;
+	const volatile __u64 *comm;
+	__u64 first, second, n;
 	__u64 *to;
 
 	_Static_assert(sizeof(task->comm) == 16, "TASK_COMM_LEN");
+	if (bpf_core_field_size(task->comm) != sizeof(task->comm)) {
+		kv_put_chars(c, s, task->comm);
+		return;
+	}
+	comm = (void *)&task->comm;
+	first = comm[0];
+	second = comm[1];
 	kv_barrier();
 	to = (void *)kv_room(c, sizeof(task->comm));
 	if (first != comm[0] || second != comm[1] || !to) {
@@ -88,19 +94,22 @@ static __always_inline void kv_put_task_comm(struct kv_call *c, struct kv_str *s
 }
 #endif
 
-/* Does this kernel keep the names of its threads where it is known here? */
-static __always_inline bool kv_knows_kthreads(void)
+/* Does this kernel keep the names of its threads where it is known here? And of workers? */
+static __always_inline bool kv_knows_kthreads(bool is_worker)
 {
 	struct task_struct *task = NULL;
 	struct kthread *kthread = NULL;
 	struct worker *worker = NULL;
 	struct workqueue_struct *wq = NULL;
 
-	return bpf_core_field_exists(task->worker_private) &&
-	       bpf_core_field_exists(kthread->full_name) && bpf_core_field_exists(kthread->data) &&
-	       bpf_core_field_exists(worker->pool) && bpf_core_field_exists(worker->desc) &&
-	       bpf_core_field_exists(worker->current_work) &&
-	       bpf_core_field_exists(worker->rescue_wq) && bpf_core_field_exists(wq->name);
+	if (!bpf_core_field_exists(task->worker_private) ||
+	    !bpf_core_field_exists(kthread->full_name))
+		return false;
+	return !is_worker ||
+	       (bpf_core_field_exists(kthread->data) && bpf_core_field_exists(worker->pool) &&
+		bpf_core_field_exists(worker->desc) &&
+		bpf_core_field_exists(worker->current_work) &&
+		bpf_core_field_exists(worker->rescue_wq) && bpf_core_field_exists(wq->name));
 }
 
 /* What a worker does, as wq_worker_comm() adds it to its name. */
@@ -177,7 +186,7 @@ static __always_inline void kv_put_comm(struct kv_call *c, struct kv_str *s,
 	const char *name = NULL;
 	__u32 flags = task->flags;
 
-	if ((flags & PF_KTHREAD) && !kv_knows_kthreads()) {
+	if ((flags & PF_KTHREAD) && !kv_knows_kthreads(flags & PF_WQ_WORKER)) {
 		s->off = KV_STR_UNREADABLE;
 		return;
 	}

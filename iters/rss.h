@@ -9,7 +9,7 @@
 
 #include "percpu.h"
 
-/* The view says, behind its record: kv_has() its column? */
+/* Each view that includes this defines it, behind its record: kv_has() its column? */
 static __always_inline bool kv_has_rss(void);
 
 #define KV_CPUS_MAX 768 /* of more the parts are not added */
@@ -29,7 +29,7 @@ struct kv_rss {
 	struct kv_rss_key key;
 	__u64 pages;
 	__u64 n; /* CPUs; 0: how far their parts lie from the per-CPU pointer is to be learnt */
-	__u64 counters[2][32];	      /* as the kernel has them, before and after */
+	__u64 counters[2][64];	      /* as the kernel has them, before and after */
 	__u64 parts[KV_RSS_COUNTERS]; /* per-CPU pointers */
 	__u64 together;		      /* they follow one another: since 6.6 (14ef95be6f55) */
 	__s64 sums[KV_RSS_COUNTERS];
@@ -140,6 +140,8 @@ static long kv_rss_try(__u64 i, struct kv_rss_call *c)
 
 #define KV_RSS_TRIES 8
 
+#define KV_RSS_UNKNOWN (~0ULL) /* counters as large as those here have no room */
+
 /* Into rss->pages. Verified once, as in reader.h. */
 __noinline int kv_rss_count(struct kv_rss *rss, __u64 mm)
 {
@@ -151,7 +153,10 @@ __noinline int kv_rss_count(struct kv_rss *rss, __u64 mm)
 		c.base = kv_percpu_base();
 		bpf_loop(KV_CPUS_MAX, kv_rss_find_cpu, &c, 0);
 	}
-	bpf_loop(KV_RSS_TRIES, kv_rss_try, &c, 0);
+	rss->pages = KV_RSS_UNKNOWN;
+	if (KV_RSS_COUNTERS * bpf_core_type_size(struct percpu_counter___rss) <=
+	    sizeof(rss->counters[0]))
+		bpf_loop(KV_RSS_TRIES, kv_rss_try, &c, 0);
 	return 0;
 }
 

@@ -34,7 +34,7 @@ enum kv_stat_member {
 	KV_STAT_BLOCKS = 16,
 };
 
-/* The view says, behind its record: of which of these does it have columns? */
+/* Each view that includes this defines it, behind its record: which of these are columns? */
 static __always_inline __u32 kv_stat_columns(void);
 
 #define KV_CONTAINER(object, type, member) \

@@ -15,11 +15,11 @@
  *   mm_struct               struct kv_seen here
  *   its exe_file            put_exe() in task.bpf.c
  *   files_struct            fd_flags() in task_file.bpf.c
- *   tty_struct              put_tty() in task.bpf.c
- *   worker                  kv_put_work() in process.h
+ *   tty_struct              kv_read_tty() in tty.h
+ *   worker                  kv_put_worker() in process.h
  *   slabs on a list         count_free() in kmem_cache.bpf.c
  * What changes in place: names of dentries (path.h), arrays of characters
- * (kv_put_chars() in kview.h), task->comm (process.h).
+ * (kv_put_chars() in put.h), task->comm (process.h).
  */
 #ifndef KVIEW_STEADY_H
 #define KVIEW_STEADY_H

@@ -41,7 +41,7 @@ struct task {
 	__u64 nivcsw KV_MEANS("involuntary context switches") KV_WIDTH(6);
 	__u64 vsize KV_MEANS("virtual memory of the process") KV_UNIT("bytes") KV_WIDTH(12);
 	__u64 rss KV_MEANS("resident memory of the process, to the page") KV_UNIT("bytes")
-		KV_WIDTH(11);
+		KV_NONE(-1) KV_WIDTH(11);
 	__u32 pidns KV_MEANS("inode of its pid namespace, for who may ptrace it") KV_NONE(0)
 		KV_WIDTH(10);
 	struct kv_str cgroup KV_MEANS("path in the cgroup v2 hierarchy") KV_WIDTH(20);
@@ -290,10 +290,9 @@ static __always_inline void put_memory(struct task *r, struct kv_rss *rss,
 		r->vsize = (__u64)parts->mm->total_vm << shift;
 	if (!kv_has(task, rss))
 		return;
-	if (kv_has_plain_rss())
-		r->rss = kv_plain_rss(parts->mm) << shift;
-	else
-		r->rss = kv_rss_pages(rss, &key) << shift;
+	r->rss = kv_has_plain_rss() ? kv_plain_rss(parts->mm) : kv_rss_pages(rss, &key);
+	if (r->rss != KV_RSS_UNKNOWN)
+		r->rss <<= shift;
 }
 
 static __always_inline void put_ids(const struct kv_call *c, struct task *r,

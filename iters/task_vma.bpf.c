@@ -122,7 +122,7 @@ static __always_inline bool read_user_path(struct file *file, struct path *user)
 	struct vfsmount *mnt;
 	struct dentry *dentry;
 
-	if (!bpf_core_type_exists(struct backing_file) || !(file->f_mode & FMODE_BACKING_HINT))
+	if (!kv_is_since_6_6() || !(file->f_mode & FMODE_BACKING_HINT))
 		return false;
 	bpf_core_read(user, sizeof(*user), at);
 	mnt = user->mnt;
@@ -187,12 +187,11 @@ static __always_inline void put_file(struct kv_call *c, struct task_vma *r,
  */
 #define VSYSCALL_ADDR 0xffffffffff600000
 #define VSYSCALL_SIZE 0x1000
-#define MM_CONTEXT_HAS_VSYSCALL 2
 
 static __always_inline bool has_vsyscall(struct mm_struct *mm)
 {
-	return kv_table()->vsyscall[0] && bpf_core_field_exists(mm->context.flags) &&
-	       (BPF_CORE_READ(mm, context.flags) & MM_CONTEXT_HAS_VSYSCALL);
+	return kv_table()->vsyscall[0] && bpf_core_field_exists(mm->task_size) &&
+	       BPF_CORE_READ(mm, task_size) >> 32;
 }
 
 static __always_inline struct kv_gate *gate_of(const struct kv_call *c)

@@ -180,7 +180,9 @@ static long kv_text_field(__u64 i, struct kv_text_ctx *t)
 	off = col->off;
 	if (off > KV_FIXED_MAX - 8)
 		return 1;
-	if (col->type == KV_TYPE_STR) {
+	if (kv_table()->lacks[off]) {
+		KV_PRINT(t->seq, "-", 0);
+	} else if (col->type == KV_TYPE_STR) {
 		kv_text_str(t, (struct kv_str *)(t->record->bytes + off));
 	} else if (col->type == KV_TYPE_CHARS) {
 		kv_text_chars(t, off, col->size);

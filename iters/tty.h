@@ -5,7 +5,7 @@
 
 #include "kview.h"
 
-/* The view says, behind its record: kv_has() its column? */
+/* Each view that includes this defines it, behind its record: kv_has() its column? */
 static __always_inline bool kv_has_tty(void);
 
 #define KV_IS_PTS 0x100 /* Unix98: devpts */

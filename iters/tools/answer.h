@@ -122,15 +122,32 @@ static __always_inline void put_master(struct kv_identity *id, struct task_struc
 
 static __always_inline void put_state(struct kv_identity *id, struct task_struct *task)
 {
+	if (!bpf_core_field_exists(task->pending.signal.sig))
+		return; /* it is worth a try to answer whoever may be gone */
 	/* Any deadly signal has become this one for each thread: complete_signal(). */
 	id->is_being_killed = BPF_CORE_READ(task, pending.signal.sig[0]) >> (SIGKILL - 1) & 1;
 }
 
+static __always_inline bool knows_cgroups(void)
+{
+	return bpf_core_field_exists(struct nsproxy, cgroup_ns) &&
+	       bpf_core_field_exists(struct cgroup_namespace, ns) &&
+	       bpf_core_field_exists(struct cgroup_namespace, root_cset) &&
+	       bpf_core_field_exists(struct css_set, dfl_cgrp) &&
+	       bpf_core_field_exists(struct cgroup, kn) &&
+	       bpf_core_field_exists(struct cgroup, level);
+}
+
 static __always_inline void put_cgroup(struct kv_identity *id, struct task_struct *task)
 {
-	const struct cgroup_namespace *ns = BPF_CORE_READ(task, nsproxy, cgroup_ns);
-	const struct cgroup *root = BPF_CORE_READ(ns, root_cset, dfl_cgrp);
+	const struct cgroup_namespace *ns;
+	const struct cgroup *root;
 
+	id->cgroup = KV_CGROUP_UNKNOWN;
+	if (!knows_cgroups())
+		return;
+	ns = BPF_CORE_READ(task, nsproxy, cgroup_ns);
+	root = BPF_CORE_READ(ns, root_cset, dfl_cgrp);
 	id->cgroup_ns = (__u64)ns;
 	id->cgroup_ns_inum = BPF_CORE_READ(ns, ns.inum);
 	id->cgroup = (__u64)BPF_CORE_READ(root, kn);

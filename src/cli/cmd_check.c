@@ -144,21 +144,6 @@ static int read_row(const struct kv_view *view, const struct kv_host *host, stru
 	return rc < 0 ? rc : 0;
 }
 
-/* "without exe, comm" */
-static void put_lacking(char *note, size_t size, const struct kv_schema *schema)
-{
-	const char *before = "without ";
-	size_t n = 0;
-
-	for (unsigned int i = 0; i < schema->ncolumns && n < size; i++) {
-		if (kv_schema_is_lacking(schema, i)) {
-			n += (size_t)snprintf(note + n, size - n, "%s%s", before,
-					      schema->columns[i].name);
-			before = ", ";
-		}
-	}
-}
-
 /* @host: NULL: no reader can be identified, and so nothing read */
 static bool check_views(struct kv_views *views, const struct kv_host *host)
 {
@@ -166,7 +151,7 @@ static bool check_views(struct kv_views *views, const struct kv_host *host)
 
 	for (size_t i = 0; i < views->n; i++) {
 		struct kv_view *view = &views->list[i];
-		char item[80], note[2048] = "";
+		char item[80], note[2048] = "", columns[1024];
 		int rc = kv_view_load(view);
 
 		if (!rc && host)
@@ -174,8 +159,8 @@ static bool check_views(struct kv_views *views, const struct kv_host *host)
 		snprintf(item, sizeof(item), "view %s", view->name);
 		if (rc)
 			put_note(note, sizeof(note), &view->err);
-		else
-			put_lacking(note, sizeof(note), view->schema);
+		else if (kv_schema_put_lacking(view->schema, columns, sizeof(columns)))
+			snprintf(note, sizeof(note), "without %s", columns);
 		put_item(item, rc == 0, note);
 		any = any || !rc;
 	}

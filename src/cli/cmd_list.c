@@ -4,6 +4,7 @@
 
 #include "cli/commands.h"
 #include "iter/pinset.h"
+#include "iter/reader.h"
 
 static const char *pinned(const struct kv_args *args, const struct kv_view *view)
 {
@@ -24,18 +25,18 @@ static const char *pinned(const struct kv_args *args, const struct kv_view *view
 static void put_lacking(const struct kv_schema *schema)
 {
 	for (unsigned int i = 0; schema && i < schema->ncolumns; i++) {
-		const char *why = schema->columns[i].why_lacks;
+		const struct kv_column *col = &schema->columns[i];
 
-		if (kv_schema_is_lacking(schema, i))
-			printf("%-12s %-10s %-7s without %s%s%s\n", "", "", "",
-			       schema->columns[i].name, why ? ": " : "", why ? why : "");
+		if (col->lacks)
+			printf("%-12s %-10s %-7s without %s: %s\n", "", "", "", col->name,
+			       kv_column_why_lacks(col));
 	}
 }
 
 static void put_view(const struct kv_args *args, struct kv_view *view)
 {
-	bool supported = kv_view_support(view) != KV_SUPPORT_NO; /* first: it finds why */
-	const char *is_pinned = pinned(args, view);
+	const char *is_pinned = pinned(args, view); /* first: it leaves what the pin lacks */
+	bool supported = kv_view_support(view) != KV_SUPPORT_NO;
 
 	printf("%-12s %-10s %-7s %s\n", view->name, supported ? "yes" : "no", is_pinned,
 	       view->schema ? view->schema->shows : "-");
@@ -45,6 +46,17 @@ static void put_view(const struct kv_args *args, struct kv_view *view)
 	}
 	printf("%-12s %-10s %-7s %s%s%s\n", "", "", "", view->err.msg,
 	       view->err.hint[0] ? "; " : "", view->err.hint);
+}
+
+/* Views that load are served if readers can be identified. Who may not load can't tell. */
+static int check_readers(struct kv_views *views, struct kv_err *err)
+{
+	const struct kv_policy policy = {0};
+	struct kv_host host = KV_HOST_INIT;
+	int rc = kv_host_open(&host, &policy, true, views->types, err);
+
+	kv_host_close(&host);
+	return rc == -EPERM ? 0 : rc;
 }
 
 int kv_cmd_list(const struct kv_args *args, struct kv_err *err)
@@ -57,6 +69,7 @@ int kv_cmd_list(const struct kv_args *args, struct kv_err *err)
 	printf("%-12s %-10s %-7s %s\n", "VIEW", "SUPPORTED", "PINNED", "SHOWS");
 	for (size_t i = 0; i < views.n; i++)
 		put_view(args, &views.list[i]);
+	rc = check_readers(&views, err);
 	kv_views_close(&views);
-	return 0;
+	return rc;
 }

@@ -28,7 +28,7 @@ int kv_cmd_help(const struct kv_args *args, struct kv_err *err);
 /* kv_say() - an error, with its hint, on stderr */
 void kv_say(const struct kv_err *err);
 
-/* kv_warn_view() - the same for a view that is left out */
+/* kv_warn_view() - the same for a view that is left out, or has columns without a value */
 void kv_warn_view(const struct kv_view *view);
 
 /**

@@ -70,7 +70,17 @@ void kv_say(const struct kv_err *err)
 
 void kv_warn_view(const struct kv_view *view)
 {
-	kv_say(&view->err);
+	struct kv_err err = {0};
+	char columns[KV_MAX_COLUMNS * (KV_COLUMN_NAME + 2)];
+
+	if (!view->is_loaded) {
+		kv_say(&view->err);
+	} else if (kv_schema_put_lacking(view->schema, columns, sizeof(columns))) {
+		kv_err_set(&err, 0, "view '%s' shows no value in %s", view->name, columns);
+		kv_err_hint(&err, "this kernel has no such thing, or keeps it in a place that is "
+				  "not known here: `kview list` says what");
+		kv_say(&err);
+	}
 }
 
 int kv_open_view(const struct kv_args *args, struct kv_views *views, struct kv_view **view,

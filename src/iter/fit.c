@@ -38,28 +38,29 @@ static int try_with(struct kv_view *view, uint64_t has, struct kv_err *err)
 	struct kv_loaded loaded = KV_LOADED_INIT;
 	int rc;
 
-	view->schema->lacks = all_columns(view) & ~has;
+	kv_schema_lack(view->schema, all_columns(view) & ~has);
 	rc = load(view, &loaded, err);
 	kv_loaded_close(&loaded);
 	return rc;
 }
 
 /*
- * By the verifier: for what it has come by, or as too long. Another try without some columns
- * may end better; a machine that is short of something is no better then.
+ * By the verifier, for what it has come by: another try without some columns may end better.
+ * What is too long is so on any kernel, and a machine that is short of something stays so.
  */
 static bool is_refused(int rc)
 {
-	return rc == -EINVAL || rc == -EACCES || rc == -E2BIG;
+	return rc == -EINVAL || rc == -EACCES;
 }
 
-static void note(struct kv_column *column)
+static void note(struct kv_column *column, const struct kv_err *err)
 {
 	const char *lacks = kv_load_lacks();
 
 	free(column->why_lacks);
 	if (asprintf(&column->why_lacks, "this kernel %s%s",
-		     *lacks ? "has no " : "refuses what it is made of", lacks) < 0)
+		     *lacks ? "has no " : "refuses what it is made of: ",
+		     *lacks ? lacks : err->msg) < 0)
 		column->why_lacks = NULL;
 }
 
@@ -79,7 +80,7 @@ static void add(struct fit *fit, unsigned int first, unsigned int n)
 		return;
 	fit->rc = 0;
 	if (n == 1) {
-		note(&fit->view->schema->columns[first]);
+		note(&fit->view->schema->columns[first], fit->err);
 		return;
 	}
 	add(fit, first, n / 2);
@@ -89,8 +90,10 @@ static void add(struct fit *fit, unsigned int first, unsigned int n)
 int kv_fit_load(struct kv_view *view, struct kv_err *err)
 {
 	struct fit fit = {.view = view, .err = err};
-	int rc = load(view, &view->loaded, err);
+	int rc;
 
+	kv_schema_lack(view->schema, 0); /* what a pin lacked may be there */
+	rc = load(view, &view->loaded, err);
 	if (!rc || !is_refused(rc))
 		return rc;
 	/* If it does not load without any, it is for something else: that is to be told. */
@@ -99,9 +102,6 @@ int kv_fit_load(struct kv_view *view, struct kv_err *err)
 		add(&fit, 0, view->schema->ncolumns);
 		rc = fit.rc;
 	}
-	view->schema->lacks = rc ? 0 : all_columns(view) & ~fit.has;
-	if (rc)
-		return rc;
-	kv_schema_lack(view->schema, view->schema->lacks);
-	return load(view, &view->loaded, err);
+	kv_schema_lack(view->schema, rc ? 0 : all_columns(view) & ~fit.has);
+	return rc ? rc : load(view, &view->loaded, err);
 }

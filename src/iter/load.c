@@ -14,8 +14,6 @@
 
 /* --- libbpf's log --- */
 
-#define LOG_STATS 4 /* BPF_LOG_STATS: what verification took */
-
 /* The first line that libbpf warns of a failure with is the one that tells why. */
 static _Thread_local char first_warning[256];
 
@@ -124,7 +122,6 @@ int kv_object_parse(const char *name, const void *data, size_t size, struct kv_t
 		    struct bpf_object **object, struct kv_err *err)
 {
 	LIBBPF_OPTS(bpf_object_open_opts, opts, .object_name = name,
-		    .kernel_log_level = is_debugging() ? LOG_STATS : 0,
 		    .btf_custom_path = types ? kv_types_path(types) : NULL);
 	int rc;
 

@@ -47,7 +47,7 @@ int kv_pinset_make(const struct kv_pins *pins, struct kv_views *views, bool fres
 		return failed->rc;
 	}
 	for (size_t i = 0; i < views->n; i++)
-		if (!views->list[i].is_loaded && views->list[i].rc != -EOPNOTSUPP)
+		if (views->list[i].is_loaded || views->list[i].rc != -EOPNOTSUPP)
 			warn(&views->list[i]);
 	return 0;
 }

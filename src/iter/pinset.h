@@ -8,7 +8,7 @@
 /**
  * kv_pinset_make() - every view that this kernel can run, loaded and pinned
  * @fresh: load anew and replace; otherwise pins of this build are used as they are
- * @warn: told of each view that is left out for another reason than that the
+ * @warn: told of each view that is loaded, and of each that is left out for another reason than that the
  *	  kernel has no such iterator; @view->err says why
  *
  * Return: 0 if there is at least one view, or -errno with @err set.

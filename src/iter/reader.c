@@ -34,6 +34,14 @@ static int ask_self(struct kv_host *host, struct kv_err *err)
 	return rc;
 }
 
+/* Without it, on a kernel that lacks what it reads, walks are the kernel's own. */
+static int open_threads_tool(struct kv_host *host, struct kv_types *types, struct kv_err *err)
+{
+	int rc = kv_tool_open("tools/threads", types, &host->threads_tool, err);
+
+	return rc && *kv_load_lacks() ? 0 : rc;
+}
+
 int kv_host_open(struct kv_host *host, const struct kv_policy *policy, bool with_processes,
 		 struct kv_types *types, struct kv_err *err)
 {
@@ -45,7 +53,7 @@ int kv_host_open(struct kv_host *host, const struct kv_policy *policy, bool with
 	if (!rc && with_processes)
 		rc = kv_tool_open("tools/processes", types, &host->processes_tool, err);
 	if (!rc && with_processes)
-		rc = kv_tool_open("tools/threads", types, &host->threads_tool, err);
+		rc = open_threads_tool(host, types, err);
 	/* libbpf reads all the kernel's types for it: too long for who asks once. */
 	if (!rc && with_processes)
 		kv_asker_open(&host->asker, &host->self, types);

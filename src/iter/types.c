@@ -222,7 +222,7 @@ void kv_types_free(struct kv_types *types)
 	free(types);
 }
 
-/* --- excerpts --- */
+/* --- excerpts, and what of them is wanted --- */
 
 struct excerpt {
 	const struct source *from; /* whose turn it is */
@@ -332,6 +332,79 @@ static int take_from(struct excerpt *e, const struct source *source, const struc
 	return rc;
 }
 
+/* --- what has another shape --- */
+
+static const struct btf_type *plain_type(const struct btf *btf, uint32_t id)
+{
+	const struct btf_type *t = btf__type_by_id(btf, id);
+
+	while (btf_is_mod(t) || btf_is_typedef(t))
+		t = btf__type_by_id(btf, t->type);
+	return t;
+}
+
+static bool is_number(const struct btf_type *t)
+{
+	return btf_is_int(t) || btf_is_any_enum(t);
+}
+
+/* Of a type here, or of what it consists of without a name, the member that is called so. */
+static struct btf_member *find_member(struct btf *btf, const struct btf_type *t, const char *name,
+				      uint32_t *bits)
+{
+	for (uint32_t i = 0; btf_is_composite(t) && i < btf_vlen(t); i++) {
+		struct btf_member *m = &btf_members(t)[i], *inside;
+		const char *found = btf__name_by_offset(btf, m->name_off);
+
+		*bits = btf_member_bitfield_size(t, i);
+		if (*found && strcmp(found, name) == 0)
+			return m;
+		inside = *found ? NULL : find_member(btf, plain_type(btf, m->type), name, bits);
+		if (inside)
+			return inside;
+	}
+	return NULL;
+}
+
+/* libbpf compares whether both are numbers, and only what is loaded directly for its size. */
+static void hide_other_shapes(struct btf *btf, const struct btf_type *t, const struct btf *wanted,
+			      const struct btf_type *want)
+{
+	for (uint32_t i = 0; btf_is_composite(want) && i < btf_vlen(want); i++) {
+		const struct btf_member *wm = &btf_members(want)[i];
+		const struct btf_type *wtype = plain_type(wanted, wm->type), *type;
+		uint32_t bits;
+		struct btf_member *m =
+			find_member(btf, t, btf__name_by_offset(wanted, wm->name_off), &bits);
+
+		if (!m)
+			continue;
+		type = plain_type(btf, m->type);
+		if (btf_is_composite(wtype))
+			hide_other_shapes(btf, type, wanted, wtype);
+		else if (is_number(wtype) && is_number(type) &&
+			 !btf_member_bitfield_size(want, i) && (bits || type->size != wtype->size))
+			m->name_off = 0;
+	}
+}
+
+static void hide_all_other_shapes(struct btf *btf, const struct btf *wanted)
+{
+	for (uint32_t id = 1; id < btf__type_cnt(btf); id++) {
+		const struct btf_type *t = btf__type_by_id(btf, id);
+		const char *name = root_name(btf, t);
+		size_t len = essential_len(name);
+
+		for (uint32_t w = 1; *name && btf_is_composite(t) && w < btf__type_cnt(wanted); w++) {
+			const struct btf_type *want = btf__type_by_id(wanted, w);
+			const char *other = root_name(wanted, want);
+
+			if (essential_len(other) == len && memcmp(other, name, len) == 0)
+				hide_other_shapes(btf, t, wanted, want);
+		}
+	}
+}
+
 static int fill(struct excerpt *e, const struct kv_types *types, const struct btf *wanted)
 {
 	int rc = 0;
@@ -339,6 +412,8 @@ static int fill(struct excerpt *e, const struct kv_types *types, const struct bt
 	for (size_t i = 0; !rc && i <= NMODULES; i++)
 		if (types->sources[i].btf)
 			rc = take_from(e, &types->sources[i], wanted);
+	if (!rc)
+		hide_all_other_shapes(e->btf, wanted);
 	return rc;
 }
 

@@ -56,7 +56,9 @@ int kv_types_offer(struct kv_types *types, const struct btf *wanted);
  * kv_types_excerpt() - all types of the names in @wanted
  *
  * Flavours (NAME___FLAVOUR) are the same name. With them goes what they consist
- * of; what a pointer points to does not: no relocation asks for it.
+ * of; what a pointer points to does not: no relocation asks for it. A member that is a
+ * number in @wanted and of another size in the kernel, or a bit-field, has no name here, so
+ * that no program loads that would take it for something else.
  *
  * Return: to be freed with btf__free(), or NULL with errno set.
  */

@@ -109,8 +109,11 @@ char *kv_schema_put(const struct kv_schema *schema)
 	for (unsigned int i = 0; i < schema->ncolumns; i++) {
 		const struct kv_column *col = &schema->columns[i];
 
-		fprintf(f, "%s\t%s\t%s\t%s\n", col->name, kv_column_type_name(col),
+		fprintf(f, "%s\t%s\t%s\t%s", col->name, kv_column_type_name(col),
 			*col->unit ? col->unit : "-", *col->meaning ? col->meaning : "-");
+		if (col->lacks)
+			fprintf(f, " (no value: %s)", kv_column_why_lacks(col));
+		fputc('\n', f);
 	}
 	if (fclose(f) != 0) {
 		free(text);

@@ -68,7 +68,8 @@ size_t kv_row_bound(const struct kv_plan *plan, size_t record_len);
 /**
  * kv_schema_put() - the text of schema/VIEW: column, type, unit, meaning
  *
- * Tab-separated, one line per column; "-" where there is no unit or meaning.
+ * Tab-separated, one line per column; "-" where there is no unit or meaning. What this
+ * kernel can't fill is said behind the meaning.
  *
  * Return: the text with a NUL behind, to be freed; NULL: out of memory.
  */

@@ -56,6 +56,8 @@ struct kv_string kv_record_string(const struct kv_column *col, const void *recor
 	const unsigned char *p = (const unsigned char *)record + col->off;
 	struct kv_str s;
 
+	if (col->lacks)
+		return (struct kv_string){NULL, 0};
 	if (col->type == KV_TYPE_CHARS) {
 		size_t n = strnlen((const char *)p, col->size);
 

@@ -54,7 +54,7 @@ static inline uint64_t kv_record_number(const struct kv_column *col, const void 
 /* kv_record_is_none() - @v, from kv_record_number(), means "no value" */
 static inline bool kv_record_is_none(const struct kv_column *col, uint64_t v)
 {
-	return col->has_none && v == (uint64_t)col->none;
+	return col->lacks || (col->has_none && v == (uint64_t)col->none);
 }
 
 /**

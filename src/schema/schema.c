@@ -4,6 +4,7 @@
 #include <bpf/btf.h>
 #include <ctype.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -453,13 +454,19 @@ const char *kv_column_type_name(const struct kv_column *col)
 
 void kv_schema_lack(struct kv_schema *schema, uint64_t lacks)
 {
-	schema->lacks = lacks;
-	for (unsigned int i = 0; i < schema->ncolumns; i++) {
-		if (kv_schema_is_lacking(schema, i)) {
-			schema->columns[i].has_none = true;
-			schema->columns[i].none = 0;
-		}
-	}
+	for (unsigned int i = 0; i < schema->ncolumns; i++)
+		schema->columns[i].lacks = lacks >> i & 1;
+}
+
+bool kv_schema_put_lacking(const struct kv_schema *schema, char *text, size_t size)
+{
+	size_t n = 0;
+
+	for (unsigned int i = 0; i < schema->ncolumns && n < size; i++)
+		if (schema->columns[i].lacks)
+			n += (size_t)snprintf(text + n, size - n, "%s%s", n ? ", " : "",
+					      schema->columns[i].name);
+	return n;
 }
 
 uint64_t kv_schema_lacks(const struct kv_schema *schema, const struct kv_table *table)
@@ -480,14 +487,14 @@ void kv_schema_table(const struct kv_schema *schema, struct kv_table *table)
 		struct kv_text_column *t = &table->columns[i];
 
 		*t = (struct kv_text_column){
-			.none = kv_schema_is_lacking(schema, i) ? 0 : col->none,
+			.none = col->none,
 			.off = col->off,
 			.size = col->size,
 			.type = (uint8_t)col->type,
 			.show = (uint8_t)col->show,
-			.has_none = col->has_none || kv_schema_is_lacking(schema, i),
+			.has_none = col->has_none,
 		};
-		table->lacks[col->off] = kv_schema_is_lacking(schema, i);
+		table->lacks[col->off] = col->lacks;
 		for (size_t j = 0; col->name[j]; j++)
 			t->name[j] = (char)toupper((unsigned char)col->name[j]);
 	}

@@ -8,6 +8,7 @@
 #define KVIEW_SCHEMA_SCHEMA_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/err.h"
@@ -23,10 +24,11 @@ struct kv_column {
 	enum kv_show show;
 	uint16_t off;  /* in the record */
 	uint16_t size; /* of the field */
+	bool lacks;    /* this kernel can't fill it: no value, whatever is in the field */
 	bool has_none; /* numbers: @none means "no value" */
 	int64_t none;
 	uint16_t width; /* of the text column */
-	char *why_lacks; /* what keeps this kernel from filling it; NULL: nothing, or it is not known */
+	char *why_lacks; /* see kv_column_why_lacks(); NULL: it was not looked for */
 };
 
 struct kv_schema {
@@ -35,11 +37,10 @@ struct kv_schema {
 	uint16_t fixed; /* bytes of a record's fixed part */
 	unsigned int ncolumns;
 	uint64_t strings; /* 1 << index of each KV_TYPE_STR column: what records are checked for */
-	uint64_t lacks;	  /* likewise of each that this kernel can't fill */
 	struct kv_column columns[KV_MAX_COLUMNS];
 };
 
-_Static_assert(KV_MAX_COLUMNS <= 64, "kv_schema.strings and lacks have a bit for each column");
+_Static_assert(KV_MAX_COLUMNS <= 64, "kv_schema.strings has a bit for each column");
 
 /**
  * kv_schema_from_btf() - find the record struct and read its columns
@@ -74,17 +75,25 @@ static inline bool kv_column_is_number(const struct kv_column *col)
 /* kv_column_type_name() - for schema/VIEW: integer, decimal, hex, octal, device, string */
 const char *kv_column_type_name(const struct kv_column *col);
 
+/* kv_column_why_lacks() - of one that @lacks: what keeps this kernel from filling it */
+static inline const char *kv_column_why_lacks(const struct kv_column *col)
+{
+	return col->why_lacks ? col->why_lacks : "this kernel can't fill it";
+}
+
 /**
- * kv_schema_lack() - show no value in columns that this kernel can't fill
- * @lacks: bits by index; their fields are 0 in each record, see kv_has() in iters/kview.h
+ * kv_schema_lack() - show no value in columns that this kernel can't fill, and in others again
+ * @lacks: bits by index, see kv_has() in iters/kview.h
  */
 void kv_schema_lack(struct kv_schema *schema, uint64_t lacks);
 
-/* kv_schema_is_lacking() - is the column of that index one of these? */
-static inline bool kv_schema_is_lacking(const struct kv_schema *schema, unsigned int i)
-{
-	return schema->lacks >> i & 1;
-}
+/**
+ * kv_schema_put_lacking() - the names of these columns
+ * @text: receives "nvcsw, exe", cut to @size
+ *
+ * Return: false: there is none.
+ */
+bool kv_schema_put_lacking(const struct kv_schema *schema, char *text, size_t size);
 
 /* kv_schema_lacks() - of which columns a loaded program's table says so, as bits by index */
 uint64_t kv_schema_lacks(const struct kv_schema *schema, const struct kv_table *table);

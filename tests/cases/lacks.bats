@@ -58,6 +58,7 @@ read_all_ways() {
 	cat "$MNT/pid/$1/csv/task.csv"
 	"$KVIEW" mount --takeover -o allow_other "$MNT"
 	cat "$MNT/pid/$1/csv/task.csv"
+	grep nvcsw "$MNT/schema/task" | grep -qF '(no value: this kernel has no task_struct.nvcsw)'
 	# Rights are what they are anywhere: /proc says whose they are.
 	runuser -u nobody -- cat "$MNT/csv/task_file.csv" >"$DIR/files"
 	runuser -u nobody -- cat "$MNT/pid/$1/task_file" && return 1
@@ -74,7 +75,10 @@ read_all_ways() {
 	until_true grep -q '^State:.S (sleeping)' /proc/$pid/status
 	export -f read_all_ways worker_pid daemon_pid until_true
 	export KVIEW
-	without "nvcsw d_parent" bash -euc "read_all_ways $pid" >"$DIR/out" 3>&-
+	without "nvcsw d_parent" bash -euc "read_all_ways $pid" >"$DIR/out" 2>"$DIR/err" 3>&-
+	cat "$DIR/err"
+	[ "$(grep -c "^kview: view 'task' shows no value in nvcsw, exe$" "$DIR/err")" -eq 2 ]
+	[ "$(grep -c "^kview: view 'task_vma' shows no value in path$" "$DIR/err")" -eq 2 ]
 	python3 - "$DIR/out" "$DIR/files" $pid <<-'END'
 		import csv, sys
 		with open(sys.argv[1], newline="") as f:
@@ -92,6 +96,65 @@ read_all_ways() {
 		assert files and {row["comm"] for row in files} == {"cat"}, files
 		assert {row["path"] for row in files} == {""}, files
 	END
+}
+
+@test "no row has a value in a column that is lacking, be it one of no mapping" {
+	without "vm_flags full_name" "$KVIEW" cat --pid $$ -F json task_vma >"$DIR/json"
+	[ "$(wc -l <"$DIR/json")" -eq "$(wc -l </proc/$$/maps)" ]
+	jq -se 'all(.perms == null and .comm == "bash")' "$DIR/json"
+	without vm_flags "$KVIEW" load
+	awk -F '\t' 'NR > 1 {print $4}' "$KVIEW_PIN_DIR/task_vma" | sort -u >"$DIR/pin"
+	[ "$(cat "$DIR/pin")" = - ]
+	# What a pin lacks is what list says of the pin alone; a load finds it.
+	! "$KVIEW" list | grep without
+	"$KVIEW" load
+	grep -qF '[vsyscall]' "$KVIEW_PIN_DIR/task_vma" || ! grep -qF '[vsyscall]' /proc/self/maps
+	[ "$(awk -F '\t' 'NR > 1 {print $4}' "$KVIEW_PIN_DIR/task_vma" | grep -cx -)" -eq 0 ]
+}
+
+# Its user may look into it by ids; that it gave that up the kernel knows, and kview does not.
+@test "what a zombie does not want seen is not, where the kernel keeps that elsewhere" {
+	chmod 755 "$DIR"
+	cat >"$DIR/zombie.py" <<-'END'
+		import csv, ctypes, os, sys, time
+		zombie = os.fork()
+		if not zombie:
+		    ctypes.CDLL(None).prctl(4, 0, 0, 0, 0)  # PR_SET_DUMPABLE
+		    os._exit(0)
+		os.waitid(os.P_PID, zombie, os.WEXITED | os.WNOWAIT)
+		try:
+		    os.readlink(f"/proc/{zombie}/ns/pid")
+		    seen = True
+		except PermissionError:
+		    seen = False
+		with open(f"{sys.argv[1]}/pid/{zombie}/csv/task.csv", newline="") as f:
+		    row = next(csv.DictReader(f))
+		print(seen, row)
+		assert row["state"] == "Z" and (seen or row["pidns"] == "")
+		assert seen or row["utime"].endswith("0000000"), row
+	END
+	export KVIEW MNT DIR
+	# shellcheck disable=SC2016 # bash expands it there
+	without user_dumpable bash -euc '"$KVIEW" mount -o allow_other "$MNT"
+		runuser -u nobody -- python3 "$DIR/zombie.py" "$MNT"
+		"$KVIEW" umount "$MNT"' 3>&-
+}
+
+# A reader's cgroup namespace decides where these paths begin.
+@test "without the readers' cgroups these are (unreadable), and all else is served" {
+	without root_cset "$KVIEW" cat --pid $$ -F csv -c pid,cgroup,comm task >"$DIR/out"
+	[ "$(tail -n 1 "$DIR/out")" = "$$,(unreadable),bash" ]
+	export KVIEW MNT
+	# shellcheck disable=SC2016 # bash expands it there
+	without root_cset bash -euc '"$KVIEW" mount "$MNT" && cat "$MNT/pid/self/csv/task.csv" &&
+		"$KVIEW" umount "$MNT"' 3>&- | grep -q ',(unreadable),.*,cat$'
+}
+
+@test "list says why nothing is served where readers can't be identified" {
+	run without mnt_mountpoint timeout 60 "$KVIEW" list
+	echo "$output"
+	[ "$status" -eq 1 ]
+	[[ $output == *"can't load 'tools/reader': this kernel has no mount.mnt_mountpoint"* ]]
 }
 
 @test "names of kernel threads that are kept elsewhere are (unreadable), and no others" {

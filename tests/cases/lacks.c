@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Made-up kernels, each without one field that a view reads: lacks VIEW TYPES PID
+ * Made-up kernels, each without one field that a view reads: lacks VIEW TYPES PID [shapes]
  *
  * TYPES is a file of kernel types, of which each member is taken away in turn by giving it
- * another name. Prints for each
+ * another name; or each number becomes one of another size. Prints for each
  *
  *   STRUCT.MEMBER TAB whole | refused TAB why | without TAB columns TAB why, of the first
  *
@@ -79,7 +79,7 @@ static const char *wrong_column(const struct kv_schema *schema, const char *row,
 		const char *v = value_of(row, column, &n);
 		const char *b = value_of(before, column, &nb), *a = value_of(after, column, &na);
 
-		if (kv_schema_is_lacking(schema, i) ? n != 4 || memcmp(v, "null", 4) != 0
+		if (schema->columns[i].lacks ? n != 4 || memcmp(v, "null", 4) != 0
 						    : (n != nb || memcmp(v, b, n) != 0) &&
 							      (n != na || memcmp(v, a, n) != 0))
 			return column->name;
@@ -109,10 +109,12 @@ static void tell(const struct kv_schema *schema)
 {
 	const char *before = "without\t", *why = NULL;
 
-	if (!schema->lacks)
+	char columns[1024];
+
+	if (!kv_schema_put_lacking(schema, columns, sizeof(columns)))
 		fputs("whole", stdout);
 	for (unsigned int i = 0; i < schema->ncolumns; i++) {
-		if (!kv_schema_is_lacking(schema, i))
+		if (!schema->columns[i].lacks)
 			continue;
 		printf("%s%s", before, schema->columns[i].name);
 		before = ",";
@@ -157,7 +159,29 @@ static struct btf *parse(const char *path)
 	return btf;
 }
 
-static void take_away(const char *path, const char *name, pid_t pid)
+/* Takes a member away, or if it is a number makes it one of another size. */
+static bool change(struct btf *types, uint32_t id, uint32_t i, bool shapes)
+{
+	int of = btf__resolve_type(types, btf_members(btf__type_by_id(types, id))[i].type);
+	const struct btf_type *type = btf__type_by_id(types, (uint32_t)of);
+	struct btf_member *m;
+	int to;
+
+	if (shapes && !btf_is_int(type) && !btf_is_any_enum(type))
+		return false;
+	to = shapes ? btf__add_int(types, "gone", type->size == 8 ? 4 : 8, 0)
+		    : btf__add_str(types, "gone");
+	if (to < 0)
+		errx(1, "%s", strerror(-to));
+	m = &btf_members(btf__type_by_id(types, id))[i]; /* it may have moved */
+	if (shapes)
+		m->type = (uint32_t)to;
+	else
+		m->name_off = (uint32_t)to;
+	return true;
+}
+
+static void take_away(const char *path, const char *name, pid_t pid, bool shapes)
 {
 	struct btf *all = parse(path);
 
@@ -166,15 +190,13 @@ static void take_away(const char *path, const char *name, pid_t pid)
 
 		for (uint32_t i = 0; btf_is_composite(t) && i < btf_vlen(t); i++) {
 			struct btf *types = parse(path);
-			int gone = btf__add_str(types, "gone");
-			struct btf_type *changed = (struct btf_type *)btf__type_by_id(types, id);
 			uint32_t member = btf_members(t)[i].name_off;
 
-			if (!*btf__name_by_offset(all, member)) {
+			if (!*btf__name_by_offset(all, member) ||
+			    !change(types, id, i, shapes)) {
 				btf__free(types);
 				continue;
 			}
-			btf_members(changed)[i].name_off = (uint32_t)gone;
 			printf("%s.%s\t", btf__name_by_offset(all, t->name_off),
 			       btf__name_by_offset(all, member));
 			fflush(stdout);
@@ -189,10 +211,11 @@ int main(int argc, char **argv)
 	const struct kv_policy policy = {0};
 	struct kv_err why = {0};
 	struct kv_views views;
+	char columns[1024];
 	pid_t pid;
 
-	if (argc != 4)
-		errx(2, "VIEW TYPES PID");
+	if (argc != 4 && (argc != 5 || strcmp(argv[4], "shapes") != 0))
+		errx(2, "VIEW TYPES PID [shapes]");
 	pid = (pid_t)atoi(argv[3]);
 	host = KV_HOST_INIT;
 	reader = KV_READER_INIT;
@@ -200,9 +223,9 @@ int main(int argc, char **argv)
 	if (kv_host_open(&host, &policy, false, NULL, &why) || kv_reader_self(&host, &reader, &why))
 		errx(1, "%s", why.msg);
 	whole = open_on(parse(argv[2]), argv[1], &views);
-	if (kv_view_load(whole) || whole->schema->lacks)
+	if (kv_view_load(whole) || kv_schema_put_lacking(whole->schema, columns, sizeof(columns)))
 		errx(1, "%s is not whole on this kernel: %s", argv[1], whole->err.msg);
-	take_away(argv[2], argv[1], pid);
+	take_away(argv[2], argv[1], pid, argc == 5);
 	kv_views_close(&views);
 	kv_reader_close(&reader);
 	kv_host_close(&host);

@@ -282,29 +282,28 @@ static void what_is_lacking_has_no_value(void **state)
 {
 	static struct kv_table table;
 	struct kv_schema *s = schema_of_tid_and_start();
+	char names[64];
 
 	(void)state;
-	/* What the program is tried with, while the schema itself is as ever. */
-	s->lacks = 1;
+	kv_schema_lack(s, 1);
 	kv_schema_table(s, &table);
 	assert_int_equal(table.lacks[4], 1);
 	assert_int_equal(table.lacks[8], 0);
-	assert_int_equal(table.columns[0].none, 0);
-	assert_int_equal(table.columns[0].has_none, 1);
-	assert_int_equal(table.columns[1].has_none, 0);
-	assert_int_equal(s->columns[0].none, -5);
 	assert_int_equal(kv_schema_lacks(s, &table), 1);
+	/* Whatever is in the field. */
+	assert_true(kv_record_is_none(&s->columns[0], 7));
+	assert_false(kv_record_is_none(&s->columns[1], 0));
 	kv_schema_lack(s, 3);
 	kv_schema_table(s, &table);
 	assert_int_equal(kv_schema_lacks(s, &table), 3);
-	for (int i = 0; i < 2; i++) {
-		assert_true(s->columns[i].has_none);
-		assert_int_equal(s->columns[i].none, 0);
-	}
-	/* A table that was written before. */
-	s->lacks = 0;
+	assert_true(kv_schema_put_lacking(s, names, sizeof(names)));
+	assert_string_equal(names, "tid_2, start");
+	/* A table that was written before, and a kernel that has it all. */
+	kv_schema_lack(s, 0);
 	kv_schema_table(s, &table);
 	assert_int_equal(kv_schema_lacks(s, &table), 0);
+	assert_false(kv_schema_put_lacking(s, names, sizeof(names)));
+	assert_false(kv_record_is_none(&s->columns[0], 7));
 	kv_schema_free(s);
 }
 
