@@ -116,11 +116,11 @@ struct kv_scope {
 	__u64 root_dentry;  /* that paths begin at; 0: the reading thread's own */
 	__u64 cgroup; /* of the kernfs_node that cgroup paths begin at; 0: the hierarchy's root */
 #define KV_CGROUP_UNKNOWN (~0ULL) /* no reader's can be told on this kernel */
-	__u64 caps;   /* effective ones */
-	__u64 own_start;    /* the reader's process: when it began, ns since boot */
-	__u64 own_exec;	    /* and how many programs it had executed */
-	__u64 target_start; /* likewise of the only process to be shown; 0: all are */
-	__u64 host_ns;	    /* the pid namespace of kview itself */
+	__u64 caps;		  /* effective ones */
+	__u64 own_start;	  /* the reader's process: when it began, ns since boot */
+	__u64 own_exec;		  /* and how many programs it had executed */
+	__u64 target_start;	  /* likewise of the only process to be shown; 0: all are */
+	__u64 host_ns;		  /* the pid namespace of kview itself */
 	__u64 began;	    /* the program's own, as is @calls: when this read did; 0: just now */
 	__s32 own_tgid;	    /* the reader's process, in the initial pid namespace */
 	__u32 pid_ns_level; /* 0: the initial one */

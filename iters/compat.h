@@ -137,12 +137,6 @@ struct kmem_cache___node {
 	struct kmem_cache_node *node[1];
 };
 
-/* An overlayfs file's layers moved from its dentry to its inode in 6.5 (0af950f57fef). Kept for: 6.1. */
-struct ovl_entry___old {
-	unsigned int numlower;
-	struct ovl_path lowerstack[1];
-};
-
 /* An iterator over tasks for any program, since 6.7 (c68a78ffe2cb). For kv_walk_skips_threads(). */
 struct bpf_iter_task {
 	__u64 __opaque[3];

@@ -115,8 +115,7 @@ static long kv_mapping_step(__u64 i, struct kv_mapping *m)
 	__u32 from;
 
 	bpf_probe_read_kernel(&e, sizeof(e),
-			      (void *)(m->extents +
-				       i * bpf_core_type_size(struct uid_gid_extent)));
+			      (void *)(m->extents + i * bpf_core_type_size(struct uid_gid_extent)));
 	from = m->down ? e.first : e.lower_first;
 	if (m->id < from || m->id - from >= e.count)
 		return 0;

@@ -18,6 +18,83 @@
 #define S_IFDIR 0040000
 #define S_IFREG 0100000
 
+#pragma clang diagnostic push
+#pragma clang diagnostic ignored "-Wpadded"
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+struct ext4_sb_info {
+	unsigned int s_cluster_bits;
+};
+
+struct ext4_inode_info {
+	unsigned long i_flags;
+	struct inode vfs_inode;
+	unsigned int i_reserved_data_blocks;
+	__u16 i_inline_off;
+};
+
+struct xfs_inode {
+	__u64 i_delayed_blks;
+	long long i_disk_size;
+	__u64 i_nblocks;
+	struct inode i_vnode;
+};
+
+struct btrfs_root {
+	__u32 anon_dev;
+};
+
+struct btrfs_inode {
+	struct btrfs_root *root;
+	__u64 new_delalloc_bytes;
+	struct inode vfs_inode;
+};
+
+struct ovl_sb { /* a file system that layers lie on */
+	__u32 pseudo_dev;
+};
+
+struct ovl_fs {
+	struct ovl_sb *fs;
+	int xino_mode;
+};
+
+struct ovl_layer {
+	int fsid;
+};
+
+struct ovl_path {
+	const struct ovl_layer *layer;
+	struct dentry *dentry;
+};
+
+struct ovl_entry { /* the layers below */
+	unsigned int __numlower;
+	struct ovl_path __lowerstack[1];
+};
+
+struct ovl_inode {
+	unsigned long flags;
+	struct inode vfs_inode;
+	struct dentry *__upperdentry;
+	struct ovl_entry *oe;
+};
+
+enum ovl_inode_flag {
+	OVL_INDEX,
+	OVL_UPPERDATA,
+	OVL_CONST_INO,
+};
+
+/* The layers moved from the dentry to the inode in 6.5 (0af950f57fef). Kept for: 6.1. */
+struct ovl_entry___old {
+	unsigned int numlower;
+	struct ovl_path lowerstack[1];
+};
+
+#pragma clang attribute pop
+#pragma clang diagnostic pop
+
 struct kv_stat {
 	__u64 dev; /* 0: unknown */
 	__u64 ino;
@@ -65,7 +142,6 @@ static __always_inline bool kv_knows_btrfs(void)
 	       bpf_core_field_exists(struct btrfs_root, anon_dev);
 }
 
-/* Before 6.5 the layers were the dentry's: see compat.h. */
 static __always_inline bool kv_knows_layers(void)
 {
 	if (bpf_core_field_exists(struct ovl_inode, oe))
@@ -160,7 +236,8 @@ static __always_inline __s64 kv_btrfs_blocks(const struct inode *inode)
 		return -1;
 	b = KV_CONTAINER(inode, struct btrfs_inode, vfs_inode);
 	return (kv_round_up(bytes, block) +
-		kv_round_up(BPF_CORE_READ(b, new_delalloc_bytes), block)) >> 9;
+		kv_round_up(BPF_CORE_READ(b, new_delalloc_bytes), block)) >>
+	       9;
 }
 
 /* The same of a directory's size. */
@@ -272,8 +349,8 @@ static __always_inline __s64 kv_ovl_blocks(const struct kv_layers *l)
 {
 	const struct inode *real = l->real;
 
-	if (!l->is_dir && (l->is_upper ? l->lowers && !KV_OVL_FLAG(l, OVL_UPPERDATA)
-				       : l->lowers > 1))
+	if (!l->is_dir &&
+	    (l->is_upper ? l->lowers && !KV_OVL_FLAG(l, OVL_UPPERDATA) : l->lowers > 1))
 		return -1;
 	return kv_blocks(real, BPF_CORE_READ(real, i_sb, s_magic), BPF_CORE_READ(real, i_blocks));
 }
@@ -309,8 +386,7 @@ static __always_inline __u64 kv_ovl_dev(const struct kv_layers *l)
 	int xino = BPF_CORE_READ(o, xino_mode);
 	__u64 id = 0;
 
-	if (l->is_dir || !xino ||
-	    (xino > 0 && !(BPF_CORE_READ(real, i_ino) >> ((64 - xino) & 63))))
+	if (l->is_dir || !xino || (xino > 0 && !(BPF_CORE_READ(real, i_ino) >> ((64 - xino) & 63))))
 		return BPF_CORE_READ(inode, i_sb, s_dev);
 	if (kv_is_numbered_below(l))
 		id = l->lower_fs;

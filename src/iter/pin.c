@@ -278,8 +278,10 @@ int kv_pin_use(const struct kv_pins *pins, struct kv_view *view, struct kv_err *
 	if (table.abi != KV_ABI_VERSION || table.fingerprint != view->fingerprint ||
 	    !has_our_scope(loaded.readers_fd)) {
 		kv_loaded_close(&loaded);
-		return kv_err_set(err, -ESTALE, "'%s' was pinned by another build of kview, or before a "
-				  "file system's module was loaded", path);
+		return kv_err_set(err, -ESTALE,
+				  "'%s' was pinned by another build of kview, or before a "
+				  "file system's module was loaded",
+				  path);
 	}
 	kv_schema_lack(view->schema, kv_schema_lacks(view->schema, &table));
 	view->loaded = loaded;

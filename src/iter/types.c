@@ -237,7 +237,8 @@ struct excerpt {
 static int take(struct excerpt *e, uint32_t id, uint32_t *taken)
 {
 	const struct source *from = e->from;
-	uint32_t *known = id < from->start || !from->start ? &e->ids[id] : &e->own[id - from->start];
+	uint32_t *known =
+		id < from->start || !from->start ? &e->ids[id] : &e->own[id - from->start];
 	int rc;
 
 	if (id && !*known) {
@@ -395,7 +396,8 @@ static void hide_all_other_shapes(struct btf *btf, const struct btf *wanted)
 		const char *name = root_name(btf, t);
 		size_t len = essential_len(name);
 
-		for (uint32_t w = 1; *name && btf_is_composite(t) && w < btf__type_cnt(wanted); w++) {
+		for (uint32_t w = 1; *name && btf_is_composite(t) && w < btf__type_cnt(wanted);
+		     w++) {
 			const struct btf_type *want = btf__type_by_id(wanted, w);
 			const char *other = root_name(wanted, want);
 

@@ -27,7 +27,7 @@ struct kv_column {
 	bool lacks;    /* this kernel can't fill it: no value, whatever is in the field */
 	bool has_none; /* numbers: @none means "no value" */
 	int64_t none;
-	uint16_t width; /* of the text column */
+	uint16_t width;	 /* of the text column */
 	char *why_lacks; /* see kv_column_why_lacks(); NULL: it was not looked for */
 };
 

@@ -106,7 +106,7 @@ read_all_ways() {
 	awk -F '\t' 'NR > 1 {print $4}' "$KVIEW_PIN_DIR/task_vma" | sort -u >"$DIR/pin"
 	[ "$(cat "$DIR/pin")" = - ]
 	# What a pin lacks is what list says of the pin alone; a load finds it.
-	! "$KVIEW" list | grep without
+	[ "$("$KVIEW" list | grep -c without)" -eq 0 ]
 	"$KVIEW" load
 	grep -qF '[vsyscall]' "$KVIEW_PIN_DIR/task_vma" || ! grep -qF '[vsyscall]' /proc/self/maps
 	[ "$(awk -F '\t' 'NR > 1 {print $4}' "$KVIEW_PIN_DIR/task_vma" | grep -cx -)" -eq 0 ]

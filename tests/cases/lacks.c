@@ -80,8 +80,8 @@ static const char *wrong_column(const struct kv_schema *schema, const char *row,
 		const char *b = value_of(before, column, &nb), *a = value_of(after, column, &na);
 
 		if (schema->columns[i].lacks ? n != 4 || memcmp(v, "null", 4) != 0
-						    : (n != nb || memcmp(v, b, n) != 0) &&
-							      (n != na || memcmp(v, a, n) != 0))
+					     : (n != nb || memcmp(v, b, n) != 0) &&
+						       (n != na || memcmp(v, a, n) != 0))
 			return column->name;
 	}
 	return NULL;
@@ -192,8 +192,7 @@ static void take_away(const char *path, const char *name, pid_t pid, bool shapes
 			struct btf *types = parse(path);
 			uint32_t member = btf_members(t)[i].name_off;
 
-			if (!*btf__name_by_offset(all, member) ||
-			    !change(types, id, i, shapes)) {
+			if (!*btf__name_by_offset(all, member) || !change(types, id, i, shapes)) {
 				btf__free(types);
 				continue;
 			}

@@ -170,14 +170,6 @@ def fd_info(path):
     return {key: value for key, _, value in lines}
 
 
-def file_system(base, mount):
-    """Type of a mount's file system; None for one of no mount namespace, as of pipes."""
-    for line in slurp(f"{base}/mountinfo").splitlines():
-        if int(line.split()[0]) == mount:
-            return line.partition(b" - ")[2].split()[0]
-    return None
-
-
 def open_file(pid, tid, fd):
     base = f"/proc/{pid}/task/{tid}"
     link = f"{base}/fd/{fd}"
@@ -197,7 +189,7 @@ def open_file(pid, tid, fd):
         "ino": seen.st_ino,
         "size": seen.st_size,
         "nlink": seen.st_nlink,
-        "blocks": None if file_system(base, int(info[b"mnt_id"])) == b"overlay" else seen.st_blocks,
+        "blocks": seen.st_blocks,
         "comm": comm(f"{base}/comm"),
         "path": readlink(link),
     }

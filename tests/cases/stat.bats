@@ -97,7 +97,7 @@ as_fstat() {
 		$cat \$! task_file >all
 		kill \$!
 	"
-	! grep without "$DIR/list"
+	[ "$(grep -c without "$DIR/list")" -eq 0 ]
 	grep -q '^task_file  *yes' "$DIR/list"
 	cat "$DIR/some" "$DIR/all"
 	[ "$(sed -n 3p "$DIR/some")" = ,1, ]

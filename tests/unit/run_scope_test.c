@@ -351,7 +351,6 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		WITH_FAKE(every_read_has_the_readers_scope),
-		WITH_FAKE(the_time_of_boot_is_that_of_the_run),
 		WITH_FAKE(a_run_for_all_is_for_processes_of_any_start),
 		WITH_FAKE(a_process_is_meant_by_its_start),
 		WITH_FAKE(a_scope_is_registered_without_an_answer),

@@ -343,10 +343,11 @@ start_follows_without_a_cpu() {
 	return "$rc"
 }
 
-on_cpu_1() {
-	export -f "$@" kview equal starts_of start_is_btime set_clock start_follows_the_clock
+# A process that is made there has its timer there.
+from_cpu_1() {
+	export -f kview equal starts_of start_is_btime set_clock start_follows_the_clock \
+		start_follows_without_a_cpu
 	export KVIEW PINS M
-	# A process that is made there has its timer there.
 	taskset -c 1 bash -c "bash -c '$*; exit'; exit"
 }
 
@@ -393,7 +394,7 @@ for what in $FILE_SYSTEMS; do
 done
 check "start follows the clock" start_follows_the_clock
 check "start follows the clock where the reader's timer does not" \
-	on_cpu_1 start_follows_without_a_cpu
+	from_cpu_1 start_follows_without_a_cpu
 check "umount leaves nothing" umount_leaves_nothing
 check "load pins, again as well" load_pins
 check "umount leaves pins that load made" umount_keeps_loaded_pins
