@@ -12,10 +12,10 @@ struct task {
 	struct kv_head _head;
 	__s32 pid KV_MEANS("process id (thread group id)") KV_WIDTH(7);
 	__s32 tid KV_MEANS("thread id") KV_WIDTH(7);
-	__s32 ppid KV_MEANS("process id of the parent, 0 for none") KV_WIDTH(7);
-	__s32 pgid KV_MEANS("process group id") KV_WIDTH(7);
-	__s32 sid KV_MEANS("session id") KV_WIDTH(7);
-	struct kv_str tty KV_MEANS("controlling terminal") KV_WIDTH(6);
+	__s32 ppid KV_MEANS("process id of the parent of the process, 0 for none") KV_WIDTH(7);
+	__s32 pgid KV_MEANS("process group id of the process") KV_WIDTH(7);
+	__s32 sid KV_MEANS("session id of the process") KV_WIDTH(7);
+	struct kv_str tty KV_MEANS("controlling terminal of the process") KV_WIDTH(6);
 	__u32 uid KV_MEANS("real user id") KV_WIDTH(5);
 	__u32 euid KV_MEANS("effective user id") KV_WIDTH(5);
 	__u32 gid KV_MEANS("real group id") KV_WIDTH(5);
@@ -27,26 +27,27 @@ struct task {
 	__u32 policy KV_MEANS("scheduling policy: 0 other, 1 fifo, 2 rr, 3 batch, 5 idle, "
 			      "6 deadline, 7 ext") KV_WIDTH(6);
 	__s32 threads KV_MEANS("threads in the process") KV_WIDTH(7);
-	__u64 start KV_MEANS("when it started, Unix time; cut to 10 ms for who may not ptrace it")
-		KV_UNIT("s") KV_SHOW(seconds) KV_NONE(0);
-	__u64 utime KV_MEANS("time in user mode, as /proc scales it; cut likewise") KV_UNIT("s")
-		KV_SHOW(seconds);
-	__u64 stime KV_MEANS("time in kernel mode, as /proc scales it; cut likewise") KV_UNIT("s")
-		KV_SHOW(seconds);
-	__u64 cputime KV_MEANS("time on a processor, the scheduler's exact sum") KV_UNIT("s")
-		KV_SHOW(seconds);
-	__u64 minflt KV_MEANS("page faults without I/O") KV_WIDTH(8);
-	__u64 majflt KV_MEANS("page faults with I/O") KV_WIDTH(6);
-	__u64 nvcsw KV_MEANS("voluntary context switches") KV_WIDTH(8);
-	__u64 nivcsw KV_MEANS("involuntary context switches") KV_WIDTH(6);
+	__u64 start KV_MEANS("when the thread started, Unix time; cut to 10 ms for who may not "
+			     "ptrace it") KV_UNIT("s") KV_SHOW(seconds) KV_NONE(0);
+	__u64 utime KV_MEANS("time of the thread in user mode, as /proc/PID/task/TID/stat; cut "
+			     "likewise") KV_UNIT("s") KV_SHOW(seconds);
+	__u64 stime KV_MEANS("time of the thread in kernel mode, as there; cut likewise")
+		KV_UNIT("s") KV_SHOW(seconds);
+	__u64 cputime KV_MEANS("time of the thread on a processor, the scheduler's exact sum")
+		KV_UNIT("s") KV_SHOW(seconds);
+	__u64 minflt KV_MEANS("page faults of the thread without I/O") KV_WIDTH(8);
+	__u64 majflt KV_MEANS("page faults of the thread with I/O") KV_WIDTH(6);
+	__u64 nvcsw KV_MEANS("voluntary context switches of the thread") KV_WIDTH(8);
+	__u64 nivcsw KV_MEANS("involuntary context switches of the thread") KV_WIDTH(6);
 	__u64 vsize KV_MEANS("virtual memory of the process") KV_UNIT("bytes") KV_WIDTH(12);
 	__u64 rss KV_MEANS("resident memory of the process, to the page") KV_UNIT("bytes")
 		KV_NONE(-1) KV_WIDTH(11);
 	__u32 pidns KV_MEANS("inode of its pid namespace, for who may ptrace it") KV_NONE(0)
 		KV_WIDTH(10);
-	struct kv_str cgroup KV_MEANS("path in the cgroup v2 hierarchy") KV_WIDTH(20);
-	struct kv_str exe KV_MEANS("executable file, for who may ptrace it") KV_WIDTH(24);
-	struct kv_str comm KV_MEANS("name, as in /proc/PID/comm");
+	struct kv_str cgroup KV_MEANS("path of the thread in the cgroup v2 hierarchy") KV_WIDTH(20);
+	struct kv_str exe KV_MEANS("executable file of the process, for who may ptrace it")
+		KV_WIDTH(24);
+	struct kv_str comm KV_MEANS("name of the thread, as in /proc/PID/task/TID/comm");
 };
 
 KV_VIEW(task, "a row per thread: ids, state, times, memory, names", "5.8");
