@@ -373,17 +373,16 @@ static void hide_other_shapes(struct btf *btf, const struct btf_type *t, const s
 {
 	for (uint32_t i = 0; btf_is_composite(want) && i < btf_vlen(want); i++) {
 		const struct btf_member *wm = &btf_members(want)[i];
-		const struct btf_type *wtype = plain_type(wanted, wm->type), *type;
-		uint32_t bits;
-		struct btf_member *m =
-			find_member(btf, t, btf__name_by_offset(wanted, wm->name_off), &bits);
+		const struct btf_type *wtype = plain_type(wanted, wm->type), *type = t;
+		const char *name = btf__name_by_offset(wanted, wm->name_off);
+		uint32_t bits = 0;
+		struct btf_member *m = *name ? find_member(btf, t, name, &bits) : NULL;
 
-		if (!m)
-			continue;
-		type = plain_type(btf, m->type);
-		if (btf_is_composite(wtype))
+		if (m)
+			type = plain_type(btf, m->type);
+		if (btf_is_composite(wtype) && (m || !*name))
 			hide_other_shapes(btf, type, wanted, wtype);
-		else if (is_number(wtype) && is_number(type) &&
+		else if (m && is_number(wtype) && is_number(type) &&
 			 !btf_member_bitfield_size(want, i) && (bits || type->size != wtype->size))
 			m->name_off = 0;
 	}

@@ -134,6 +134,86 @@ static void of_a_name_that_is_not_there_nothing_comes(void **state)
 	}
 }
 
+/* struct s { u32 plain; u64 wide; u32 bits : 3; struct { u32 nested; }; struct in { u32 deep; } in; } */
+static struct btf *make_numbers(int size)
+{
+	struct btf *btf = btf__new_empty();
+	int number = btf__add_int(btf, "u32", (size_t)size, 0);
+	int wide = btf__add_int(btf, "u64", 8, 0), anonymous, in;
+
+	anonymous = btf__add_struct(btf, "", 8);
+	btf__add_field(btf, "nested", number, 0, 0);
+	in = btf__add_struct(btf, "in", 8);
+	btf__add_field(btf, "deep", number, 0, 0);
+	btf__add_struct(btf, "s", 64);
+	btf__add_field(btf, "plain", number, 0, 0);
+	btf__add_field(btf, "wide", wide, 64, 0);
+	btf__add_field(btf, "bits", number, 128, 3);
+	btf__add_field(btf, "", anonymous, 192, 0);
+	btf__add_field(btf, "in", in, 256, 0);
+	return btf;
+}
+
+static bool has_name(const struct btf *btf, const char *name)
+{
+	for (uint32_t id = 1; id < btf__type_cnt(btf); id++) {
+		const struct btf_type *t = btf__type_by_id(btf, id);
+
+		for (uint32_t i = 0; btf_is_composite(t) && i < btf_vlen(t); i++)
+			if (strcmp(btf__name_by_offset(btf, btf_members(t)[i].name_off), name) == 0)
+				return true;
+	}
+	return false;
+}
+
+/* Of a program that knows numbers of @wanted bytes, on a kernel that has @size. */
+static struct btf *excerpt_of_numbers(int wanted, int size)
+{
+	struct kv_types *types = kv_types_of(make_numbers(size));
+	struct btf *want = make_numbers(wanted), *excerpt = kv_types_excerpt(types, want);
+
+	assert_non_null(excerpt);
+	btf__free(want);
+	kv_types_free(types);
+	return excerpt;
+}
+
+static void numbers_of_another_size_have_no_name(void **state)
+{
+	struct btf *same = excerpt_of_numbers(4, 4), *other = excerpt_of_numbers(4, 2);
+	static const char *const names[] = {"plain", "nested", "deep"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		assert_true(has_name(same, names[i]));
+		assert_false(has_name(other, names[i]));
+	}
+	assert_true(has_name(other, "wide"));
+	assert_true(has_name(other, "in"));
+	assert_true(has_name(other, "bits")); /* read as a bit-field is, whatever it lies in */
+	btf__free(same);
+	btf__free(other);
+}
+
+static void a_bit_field_is_no_whole_number(void **state)
+{
+	struct kv_types *types = kv_types_of(make_numbers(4));
+	struct btf *want = btf__new_empty(), *excerpt;
+
+	(void)state;
+	btf__add_int(want, "u32", 4, 0);
+	btf__add_struct(want, "s___flavour", 8);
+	btf__add_field(want, "bits", 1, 0, 0);
+	btf__add_field(want, "plain", 1, 32, 0);
+	excerpt = kv_types_excerpt(types, want);
+	assert_non_null(excerpt);
+	assert_false(has_name(excerpt, "bits"));
+	assert_true(has_name(excerpt, "plain"));
+	btf__free(excerpt);
+	btf__free(want);
+	kv_types_free(types);
+}
+
 static void the_file_holds_the_excerpt_asked_for_last(void **state)
 {
 	static const char *const names[] = {"outer", "twin", "outer"};
@@ -276,6 +356,8 @@ int main(void)
 		cmocka_unit_test(a_flavour_is_the_same_name),
 		cmocka_unit_test(of_a_name_that_is_there_twice_both_come),
 		cmocka_unit_test(of_a_name_that_is_not_there_nothing_comes),
+		cmocka_unit_test(numbers_of_another_size_have_no_name),
+		cmocka_unit_test(a_bit_field_is_no_whole_number),
 		cmocka_unit_test(the_file_holds_the_excerpt_asked_for_last),
 		cmocka_unit_test(excerpts_for_what_is_built_in_are_the_kernels_truth),
 		cmocka_unit_test(what_was_dropped_is_read_anew),
