@@ -471,10 +471,10 @@ bool kv_schema_put_lacking(const struct kv_schema *schema, char *text, size_t si
 
 uint64_t kv_schema_lacks(const struct kv_schema *schema, const struct kv_table *table)
 {
-	uint64_t lacks = 0;
+	uint64_t lacks = 0, bit = 1;
 
-	for (unsigned int i = 0; i < schema->ncolumns; i++)
-		lacks |= (uint64_t) !!table->lacks[schema->columns[i].off] << i;
+	for (unsigned int i = 0; i < schema->ncolumns; i++, bit <<= 1)
+		lacks |= table->lacks[schema->columns[i].off] ? bit : 0;
 	return lacks;
 }
 
