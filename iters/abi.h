@@ -96,6 +96,7 @@ enum kv_guard {
 #define KV_SAW_OTHER 8	  /* and this: it is of another process than target_start's */
 #define KV_SAW_TIME 16	  /* the read was stopped, after KV_SLICE_NS: the next goes on there */
 #define KV_SAW_REPEATS 32 /* and this, for good: see struct kv_progress */
+#define KV_SAW_LATE 64	  /* for the end, whose row had no room: the next read is of it again */
 
 /*
  * A walk that finds nothing to show would go on in one read(2) for a million objects, deaf to

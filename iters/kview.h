@@ -425,8 +425,8 @@ static __always_inline void kv_write(struct kv_call *c)
 	((struct kv_head *)c->record->bytes)->len = c->scratch->len;
 	if (!c->scope)
 		kv_text_row(c);
-	else if (kv_write_record(c))
-		c->scope->saw &= ~KV_SAW_END;
+	else if (kv_write_record(c) && (c->scope->saw & KV_SAW_END))
+		c->scope->saw = (c->scope->saw & ~KV_SAW_END) | KV_SAW_LATE;
 }
 
 /*

@@ -241,6 +241,20 @@ static __always_inline int end_process(struct kv_call *c)
 	return 0;
 }
 
+/*
+ * At the end there must be room for it: the walk through one process goes on elsewhere after
+ * an end that did not fit (task_vma_seq_get_next() in kernel/bpf/task_iter.c finds what came
+ * behind the last full buffer). Without it this row does not fit either, and comes again.
+ */
+#define VSYSCALL_ROOM 128 /* bytes, as a record and as text */
+
+static __always_inline void keep_room(struct kv_call *c)
+{
+	_Static_assert(sizeof(struct vsyscall_row) < VSYSCALL_ROOM, "room for a row");
+	if (kv_had_room(c) && c->seq->count + VSYSCALL_ROOM >= c->seq->size)
+		bpf_seq_write(c->seq, c->record->bytes, VSYSCALL_ROOM);
+}
+
 /* Of a process whose first row it is: the name is the first string. */
 static __always_inline void begin_process(struct kv_call *c, struct kv_gate *gate,
 					  const struct task_vma *r, struct mm_struct *mm)
@@ -299,6 +313,7 @@ int task_vma(struct bpf_iter__task_vma *ctx)
 		put_special(&c, &r->path, vma, name);
 	if (kv_emit(&c))
 		return KV_RETRY;
+	keep_room(&c);
 	begin_process(&c, gate, r, vma->vm_mm);
 	return 0;
 }

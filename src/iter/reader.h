@@ -124,15 +124,16 @@ static inline bool kv_saw_is_end(uint8_t saw, ssize_t n, size_t size)
 }
 
 /*
- * kv_saw_is_lost() - was it an end that is none? @reads: so many of the iterator
+ * kv_saw_is_lost() - was it an end that is none? @before: all seen in the iterator's reads before
  *
  * The walk through one process goes on from the thread whose record did not fit any more;
  * if that thread has ended meanwhile the kernel takes it for the end of all. An honest end
- * comes in the same read as a last object.
+ * comes in the same read as a last object, or again.
  */
-static inline bool kv_saw_is_lost(uint8_t saw, uint64_t reads)
+static inline bool kv_saw_is_lost(uint8_t saw, uint8_t before)
 {
-	return reads > 1 && (saw & KV_SAW_END) && !(saw & KV_SAW_OBJECT);
+	return (before & KV_SAW_OBJECT) && !(before & KV_SAW_LATE) && (saw & KV_SAW_END) &&
+	       !(saw & KV_SAW_OBJECT);
 }
 
 #endif

@@ -36,7 +36,7 @@ struct kv_threads {
 	struct queue others;  /* that have what a leader has lost meanwhile: they come first */
 	struct listed now;    /* whom @iter is for */
 	int iter;	      /* or -1 */
-	unsigned int reads;   /* of it */
+	uint8_t seen;	      /* KV_SAW_ bits of its reads */
 	uint32_t shown;	      /* this group is; NO_GROUP: none */
 	int failed;	      /* -errno, for good */
 };
@@ -279,7 +279,7 @@ static int open_next(struct kv_threads *t)
 		if (!take_next(t))
 			return 0;
 		t->iter = kv_loaded_iter(t->opts.view, 0, t->now.nr);
-		t->reads = 0;
+		t->seen = 0;
 		if (t->iter < 0)
 			rc = t->iter == -ESRCH ? look_further(t) : t->iter;
 	}
@@ -292,7 +292,7 @@ static int read_one(struct kv_threads *t, char *to, size_t size, size_t *n, uint
 {
 	const struct kv_threads_opts *o = &t->opts;
 	int rc = open_next(t);
-	uint8_t seen = 0;
+	uint8_t seen = 0, before = t->seen;
 	ssize_t got;
 
 	if (rc <= 0)
@@ -303,13 +303,14 @@ static int read_one(struct kv_threads *t, char *to, size_t size, size_t *n, uint
 	if (got < 0)
 		return (int)got;
 	*n += (size_t)got;
-	t->reads++;
-	if (t->reads == 1 && got == 0 && (seen & KV_SAW_END) && !(seen & KV_SAW_OBJECT)) {
+	t->seen |= seen;
+	/* It has nothing to show any more; what came at the end is of the thread before it. */
+	if ((seen & KV_SAW_END) && !(t->seen & KV_SAW_OBJECT)) {
 		rc = look_further(t);
 		return rc ? rc : 1;
 	}
 	t->shown = t->now.group;
-	if (o->pid && kv_saw_is_lost(seen, t->reads))
+	if (o->pid && kv_saw_is_lost(seen, before))
 		return -ESTALE;
 	if (kv_saw_is_end(seen, got, size))
 		close_iter(t);

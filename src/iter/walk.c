@@ -112,13 +112,16 @@ static ssize_t read_iter(struct kv_kernel_walk *w, char *to, size_t size, uint8_
 {
 	ssize_t n = kv_scope_read(w->view->loaded.readers_fd, &w->scope, &w->progress, w->fd, to,
 				  size, saw, err);
+	bool is_lost = w->pid && kv_saw_is_lost(*saw, w->seen);
 	int rc = 0;
+
+	w->seen |= *saw;
 
 	if (is_stopped(*saw, n, size))
 		rc = list_threads(w);
 	else if (is_leader_gone(w, *saw))
 		return look_behind_leader(w);
-	else if (w->pid && kv_saw_is_lost(*saw, w->reads))
+	else if (is_lost)
 		rc = -ESTALE;
 	else
 		w->has_ended = kv_saw_is_end(*saw, n, size);

@@ -19,6 +19,7 @@ struct kv_kernel_walk {
 	int fd;			    /* of the iterator; -1: each thread has one */
 	struct kv_threads *threads; /* that are left; NULL: as the kernel finds them */
 	uint64_t reads;
+	uint8_t seen;	/* KV_SAW_ bits of the reads of @fd */
 	bool has_ended; /* nothing comes any more */
 };
 

@@ -144,3 +144,34 @@ teardown() {
 		        sys.exit(f"{f[1]}-{f[2]}: {f[8]}, but {name} in maps")
 	P
 }
+
+# The last row of a process is written when there are no more mappings, and has no place then.
+@test "a walk that ends just where the kernel's buffer does is whole" {
+	kview_mount 3>&-
+	timeout 60 python3 - "$MNT" <<-'P'
+		import ctypes, os, subprocess, sys
+		SUBJECT = """
+		import ctypes, sys
+		libc = ctypes.CDLL(None)
+		libc.mmap.restype = ctypes.c_void_p
+		libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t] + [ctypes.c_int] * 3 + [ctypes.c_long]
+		for i, line in enumerate(sys.stdin):
+		    libc.mmap(0x600000000000 + i * 8192, 4096, 1 + i % 2 * 2, 0x100022, -1, 0)
+		    print(i, flush=True)
+		"""
+		subject = subprocess.Popen([sys.executable, "-c", SUBJECT.replace("\n\t\t", "\n")],
+		                           stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
+		for i in range(1000):
+		    subject.stdin.write("\n")
+		    assert subject.stdout.readline() == f"{i}\n"
+		    if i < 200:
+		        continue
+		    with open(f"/proc/{subject.pid}/maps") as f:
+		        want = [line.split()[0] for line in f]
+		    with open(f"{sys.argv[1]}/pid/{subject.pid}/csv/task_vma.csv") as f:
+		        got = ["-".join(line.split(",")[1:3]) for line in f][1:]
+		    assert got == want, (i, got[-2:], want[-2:])
+		subject.stdin.close()
+		subject.wait()
+	P
+}
