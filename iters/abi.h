@@ -154,9 +154,9 @@ struct kv_judged {
 
 /* The process that a program has shown mappings of, and one is still to come. */
 struct kv_gate {
-	__u64 session; /* bpf_iter_meta.session_id, for readers of the pin */
+	__u64 start;   /* ns since boot */
 	__s32 pid;     /* its number, as the reader knows it; 0: there is none */
-	__u32 len;     /* of its name, */
+	__u32 len;     /* of its name, or KV_NOBODY: it is unreadable; */
 	char comm[16]; /* which is this */
 };
 
@@ -168,12 +168,12 @@ struct kv_gate {
  */
 struct kv_progress {
 	struct kv_judged judged;
-	__u64 listed;	   /* when the threads were, ns since boot; 0: they were not */
-	__u64 repeats;	   /* calls and looks in vain */
-	__u64 max_repeats; /* of these: then the read is stopped; 0: never */
-	__s32 stopped_at;  /* at this thread, of which nothing was shown; as host_ns knows it */
-	__u32 common;	   /* enum kv_common: it was about that */
-	struct kv_gate gate;
+	__u64 listed;	     /* when the threads were, ns since boot; 0: they were not */
+	__u64 repeats;	     /* calls and looks in vain */
+	__u64 max_repeats;   /* of these: then the read is stopped; 0: never */
+	__s32 stopped_at;    /* at this thread, of which nothing was shown; as host_ns knows it */
+	__u32 common;	     /* enum kv_common: it was about that */
+	struct kv_gate gate; /* of a reader with a scope */
 };
 
 /*

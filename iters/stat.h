@@ -44,63 +44,28 @@ struct btrfs_root {
 	__u32 anon_dev;
 };
 
+struct kv_spinlock {
+	__u32 is_held; /* not 0 */
+};
+
 struct btrfs_inode {
 	struct btrfs_root *root;
+	struct kv_spinlock lock;
 	__u64 new_delalloc_bytes;
 	struct inode vfs_inode;
-};
-
-struct ovl_sb { /* a file system that layers lie on */
-	__u32 pseudo_dev;
-};
-
-struct ovl_fs {
-	struct ovl_sb *fs;
-	int xino_mode;
-};
-
-struct ovl_layer {
-	int fsid;
-};
-
-struct ovl_path {
-	const struct ovl_layer *layer;
-	struct dentry *dentry;
-};
-
-struct ovl_entry { /* the layers below */
-	unsigned int __numlower;
-	struct ovl_path __lowerstack[1];
-};
-
-struct ovl_inode {
-	unsigned long flags;
-	struct inode vfs_inode;
-	struct dentry *__upperdentry;
-	struct ovl_entry *oe;
-};
-
-enum ovl_inode_flag {
-	OVL_INDEX,
-	OVL_UPPERDATA,
-	OVL_CONST_INO,
-};
-
-/* The layers moved from the dentry to the inode in 6.5 (0af950f57fef). Kept for: 6.1. */
-struct ovl_entry___old {
-	unsigned int numlower;
-	struct ovl_path lowerstack[1];
 };
 
 #pragma clang attribute pop
 #pragma clang diagnostic pop
 
+/* Of each member -1: it is unknown. */
 struct kv_stat {
-	__u64 dev; /* 0: unknown */
+	__u32 dev;
+	__u32 _pad;
 	__u64 ino;
-	__s64 size; /* -1: unknown */
+	__s64 size;
 	__u64 nlink;
-	__s64 blocks; /* of 512 bytes; -1: unknown */
+	__s64 blocks; /* of 512 bytes */
 };
 
 enum kv_stat_member {
@@ -138,34 +103,9 @@ static __always_inline bool kv_knows_btrfs(void)
 {
 	return bpf_core_field_exists(struct btrfs_inode, vfs_inode) &&
 	       bpf_core_field_exists(struct btrfs_inode, root) &&
+	       bpf_core_field_exists(struct btrfs_inode, lock) &&
 	       bpf_core_field_exists(struct btrfs_inode, new_delalloc_bytes) &&
 	       bpf_core_field_exists(struct btrfs_root, anon_dev);
-}
-
-static __always_inline bool kv_knows_layers(void)
-{
-	if (bpf_core_field_exists(struct ovl_inode, oe))
-		return bpf_core_field_exists(struct ovl_entry, __numlower) &&
-		       bpf_core_field_exists(struct ovl_entry, __lowerstack);
-	return bpf_core_field_exists(struct ovl_entry___old, numlower) &&
-	       bpf_core_field_exists(struct ovl_entry___old, lowerstack) &&
-	       bpf_core_field_exists(struct dentry, d_fsdata);
-}
-
-static __always_inline bool kv_knows_overlay(void)
-{
-	return kv_knows_layers() && bpf_core_field_exists(struct ovl_inode, vfs_inode) &&
-	       bpf_core_field_exists(struct ovl_inode, flags) &&
-	       bpf_core_field_exists(struct ovl_inode, __upperdentry) &&
-	       bpf_core_field_exists(struct ovl_path, layer) &&
-	       bpf_core_field_exists(struct ovl_path, dentry) &&
-	       bpf_core_field_exists(struct ovl_layer, fsid) &&
-	       bpf_core_field_exists(struct ovl_fs, fs) &&
-	       bpf_core_field_exists(struct ovl_fs, xino_mode) &&
-	       bpf_core_field_exists(struct ovl_sb, pseudo_dev) &&
-	       bpf_core_enum_value_exists(enum ovl_inode_flag, OVL_INDEX) &&
-	       bpf_core_enum_value_exists(enum ovl_inode_flag, OVL_UPPERDATA) &&
-	       bpf_core_enum_value_exists(enum ovl_inode_flag, OVL_CONST_INO);
 }
 
 static __always_inline __u64 kv_round_up(__u64 bytes, __u64 block)
@@ -184,6 +124,7 @@ static __always_inline bool kv_is_ext4(const struct inode *inode)
 }
 
 #define EXT4_INODE_INLINE_DATA (1 << 28)
+#define EXT4_BLOCK_MAX 65536
 
 /*
  * ext4_file_getattr(): what is not written yet has no place, and a small file may need none.
@@ -200,44 +141,87 @@ static __always_inline __s64 kv_ext4_blocks(const struct inode *inode, __s64 blo
 		return kv_is_ext4(inode) ? -1 : blocks;
 	e = KV_CONTAINER(inode, struct ext4_inode_info, vfs_inode);
 	reserved = BPF_CORE_READ(e, i_reserved_data_blocks);
-	is_inline = !blocks && BPF_CORE_READ(e, i_inline_off);
+	/* What lies in the inode may have one block beside it, of attributes. */
+	is_inline = blocks <= EXT4_BLOCK_MAX / 512 && BPF_CORE_READ(e, i_inline_off);
 	if ((!reserved && !is_inline) || !kv_is_ext4(inode) ||
 	    (BPF_CORE_READ(inode, i_mode) & S_IFMT) != S_IFREG)
 		return blocks;
 	if (is_inline && (BPF_CORE_READ(e, i_flags) & EXT4_INODE_INLINE_DATA))
-		blocks = kv_round_up(BPF_CORE_READ(inode, i_size), 512) / 512;
+		blocks += kv_round_up(BPF_CORE_READ(inode, i_size), 512) / 512;
 	if (!reserved)
 		return blocks;
+	kv_barrier();
+	blocks = BPF_CORE_READ(inode, i_blocks); /* which some may have become meanwhile */
 	sb = BPF_CORE_READ(inode, i_sb, s_fs_info);
 	shift = BPF_CORE_READ(sb, s_cluster_bits) + BPF_CORE_READ(inode, i_blkbits) - 9;
 	return blocks + (reserved << (shift & 63));
 }
 
-/* xfs_vn_getattr(): the inode's own count is not kept. */
+#define KV_STAT_TRIES 8
+
+/*
+ * xfs_vn_getattr(): the inode's own count is not kept. Writing to the disk moves blocks from
+ * the delayed ones to the others.
+ */
 static __always_inline __s64 kv_xfs_blocks(const struct inode *inode)
 {
 	const struct xfs_inode *x;
+	__u64 delayed, blocks = 0;
 
 	if (!kv_knows_xfs())
 		return -1;
 	x = KV_CONTAINER(inode, struct xfs_inode, i_vnode);
-	return (BPF_CORE_READ(x, i_nblocks) + BPF_CORE_READ(x, i_delayed_blks))
-	       << ((BPF_CORE_READ(inode, i_blkbits) - 9) & 63);
+	for (int i = 0; i < KV_STAT_TRIES; i++) {
+		delayed = BPF_CORE_READ(x, i_delayed_blks);
+		kv_barrier();
+		blocks = BPF_CORE_READ(x, i_nblocks) + delayed;
+		kv_barrier();
+		if (!delayed || delayed == BPF_CORE_READ(x, i_delayed_blks))
+			break;
+	}
+	return blocks << ((BPF_CORE_READ(inode, i_blkbits) - 9) & 63);
+}
+
+/* What writing to the disk moves from one to the other, under a lock that can't be taken here. */
+struct kv_btrfs_bytes {
+	__u64 is_held;
+	__u64 blocks, bytes, delayed;
+};
+
+static __always_inline void kv_btrfs_read(struct kv_btrfs_bytes *b, const struct inode *inode)
+{
+	const struct btrfs_inode *own = KV_CONTAINER(inode, struct btrfs_inode, vfs_inode);
+
+	b->is_held = 0;
+	bpf_probe_read_kernel(&b->is_held, sizeof(__u32),
+			      (void *)own + bpf_core_field_offset(struct btrfs_inode, lock));
+	kv_barrier();
+	b->blocks = BPF_CORE_READ(inode, i_blocks);
+	b->bytes = BPF_CORE_READ(inode, i_bytes);
+	b->delayed = BPF_CORE_READ(own, new_delalloc_bytes);
 }
 
 /* btrfs_getattr(): whole blocks, of what lies there and of what is not written yet. */
 static __always_inline __s64 kv_btrfs_blocks(const struct inode *inode)
 {
 	__u64 block = 1ULL << (BPF_CORE_READ(inode, i_blkbits) & 63);
-	__u64 bytes = (BPF_CORE_READ(inode, i_blocks) << 9) + BPF_CORE_READ(inode, i_bytes);
-	const struct btrfs_inode *b;
+	struct kv_btrfs_bytes b, again;
 
 	if (!kv_knows_btrfs())
 		return -1;
-	b = KV_CONTAINER(inode, struct btrfs_inode, vfs_inode);
-	return (kv_round_up(bytes, block) +
-		kv_round_up(BPF_CORE_READ(b, new_delalloc_bytes), block)) >>
-	       9;
+	kv_btrfs_read(&again, inode);
+	for (int i = 0; i < KV_STAT_TRIES; i++) {
+		b = again;
+		kv_barrier();
+		kv_btrfs_read(&again, inode);
+		if (!b.is_held && !again.is_held && b.blocks == again.blocks &&
+		    b.bytes == again.bytes && b.delayed == again.delayed)
+			break;
+	}
+	/* In a directory's place of it is something else. */
+	if ((BPF_CORE_READ(inode, i_mode) & S_IFMT) != S_IFREG)
+		b.delayed = 0;
+	return (kv_round_up((b.blocks << 9) + b.bytes, block) + kv_round_up(b.delayed, block)) >> 9;
 }
 
 /* The same of a directory's size. */
@@ -254,13 +238,15 @@ static __always_inline __s64 kv_size(const struct inode *inode)
 	return BPF_CORE_READ(x, i_disk_size);
 }
 
+#define KV_DEV_UNKNOWN 0xffffffff /* 0 is what stat(2) says of a subvolume that was deleted */
+
 /* Each subvolume of btrfs has a device of its own. */
 static __always_inline __u64 kv_btrfs_dev(const struct inode *inode)
 {
 	const struct btrfs_inode *b;
 
 	if (!kv_knows_btrfs())
-		return 0;
+		return KV_DEV_UNKNOWN;
 	b = KV_CONTAINER(inode, struct btrfs_inode, vfs_inode);
 	return BPF_CORE_READ(b, root, anon_dev);
 }
@@ -282,140 +268,7 @@ static __always_inline __s64 kv_blocks(const struct inode *inode, __u64 magic, _
 	}
 }
 
-/* --- overlayfs: ovl_getattr() in fs/overlayfs/inode.c --- */
-
-/* A file and what of it lies in the layers. */
-struct kv_layers {
-	const struct inode *inode, *real;
-	__u64 flags;
-	__u64 is_dir;
-	__u64 is_upper;
-	__u64 lowers;
-	__s64 lower_fs; /* of the uppermost of these */
-};
-
-static __always_inline bool kv_ovl_flag(const struct kv_layers *l, __u64 bit)
-{
-	return l->flags >> (bit & 63) & 1;
-}
-
-#define KV_OVL_FLAG(layers, name) \
-	kv_ovl_flag(layers, bpf_core_enum_value(enum ovl_inode_flag, name))
-
-static __always_inline void kv_find_lowers(struct kv_layers *l, const struct ovl_inode *o,
-					   const struct dentry *dentry,
-					   const struct ovl_layer **layer,
-					   const struct dentry **lower)
-{
-	const struct ovl_entry___old *old;
-	const struct ovl_entry *e;
-
-	if (bpf_core_field_exists(o->oe)) {
-		e = BPF_CORE_READ(o, oe);
-		l->lowers = BPF_CORE_READ(e, __numlower);
-		*layer = BPF_CORE_READ(e, __lowerstack[0].layer);
-		*lower = BPF_CORE_READ(e, __lowerstack[0].dentry);
-	} else {
-		old = BPF_CORE_READ(dentry, d_fsdata);
-		l->lowers = BPF_CORE_READ(old, numlower);
-		*layer = BPF_CORE_READ(old, lowerstack[0].layer);
-		*lower = BPF_CORE_READ(old, lowerstack[0].dentry);
-	}
-}
-
-static __always_inline void kv_find_layers(struct kv_layers *l, const struct inode *inode,
-					   const struct dentry *dentry)
-{
-	const struct ovl_inode *o = KV_CONTAINER(inode, struct ovl_inode, vfs_inode);
-	const struct dentry *upper = BPF_CORE_READ(o, __upperdentry);
-	const struct dentry *real = upper;
-	const struct ovl_layer *layer = NULL;
-	const struct dentry *lower = NULL;
-
-	l->inode = inode;
-	l->flags = BPF_CORE_READ(o, flags);
-	l->is_dir = (BPF_CORE_READ(inode, i_mode) & S_IFMT) == S_IFDIR;
-	l->is_upper = upper != NULL;
-	kv_find_lowers(l, o, dentry, &layer, &lower);
-	if (l->lowers) {
-		l->lower_fs = BPF_CORE_READ(layer, fsid);
-		real = upper ? upper : lower;
-	}
-	l->real = BPF_CORE_READ(real, d_inode);
-}
-
-/* Of a file whose contents lie in another layer than it does (metacopy) they are unknown. */
-static __always_inline __s64 kv_ovl_blocks(const struct kv_layers *l)
-{
-	const struct inode *real = l->real;
-
-	if (!l->is_dir &&
-	    (l->is_upper ? l->lowers && !KV_OVL_FLAG(l, OVL_UPPERDATA) : l->lowers > 1))
-		return -1;
-	return kv_blocks(real, BPF_CORE_READ(real, i_sb, s_magic), BPF_CORE_READ(real, i_blocks));
-}
-
-static __always_inline __u64 kv_ovl_nlink(const struct kv_layers *l)
-{
-	const struct inode *tells = !l->is_dir && KV_OVL_FLAG(l, OVL_INDEX) ? l->inode : l->real;
-
-	if (l->is_dir && l->lowers + l->is_upper > 1)
-		return 1;
-	return BPF_CORE_READ(tells, i_nlink);
-}
-
-/* A file that was copied up keeps the number that it had below, unless it had other links there. */
-static __always_inline bool kv_is_numbered_below(const struct kv_layers *l)
-{
-	return !l->is_upper || (l->lowers && KV_OVL_FLAG(l, OVL_CONST_INO));
-}
-
-/* ovl_map_dev_ino(), as @ino: what the inode has is of the file as it was first looked up. */
-static __always_inline __u64 kv_ovl_ino(const struct kv_layers *l)
-{
-	const struct inode *tells = l->is_dir || kv_is_numbered_below(l) ? l->inode : l->real;
-
-	return BPF_CORE_READ(tells, i_ino);
-}
-
-static __always_inline __u64 kv_ovl_dev(const struct kv_layers *l)
-{
-	const struct inode *inode = l->inode, *real = l->real;
-	const struct ovl_fs *o = BPF_CORE_READ(inode, i_sb, s_fs_info);
-	const struct ovl_sb *layers = BPF_CORE_READ(o, fs);
-	int xino = BPF_CORE_READ(o, xino_mode);
-	__u64 id = 0;
-
-	if (l->is_dir || !xino || (xino > 0 && !(BPF_CORE_READ(real, i_ino) >> ((64 - xino) & 63))))
-		return BPF_CORE_READ(inode, i_sb, s_dev);
-	if (kv_is_numbered_below(l))
-		id = l->lower_fs;
-	layers = (void *)layers + id * bpf_core_type_size(struct ovl_sb);
-	return BPF_CORE_READ(layers, pseudo_dev);
-}
-
-static __always_inline void kv_stat_overlay(struct kv_stat *st, const struct inode *inode,
-					    const struct dentry *dentry)
-{
-	struct kv_layers l = {};
-
-	st->blocks = -1;
-	if (!kv_knows_overlay())
-		return; /* most have all layers on one file system */
-	kv_find_layers(&l, inode, dentry);
-	if (!l.real)
-		return;
-	if (kv_stat_columns() & KV_STAT_DEV)
-		st->dev = kv_ovl_dev(&l);
-	if (kv_stat_columns() & KV_STAT_INO)
-		st->ino = kv_ovl_ino(&l);
-	if ((kv_stat_columns() & KV_STAT_SIZE) && l.is_dir)
-		st->size = kv_size(l.real);
-	if (kv_stat_columns() & KV_STAT_NLINK)
-		st->nlink = kv_ovl_nlink(&l);
-	if (kv_stat_columns() & KV_STAT_BLOCKS)
-		st->blocks = kv_ovl_blocks(&l);
-}
+#include "overlay.h"
 
 /* As kv_stat_of(), of one of these file systems. Verified once, as in reader.h. */
 __noinline int kv_stat_special(struct kv_stat *st, __u64 inode_address, __u64 dentry, __u64 magic)

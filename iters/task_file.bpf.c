@@ -18,13 +18,16 @@ struct task_file {
 	__s64 pos KV_MEANS("file offset") KV_UNIT("bytes") KV_WIDTH(8);
 	__s32 mnt_id KV_MEANS("mount, as in /proc/PID/mountinfo") KV_WIDTH(6);
 	__u32 dev KV_MEANS("device of the file, major:minor in hex; - where the file system is a "
-			   "module younger than kview") KV_SHOW(dev) KV_NONE(0) KV_WIDTH(6);
-	__u64 ino KV_MEANS("inode number") KV_WIDTH(10);
+			   "module younger than kview") KV_SHOW(dev) KV_NONE(4294967295)
+		KV_WIDTH(6);
+	__u64 ino KV_MEANS("inode number") KV_NONE(-1) KV_WIDTH(10);
 	__s64 size KV_MEANS("size of the file; on FUSE and NFS as this machine knew it last")
 		KV_UNIT("bytes") KV_NONE(-1) KV_WIDTH(10);
-	__u64 nlink KV_MEANS("names of the file; 0 if it is deleted, or memory alone") KV_WIDTH(5);
-	__s64 blocks KV_MEANS("what it takes on its device, in blocks of 512 bytes; - as for dev")
-		KV_NONE(-1) KV_WIDTH(8);
+	__u64 nlink KV_MEANS("names of the file; 0 if it is deleted, or memory alone") KV_NONE(-1)
+		KV_WIDTH(5);
+	__s64 blocks KV_MEANS(
+		"what it takes on its device, in blocks of 512 bytes; - as for dev, and "
+		"where it lies in another layer of overlayfs") KV_NONE(-1) KV_WIDTH(8);
 	struct kv_str comm KV_MEANS("name of the thread") KV_WIDTH(15);
 	struct kv_str path KV_MEANS("what readlink of /proc/PID/fd/FD gives");
 };

@@ -182,25 +182,38 @@ static __always_inline void put_file(struct kv_call *c, struct task_vma *r,
 /*
  * [vsyscall] is no mapping: each process of 64 bits has the same page, at the end of its
  * maps (get_gate_vma() in arch/x86/entry/vsyscall/vsyscall_64.c). Which mapping is the last
- * nobody tells before the next process comes, or the end. Where the kernel does not tell who
- * has it, or whether a call's output was kept, there is no such row.
+ * nobody tells before the next process comes, or the end. Where the kernel does not tell
+ * whether a call's output was kept, there is no such row.
  */
 #define VSYSCALL_ADDR 0xffffffffff600000
 #define VSYSCALL_SIZE 0x1000
 
 static __always_inline bool has_vsyscall(struct mm_struct *mm)
 {
-	return kv_table()->vsyscall[0] && bpf_core_field_exists(mm->task_size) &&
-	       BPF_CORE_READ(mm, task_size) >> 32;
+	return kv_table()->vsyscall[0] && mm->task_size >> 32;
 }
 
+/* A walk of the pin: whoever reads its next part may be another thread, or read others too. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1024);
+	__type(key, __u64); /* bpf_iter_meta.session_id */
+	__type(value, struct kv_gate);
+} kv_gates SEC(".maps");
+
+/* NULL: there is no memory for it. */
 static __always_inline struct kv_gate *gate_of(const struct kv_call *c)
 {
-	struct kv_gate *gate = &c->progress->gate;
+	const struct kv_gate none = {};
+	struct kv_gate *gate;
 
-	if (!c->scope && gate->session != c->session)
-		gate->pid = 0; /* of a walk that this thread gave up */
-	return gate;
+	if (c->scope)
+		return &c->progress->gate;
+	gate = bpf_map_lookup_elem(&kv_gates, &c->session);
+	if (gate)
+		return gate;
+	bpf_map_update_elem(&kv_gates, &c->session, &none, BPF_NOEXIST);
+	return bpf_map_lookup_elem(&kv_gates, &c->session);
 }
 
 struct vsyscall_row {
@@ -219,8 +232,11 @@ static __always_inline void put_vsyscall(struct kv_call *c, const struct kv_gate
 	r->fixed.end = VSYSCALL_ADDR + VSYSCALL_SIZE;
 	for (int i = 0; i < 4; i++)
 		r->fixed.perms[i] = kv_table()->vsyscall[i];
-	r->fixed.comm.off = __builtin_offsetof(struct vsyscall_row, comm);
-	r->fixed.comm.len = gate->len;
+	r->fixed.comm.off = KV_STR_UNREADABLE;
+	if (gate->len != KV_NOBODY) {
+		r->fixed.comm.off = __builtin_offsetof(struct vsyscall_row, comm);
+		r->fixed.comm.len = gate->len;
+	}
 	r->fixed.path.off = __builtin_offsetof(struct vsyscall_row, path);
 	r->fixed.path.len = sizeof("[vsyscall]") - 1;
 	__builtin_memcpy(r->comm, gate->comm, sizeof(r->comm));
@@ -233,6 +249,8 @@ static __always_inline int end_process(struct kv_call *c)
 {
 	struct kv_gate *gate = gate_of(c);
 
+	if (!gate)
+		return KV_RETRY;
 	if (!gate->pid)
 		return 0;
 	put_vsyscall(c, gate);
@@ -255,15 +273,15 @@ static __always_inline void keep_room(struct kv_call *c)
 		bpf_seq_write(c->seq, c->record->bytes, VSYSCALL_ROOM);
 }
 
-/* Of a process whose first row it is: the name is the first string. */
-static __always_inline void begin_process(struct kv_call *c, struct kv_gate *gate,
-					  const struct task_vma *r, struct mm_struct *mm)
+/* A row of it was written: the name is the first string there. */
+static __always_inline void note_process(struct kv_call *c, struct kv_gate *gate, __u64 start,
+					 const struct task_vma *r, struct mm_struct *mm)
 {
-	if (gate->pid == r->pid || !kv_had_room(c))
+	if (!kv_had_room(c))
 		return;
-	gate->session = c->session;
+	gate->start = start;
 	gate->pid = has_vsyscall(mm) ? r->pid : 0;
-	gate->len = r->comm.off < KV_STR_UNREADABLE ? r->comm.len : 0;
+	gate->len = r->comm.off < KV_STR_UNREADABLE ? r->comm.len : KV_NOBODY;
 	__builtin_memcpy(gate->comm, r + 1, sizeof(gate->comm));
 }
 
@@ -272,6 +290,8 @@ int task_vma(struct bpf_iter__task_vma *ctx)
 {
 	struct task_struct *task = ctx->task;
 	struct vm_area_struct *vma = ctx->vma;
+	struct task_struct *leader;
+	struct mm_struct *mm;
 	struct kv_gate *gate;
 	struct task_vma *r;
 	struct kv_call c;
@@ -285,14 +305,21 @@ int task_vma(struct bpf_iter__task_vma *ctx)
 		return verdict & 1;
 	if (!vma)
 		return 0;
+	mm = vma->vm_mm;
 	/* It executes another program: the right that was asked for is over that one's memory. */
-	if (!kv_passes(&c, KV_MAPS) && vma->vm_mm != BPF_CORE_READ(task, mm))
+	if (!kv_passes(&c, KV_MAPS) && mm != BPF_CORE_READ(task, mm))
+		return 0;
+	/* Or it is about to, and has not its rights yet: maps waits for setup_new_exec(). */
+	if (!mm->task_size)
 		return 0;
 	pid = kv_tgid(&c, task);
 	if (!pid)
 		return 0; /* it was just reaped, and has no number */
+	leader = task->group_leader;
 	gate = gate_of(&c);
-	if (gate->pid && gate->pid != pid)
+	if (!gate)
+		return KV_RETRY;
+	if (gate->pid && (gate->pid != pid || gate->start != leader->start_boottime))
 		put_vsyscall(&c, gate);
 	r = kv_record(&c, struct task_vma);
 	r->pid = pid;
@@ -303,7 +330,7 @@ int task_vma(struct bpf_iter__task_vma *ctx)
 	if (kv_has(task_vma, perms))
 		put_perms(r, vma->vm_flags);
 	if (kv_has(task_vma, comm))
-		kv_put_comm(&c, &r->comm, task->group_leader);
+		kv_put_comm(&c, &r->comm, leader);
 	name = kv_has(task_vma, path) ? anon_name(vma) : NULL;
 	if (!kv_settle(&c))
 		return KV_RETRY;
@@ -314,6 +341,6 @@ int task_vma(struct bpf_iter__task_vma *ctx)
 	if (kv_emit(&c))
 		return KV_RETRY;
 	keep_room(&c);
-	begin_process(&c, gate, r, vma->vm_mm);
+	note_process(&c, gate, leader->start_boottime, r, mm);
 	return 0;
 }

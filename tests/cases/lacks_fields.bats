@@ -28,12 +28,12 @@ SHARED="task_struct.files task_struct.thread_node signal_struct.thread_head list
 KTHREADS="task_struct.worker_private kthread.data kthread.full_name worker.current_work
 	worker.desc worker.pool worker.rescue_wq workqueue_struct.name"
 # For the row of [vsyscall], which is no mapping.
-VSYSCALL=".task_size seq_file.count seq_file.size"
+VSYSCALL="seq_file.count seq_file.size"
 # What modules keep of their own, here or not: files of one file system have no value.
 MODULES="dentry.d_fsdata ext4_inode_info.i_flags ext4_inode_info.i_inline_off
 	ext4_inode_info.i_reserved_data_blocks ext4_inode_info.vfs_inode ext4_sb_info.s_cluster_bits
 	xfs_inode.i_delayed_blks xfs_inode.i_disk_size xfs_inode.i_nblocks xfs_inode.i_vnode
-	btrfs_inode.new_delalloc_bytes .new_delalloc_bytes btrfs_inode.root btrfs_inode.vfs_inode
+	btrfs_inode.lock btrfs_inode.new_delalloc_bytes .new_delalloc_bytes btrfs_inode.root btrfs_inode.vfs_inode
 	btrfs_root.anon_dev ovl_entry.__lowerstack ovl_entry.__numlower ovl_fs.fs ovl_fs.xino_mode
 	ovl_inode.__upperdentry ovl_inode.flags ovl_inode.oe ovl_inode.vfs_inode ovl_layer.fsid
 	ovl_path.dentry ovl_path.layer ovl_sb.pseudo_dev"
@@ -97,7 +97,7 @@ each() {
 
 @test "task_vma without each field that it reads" {
 	# Names by prctl() are not in each kernel.
-	each task_vma "$RIGHTS $NUMBERS $SHARED vm_area_struct.vm_mm" \
+	each task_vma "$RIGHTS $NUMBERS $SHARED vm_area_struct.vm_mm .task_size" \
 		"$KTHREADS $OLDER $VSYSCALL sched_entity.deadline" \
 		"vm_area_struct.shared anon_vma_name.name"
 }

@@ -92,13 +92,29 @@ nice_in_pin() {
 	done
 	"$KVIEW" load
 	timeout 60 python3 - "$KVIEW_PIN_DIR/task_vma" <<-'P'
-		import glob, sys
+		import glob, subprocess, sys
 		maps = {}
 		for name in glob.glob("/proc/[0-9]*/comm"):
 		    if open(name).read() == "sleep\n":
 		        pid = name.split("/")[2]
 		        maps[pid] = [line.split()[0] for line in open(f"/proc/{pid}/maps")]
 		assert len(maps) >= 40
+		def shown(data, pid):
+		    rows = [line.split("\t") for line in data.decode(errors="replace").split("\n")]
+		    return [f"{r[1]}-{r[2]}" for r in rows if r[0] == pid]
+
+		# Two walks in turns by one thread, and one by several processes.
+		first, second = (open(sys.argv[1], "rb", buffering=0) for _ in range(2))
+		one = two = b""
+		while a := first.read(8192):
+		    one += a
+		    two += second.read(4096) or b""
+		two += second.read()
+		three = subprocess.run(["bash", "-c", '(head -c 33000; head -c 1000; cat) <"$0"', sys.argv[1]],
+		                       stdout=subprocess.PIPE, check=True).stdout
+		for pid, want in maps.items():
+		    for data in (one, two, three):
+		        assert shown(data, pid) == want, (pid, shown(data, pid), want)
 		for size in (100, 5000, 40000):
 		    with open(sys.argv[1], "rb", buffering=0) as pin:
 		        pin.read(size)

@@ -175,3 +175,28 @@ teardown() {
 		subject.wait()
 	P
 }
+
+# Its memory is not what it will be, and its rights are not yet: maps waits for that.
+@test "a process that is just executing another program shows nothing half done" {
+	local i
+	grep -qF '[vsyscall]' /proc/self/maps || skip "this machine has no [vsyscall]"
+	kview_mount 3>&-
+	for i in {1..4}; do
+		bash -c 'while :; do /bin/true; done' 3>&- &
+		mine $!
+	done
+	timeout 60 python3 - "$MNT/csv/task_vma.csv" <<-'P'
+		import csv, sys
+		blocks = 0
+		for i in range(60):
+		    last = {}
+		    with open(sys.argv[1], newline="", errors="replace") as f:
+		        for row in csv.DictReader(f):
+		            assert row["pid"] not in last or last[row["pid"]] != "[vsyscall]", row
+		            last[row["pid"]] = row["path"]
+		    blocks += len(last)
+		    without = {pid: path for pid, path in last.items() if path != "[vsyscall]"}
+		    assert not without, without
+		assert blocks > 300, blocks
+	P
+}

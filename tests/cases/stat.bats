@@ -73,6 +73,10 @@ as_fstat() {
 	as_fstat overlay-index
 }
 
+@test "stat: overlayfs on overlayfs" {
+	as_fstat overlay-nested
+}
+
 @test "stat: overlayfs that copies no data up" {
 	as_fstat overlay-metacopy
 }
