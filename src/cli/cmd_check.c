@@ -17,6 +17,7 @@
 #include "iter/kernel.h"
 #include "iter/reader.h"
 #include "iter/run.h"
+#include "render/render.h"
 
 struct checklist {
 	bool failed; /* something that the main job can't do without */

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "cli/commands.h"
+#include "render/render.h"
 
 /* Exit statuses: sysexits would be news to users of ps and lsof. */
 #define FAILED 1

@@ -121,3 +121,14 @@ char *kv_schema_put(const struct kv_schema *schema)
 	}
 	return text;
 }
+
+bool kv_schema_put_lacking(const struct kv_schema *schema, char *text, size_t size)
+{
+	size_t n = 0;
+
+	for (unsigned int i = 0; i < schema->ncolumns && n < size; i++)
+		if (schema->columns[i].lacks)
+			n += (size_t)snprintf(text + n, size - n, "%s%s", n ? ", " : "",
+					      schema->columns[i].name);
+	return n;
+}

@@ -75,4 +75,12 @@ size_t kv_row_bound(const struct kv_plan *plan, size_t record_len);
  */
 char *kv_schema_put(const struct kv_schema *schema);
 
+/**
+ * kv_schema_put_lacking() - the names of the columns that have no value here
+ * @text: receives "nvcsw, exe", cut to @size
+ *
+ * Return: false: there is none.
+ */
+bool kv_schema_put_lacking(const struct kv_schema *schema, char *text, size_t size);
+
 #endif

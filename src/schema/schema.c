@@ -4,7 +4,6 @@
 #include <bpf/btf.h>
 #include <ctype.h>
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -456,17 +455,6 @@ void kv_schema_lack(struct kv_schema *schema, uint64_t lacks)
 {
 	for (unsigned int i = 0; i < schema->ncolumns; i++)
 		schema->columns[i].lacks = lacks >> i & 1;
-}
-
-bool kv_schema_put_lacking(const struct kv_schema *schema, char *text, size_t size)
-{
-	size_t n = 0;
-
-	for (unsigned int i = 0; i < schema->ncolumns && n < size; i++)
-		if (schema->columns[i].lacks)
-			n += (size_t)snprintf(text + n, size - n, "%s%s", n ? ", " : "",
-					      schema->columns[i].name);
-	return n;
 }
 
 uint64_t kv_schema_lacks(const struct kv_schema *schema, const struct kv_table *table)

@@ -8,7 +8,6 @@
 #define KVIEW_SCHEMA_SCHEMA_H
 
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 
 #include "base/err.h"
@@ -86,14 +85,6 @@ static inline const char *kv_column_why_lacks(const struct kv_column *col)
  * @lacks: bits by index, see kv_has() in iters/kview.h
  */
 void kv_schema_lack(struct kv_schema *schema, uint64_t lacks);
-
-/**
- * kv_schema_put_lacking() - the names of these columns
- * @text: receives "nvcsw, exe", cut to @size
- *
- * Return: false: there is none.
- */
-bool kv_schema_put_lacking(const struct kv_schema *schema, char *text, size_t size);
 
 /* kv_schema_lacks() - of which columns a loaded program's table says so, as bits by index */
 uint64_t kv_schema_lacks(const struct kv_schema *schema, const struct kv_table *table);

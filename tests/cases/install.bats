@@ -45,7 +45,7 @@ listing() {
 		echo "f 644 usr/share/man/man1/kview.1"
 		echo "f 644 usr/share/man/man7/kview-iters.7"
 		echo "f 644 usr/share/man/man8/kview.8"
-		for h in abi cgroup chars compat kernel kview path process put reader rss steady text threads tty; do
+		for h in abi cgroup chars clock compat kernel kview overlay path percpu process put reader rss stat steady text threads tty; do
 			echo "f 644 usr/include/kview/$h.h"
 		done
 	} | sort -k 3 >"$DIR/want"

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Columns read from a record struct's BTF. */
 #include "make_btf.h"
+#include "render/render.h"
 #include "schema/record.h"
 
 static void check_type(int type_of(struct made *), uint32_t size, enum kv_type want)
