@@ -188,6 +188,12 @@ def difference(fd):
     return wrong
 
 
+def is_the_kernels_fault(name, wrong):
+    """Linux 6.1 takes what btrfs keeps of a directory's log for bytes that are not written yet."""
+    return CASE == "btrfs" and os.uname().release.startswith("6.1.") and \
+        name.endswith(": dir") and set(wrong) == {"blocks"} and wrong["blocks"][0] == "0"
+
+
 def is_unknown(name, wrong):
     """The contents of a file that was copied up for its mode alone lie elsewhere."""
     if any(value for value, _ in wrong.values()):
@@ -201,7 +207,7 @@ CASES[CASE]()
 failed = 0
 for name, fd in opened.items():
     wrong = difference(fd)
-    if wrong and not is_unknown(name, wrong):
+    if wrong and not is_unknown(name, wrong) and not is_the_kernels_fault(name, wrong):
         print(name, wrong)
         failed += 1
 print(f"{len(opened)} files, {failed} of them wrong")
