@@ -79,7 +79,7 @@ __noinline int kv_read_chars(__u64 src, __u64 size)
 	bpf_loop(KV_CHARS_TRIES, kv_chars_try, &a, 0);
 	if (!a.steady)
 		return -1;
-	/* What has no end among them is shown as no more than a part of it would be. */
+	/* A name that goes on behind them would be cut: it is unreadable. */
 	return kv_chars_count(a.scratch) == KV_CHARS_MAX && size > KV_CHARS_MAX ? -1
 										: a.scratch->used;
 }
