@@ -58,7 +58,9 @@ ALL_LDFLAGS += -fsanitize=$(SAN)
 endif
 # Asked only when something is built: `make help` works without the libraries.
 PKG_CFLAGS = $(shell $(PKG_CONFIG) --cflags $(LIBS))
-PKG_LIBS = $(shell $(PKG_CONFIG) --libs $(LIBS))
+# pthread_cancel(), by which libfuse ends its threads, opens libgcc_s, and the worker's filter
+# lets it open no library.
+PKG_LIBS = $(shell $(PKG_CONFIG) --libs $(LIBS)) -Wl,--push-state,--no-as-needed -lgcc_s -Wl,--pop-state
 
 # Headers of the BPF side: libbpf's, and the kernel's user headers, whose asm/
 # lies in a directory of the machine's own under Debian.
@@ -162,7 +164,7 @@ check-vm: $(BUILD)/kview $(TOOL_BIN)
 SAN_CASES := tests/cases/formats.bats tests/cases/reading.bats tests/cases/mount.bats \
 	tests/cases/readers100.bats tests/cases/handover.bats
 # Those with threads.
-SAN_THREAD_UNITS := $(patsubst %,tests/unit/%_test.c,run_ahead file handles log loop sched)
+SAN_THREAD_UNITS := $(patsubst %,tests/unit/%_test.c,run_prefetch file handles log sched)
 SAN_MAKE = KVIEW_TEST_TOOLS=$(abspath $(BUILD))/tests/cases CASES="$(wildcard $(SAN_CASES))" \
 	$(MAKE) --no-print-directory
 export ASAN_OPTIONS := log_path=$(abspath $(BUILD))/san-report:detect_leaks=1

@@ -11,7 +11,7 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "iter/reader.h"
-#include "loop.h"
+#include "ops.h"
 
 /* A file's iterator, and what holds its reader's namespaces and root directory. */
 #define OF_FILE (1 + KV_HOLDS)

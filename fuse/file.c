@@ -12,7 +12,7 @@
 #define READ_MAX KV_WINDOW_KEEP
 
 /* From this size on reads are those of a stream. */
-#define AHEAD_MIN (64u << 10)
+#define STREAM_MIN (64u << 10)
 
 struct kv_file {
 	pthread_mutex_t lock;
@@ -164,7 +164,7 @@ static int read_locked(struct kv_file *f, const struct kv_read *read, uint64_t *
 	for (int i = 0; i < n; i++)
 		*bytes += iov[i].iov_len;
 	read->reply(read->arg, iov, n);
-	f->is_stream = size >= AHEAD_MIN && *bytes == size;
+	f->is_stream = size >= STREAM_MIN && *bytes == size;
 	return 0;
 }
 
@@ -232,7 +232,7 @@ void kv_file_rest(struct kv_file *f, time_t before)
 {
 	if (pthread_mutex_trylock(&f->lock)) /* it is being read */
 		return;
-	if (f->last_read < before && !(f->run && kv_run_is_ahead(f->run))) {
+	if (f->last_read < before && !(f->run && kv_run_is_prefetching(f->run))) {
 		if (f->run && !f->failed)
 			f->failed = -ESTALE;
 		f->is_resting = true;
@@ -257,20 +257,19 @@ int kv_file_read(struct kv_file *f, const struct kv_read *read, struct kv_err *e
 	return rc;
 }
 
-unsigned int kv_file_begin_ahead(struct kv_file *f, unsigned int max)
+void kv_file_prefetch(struct kv_file *f, bool (*goes_on)(void *arg), void *arg)
 {
+	struct kv_run *run;
 	bool begins;
 
 	if (pthread_mutex_trylock(&f->lock)) /* the reader is here again */
-		return 0;
-	begins = max && f->run && f->is_stream && kv_run_begin_ahead(f->run, max);
-	if (f->run && !begins)
-		kv_run_settle(f->run);
+		return;
+	run = f->run;
+	begins = run && f->is_stream && goes_on(arg) && kv_run_begin_prefetch(run);
+	if (run && !begins)
+		kv_run_settle(run);
 	pthread_mutex_unlock(&f->lock);
-	return begins ? max : 0;
-}
-
-void kv_file_look_ahead(struct kv_file *f, bool (*goes_on)(void *arg), void *arg)
-{
-	kv_run_ahead(f->run, goes_on, arg);
+	/* Whoever ends the run meanwhile waits for us. */
+	if (begins)
+		kv_run_prefetch(run, goes_on, arg);
 }

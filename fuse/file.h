@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * An open file: one stream of rows, made while it is read. Memory is bounded:
- * one chunk of records and one window of output, both from the first read on; and
- * as many chunks as the caller has it walk ahead. Knows nothing of FUSE requests.
+ * one chunk of records and one window of output, both from the first read on, and
+ * two chunks more while it is prefetched. Knows nothing of FUSE requests.
  */
 #ifndef KVIEW_FUSE_FILE_H
 #define KVIEW_FUSE_FILE_H
@@ -78,26 +78,15 @@ struct kv_read {
 int kv_file_read(struct kv_file *f, const struct kv_read *read, struct kv_err *err);
 
 /**
- * kv_file_begin_ahead() - what is left to do when a read has been answered
- * @max: buffers of 32 KiB that there are time and memory to walk ahead of the reader, at
- *	 most KV_AHEAD_MAX; above 1 it may go on for long, and others must be served by
- *	 another thread
+ * kv_file_prefetch() - what is left to do when a read has been answered
+ * @goes_on: asked before each buffer: is there time for it?
  *
- * Who reads much at once reads on: while that one wakes up, takes the bytes and asks
- * for more, the kernel walks. Other files keep no more memory than their records take.
+ * After a large sequential read the kernel walks on while the reader wakes up, takes the
+ * bytes and asks for more. Other files keep no more memory than their records take.
  *
- * Return: how many it will be; 0: none. Otherwise kv_file_look_ahead() must be called.
+ * The file may be read by other threads meanwhile, but must not be freed.
  */
-unsigned int kv_file_begin_ahead(struct kv_file *f, unsigned int max);
-
-/**
- * kv_file_look_ahead() - walk
- * @goes_on: asked before each buffer but the first; NULL: yes
- *
- * The file is read meanwhile by who wants, without its lock being held here: whoever ends
- * the iteration waits for us. It must not be freed.
- */
-void kv_file_look_ahead(struct kv_file *f, bool (*goes_on)(void *arg), void *arg);
+void kv_file_prefetch(struct kv_file *f, bool (*goes_on)(void *arg), void *arg);
 
 /* kv_file_is_answer() - is it an ordinary answer, and nothing for a log? */
 bool kv_file_is_answer(int rc);

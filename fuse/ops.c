@@ -113,8 +113,6 @@ static int find_process(fuse_req_t req, pid_t nr, uint64_t *ino)
 	rc = identify(req, &reader);
 	if (rc)
 		return rc;
-	if (reader.scope.pid_ns != s->host.self.pid_ns)
-		kv_loop_hand_over(&s->loop); /* it may take a look at all processes */
 	rc = kv_process_find(&s->host, &reader, nr, &process);
 	kv_reader_close(&reader);
 	if (!rc)

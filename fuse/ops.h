@@ -17,7 +17,6 @@
 #include "handles.h"
 #include "iter/reader.h"
 #include "log.h"
-#include "loop.h"
 #include "sched.h"
 #include "seal.h"
 #include "tree.h"
@@ -36,6 +35,9 @@ struct kv_shared {
 	struct kv_counters counters[]; /* by view, as in kv_server.views */
 };
 
+/* That serve at a time. */
+#define KV_MAX_THREADS 1024
+
 struct kv_server {
 	struct kv_flight *flight; /* in @shared; first, see flight.h */
 	struct kv_shared *shared;
@@ -47,10 +49,10 @@ struct kv_server {
 	struct kv_tree tree;
 	struct kv_seal seal; /* between the tree's numbers and the kernel's */
 	struct kv_handle_limits limits;
-	struct kv_handles files;  /* struct kv_file */
-	struct kv_sched sched;	  /* requests that may take long */
-	struct kv_loop loop;	  /* threads that serve */
-	atomic_uint walks_ahead;  /* of requests, beyond what their readers asked for */
+	struct kv_handles files; /* struct kv_file */
+	struct kv_sched sched;	 /* requests that may take long */
+	struct kv_sched_ops sched_ops;
+	struct fuse_session *session;
 	unsigned int cpu_percent; /* of a user; 0: as much as there is */
 	unsigned int ncpus;	  /* that the threads may use, as the worker began */
 	struct kv_handles dirs;	  /* struct kv_processes, of pid/ alone */

@@ -47,7 +47,6 @@ static void list_pids(struct kv_request *r)
 	struct kv_listing l = listing(s, r->req, r->size);
 	int rc;
 
-	kv_loop_hand_over(&s->loop);
 	rc = list(&l, &s->tree, r->ino, r->off, r->object);
 	if (rc)
 		kv_request_fail(r, rc);

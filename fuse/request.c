@@ -47,12 +47,7 @@ void kv_request_reply(struct kv_request *r, const struct iovec *iov, int n)
 
 bool kv_request_goes_on(struct kv_request *r)
 {
-	struct kv_server *s = r->server;
-
-	if (r->is_long && kv_loop_has_requests(&s->loop))
-		kv_loop_hand_over(&s->loop);
-	r->is_long = true;
-	kv_sched_breathe(&s->sched, &r->job);
+	kv_sched_breathe(&r->server->sched, &r->job);
 	return atomic_load(&r->state) != GIVEN_UP;
 }
 

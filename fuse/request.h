@@ -25,7 +25,6 @@ struct kv_request {
 	off_t off;
 	void *object; /* of @handle; the request's reference is given back by @drop */
 	void (*drop)(struct kv_server *s, uint64_t handle);
-	bool is_long; /* others must not wait for it */
 };
 
 /* Lanes of what walks for no view; those of views are below. */

@@ -21,9 +21,6 @@
 #define TICK (10 * KV_MS)
 #define LINGER (1000 * KV_MS)
 
-/* A thread without a job ends after that. */
-#define IDLE (5000 * KV_MS)
-
 /* Rows are made in buffers of the heap. */
 #define STACK_SIZE (256 << 10)
 
@@ -88,21 +85,22 @@ static bool add_thread(struct kv_sched *s)
 	return is_there;
 }
 
-/* One for each that is ready. */
-static void call_threads(struct kv_sched *s)
+/* One for each that is ready, but for @own, which the calling thread will do. */
+static void add_threads(struct kv_sched *s, unsigned int own)
 {
 	const struct kv_job *job;
 	unsigned int n = 0;
 
 	TAILQ_FOREACH(job, &s->ready, waiting)
-	if (++n <= s->idle)
-		pthread_cond_signal(&s->vacancy);
-	else if (n > s->idle + s->starting)
-		add_thread(s);
+	if (++n > s->starting + own && !add_thread(s))
+		return;
 }
 
-/* Free slots are for who is next. True: @here is, and the caller is to do it. */
-static bool dispatch(struct kv_sched *s, uint64_t at, const struct kv_job *here)
+/*
+ * Free slots are for who is next. True: @here is, and the caller is to do it.
+ * @own: so many others the caller will do otherwise
+ */
+static bool dispatch(struct kv_sched *s, uint64_t at, const struct kv_job *here, unsigned int own)
 {
 	bool is_here = false, had_begun;
 	struct kv_job *job;
@@ -115,7 +113,7 @@ static bool dispatch(struct kv_sched *s, uint64_t at, const struct kv_job *here)
 		else
 			TAILQ_INSERT_TAIL(&s->ready, job, waiting);
 	}
-	call_threads(s);
+	add_threads(s, is_here ? 0 : own);
 	return is_here;
 }
 
@@ -206,7 +204,7 @@ static void tick(struct kv_sched *s, uint64_t at)
 	lend_slots(s, at);
 	look_at_interrupted(s, at);
 	kv_share_tick(&s->share, at);
-	dispatch(s, at, NULL);
+	dispatch(s, at, NULL, 0);
 }
 
 void kv_sched_tick(struct kv_sched *s)
@@ -214,6 +212,45 @@ void kv_sched_tick(struct kv_sched *s)
 	pthread_mutex_lock(&s->lock);
 	tick(s, now());
 	pthread_mutex_unlock(&s->lock);
+}
+
+static bool is_any(struct kv_job *job, void *arg)
+{
+	(void)job;
+	(void)arg;
+	return true;
+}
+
+/* What has begun goes on to its end; all wake up for that. */
+static void end_all(struct kv_sched *s)
+{
+	struct kv_share_user *u;
+	struct kv_job *job;
+
+	s->has_ended = true;
+	kv_share_each_waiting(&s->share, is_any, free_job, NULL);
+	TAILQ_FOREACH(u, &s->share.users, others)
+	while ((job = TAILQ_FIRST(&u->paused))) {
+		TAILQ_REMOVE(&u->paused, job, waiting);
+		sem_post(&job->go_on);
+	}
+	pthread_cond_broadcast(&s->wake);
+}
+
+static bool has_none(const struct kv_sched *s)
+{
+	return TAILQ_EMPTY(&s->share.begun) && !s->threads;
+}
+
+static void await_end(struct kv_sched *s)
+{
+	uint64_t until = now() + s->end_ms * KV_MS;
+	int rc = 0;
+
+	while (!rc && !has_none(s))
+		rc = wait_until(&s->done, &s->lock, until);
+	if (rc && s->ops->abandon)
+		s->ops->abandon(s);
 }
 
 static void *keep_time(void *sched)
@@ -225,8 +262,12 @@ static void *keep_time(void *sched)
 	while (!s->has_ended) {
 		at = now();
 		tick(s, at);
-		wait_tick(s, at);
+		if (s->ops->is_over && s->ops->is_over(s))
+			end_all(s);
+		else
+			wait_tick(s, at);
 	}
+	await_end(s);
 	pthread_mutex_unlock(&s->lock);
 	return NULL;
 }
@@ -249,7 +290,7 @@ static void finish(struct kv_sched *s, struct kv_job *job)
 	if (s->has_ended)
 		pthread_cond_signal(&s->done);
 	else
-		dispatch(s, at, NULL);
+		dispatch(s, at, NULL, 1);
 }
 
 static void do_job(struct kv_sched *s, struct kv_job *job)
@@ -264,19 +305,6 @@ static void do_job(struct kv_sched *s, struct kv_job *job)
 	pthread_mutex_unlock(&s->lock);
 	free_job(job);
 	pthread_mutex_lock(&s->lock);
-}
-
-/* False: nothing was to be done for long. */
-static bool await_job(struct kv_sched *s)
-{
-	uint64_t until = now() + IDLE;
-	int rc = 0;
-
-	s->idle++;
-	while (!rc && TAILQ_EMPTY(&s->ready) && !s->has_ended)
-		rc = wait_until(&s->vacancy, &s->lock, until);
-	s->idle--;
-	return !TAILQ_EMPTY(&s->ready);
 }
 
 static void do_ready(struct kv_sched *s)
@@ -295,9 +323,7 @@ static void *work(void *sched)
 
 	pthread_mutex_lock(&s->lock);
 	s->starting--;
-	do
-		do_ready(s);
-	while (await_job(s));
+	do_ready(s);
 	s->threads--;
 	pthread_cond_signal(&s->done);
 	pthread_mutex_unlock(&s->lock);
@@ -307,24 +333,22 @@ static void *work(void *sched)
 int kv_sched_submit(struct kv_sched *s, struct kv_job *job)
 {
 	uint64_t at = now();
-	bool is_alone;
 	int rc;
 
 	if (sem_init(&job->go_on, 0, 0) < 0)
 		return -ENOMEM;
 	pthread_mutex_lock(&s->lock);
 	job->sched = s;
-	/* Beside others it may take long to be given a CPU: who submits it goes on. */
-	is_alone = TAILQ_EMPTY(&s->share.begun);
-	rc = kv_share_line_up(&s->share, job, at);
+	rc = s->has_ended ? 0 : kv_share_line_up(&s->share, job, at);
 	if (rc) {
 		sem_destroy(&job->go_on);
+	} else if (s->has_ended) {
+		free_job(job);
 	} else {
 		wake_clerk(s, at);
-		if (dispatch(s, at, is_alone ? job : NULL))
+		if (dispatch(s, at, job, 1))
 			do_job(s, job);
-		if (!s->threads)
-			do_ready(s);
+		do_ready(s);
 	}
 	pthread_mutex_unlock(&s->lock);
 	return rc;
@@ -333,7 +357,7 @@ int kv_sched_submit(struct kv_sched *s, struct kv_job *job)
 /* Has it a thread, or is there one for it? To wait for who can't begin would be for ever. */
 static bool has_thread(struct kv_sched *s, const struct kv_job *job)
 {
-	return job->has_begun || s->idle + s->starting || add_thread(s);
+	return job->has_begun || s->starting || add_thread(s);
 }
 
 static bool has_to_wait(struct kv_sched *s, const struct kv_job *job, uint64_t at)
@@ -356,7 +380,7 @@ void kv_sched_breathe(struct kv_sched *s, struct kv_job *job)
 	waits = !s->has_ended && has_to_wait(s, job, at);
 	if (waits) {
 		kv_share_pause(&s->share, job);
-		dispatch(s, at, NULL);
+		dispatch(s, at, NULL, 0);
 	}
 	pthread_mutex_unlock(&s->lock);
 	while (waits && sem_wait(&job->go_on) < 0)
@@ -413,65 +437,38 @@ static void init_cond(pthread_cond_t *cond)
 }
 
 int kv_sched_start(struct kv_sched *s, const struct kv_share_limits *limits,
-		   const struct kv_sched_ops *ops)
+		   const struct kv_sched_ops *ops, unsigned int end_ms)
 {
 	int rc;
 
-	*s = (struct kv_sched){.ops = ops};
+	*s = (struct kv_sched){.ops = ops, .end_ms = end_ms};
 	kv_share_init(&s->share, limits);
 	TAILQ_INIT(&s->ready);
 	pthread_mutex_init(&s->lock, NULL);
 	init_cond(&s->wake);
-	init_cond(&s->vacancy);
 	init_cond(&s->done);
 	rc = -pthread_create(&s->clerk, NULL, keep_time, s);
 	s->has_clerk = !rc;
 	return rc;
 }
 
-static bool is_any(struct kv_job *job, void *arg)
+bool kv_sched_stop(struct kv_sched *s)
 {
-	(void)job;
-	(void)arg;
-	return true;
-}
-
-/* What has begun goes on to its end; all wake up for that. */
-static void end_all(struct kv_sched *s)
-{
-	struct kv_share_user *u;
-	struct kv_job *job;
-
-	s->has_ended = true;
-	kv_share_each_waiting(&s->share, is_any, free_job, NULL);
-	TAILQ_FOREACH(u, &s->share.users, others)
-	while ((job = TAILQ_FIRST(&u->paused))) {
-		TAILQ_REMOVE(&u->paused, job, waiting);
-		sem_post(&job->go_on);
-	}
-	pthread_cond_broadcast(&s->wake);
-	pthread_cond_broadcast(&s->vacancy);
-}
-
-bool kv_sched_stop(struct kv_sched *s, unsigned int ms)
-{
-	uint64_t until = now() + ms * KV_MS;
 	bool is_done;
-	int rc = 0;
 
 	pthread_mutex_lock(&s->lock);
-	end_all(s);
-	while (!rc && (!TAILQ_EMPTY(&s->share.begun) || s->threads))
-		rc = wait_until(&s->done, &s->lock, until);
-	is_done = TAILQ_EMPTY(&s->share.begun) && !s->threads;
+	if (!s->has_ended)
+		end_all(s);
 	pthread_mutex_unlock(&s->lock);
 	if (s->has_clerk)
 		pthread_join(s->clerk, NULL);
+	pthread_mutex_lock(&s->lock);
+	is_done = has_none(s);
+	pthread_mutex_unlock(&s->lock);
 	if (!is_done)
 		return false;
 	kv_share_free(&s->share);
 	pthread_cond_destroy(&s->wake);
-	pthread_cond_destroy(&s->vacancy);
 	pthread_cond_destroy(&s->done);
 	pthread_mutex_destroy(&s->lock);
 	return true;

@@ -10,7 +10,8 @@
  *   server does not answer, loses its slot and keeps its thread. So a user has a few
  *   threads, and fewer for what gets stuck in the same place, a lane.
  *
- * What has to wait before it has begun holds no thread.
+ * What has to wait before it has begun holds no thread. A job runs in the thread that submits
+ * it, if a slot is free; then that thread does those that have become ready meanwhile.
  */
 #ifndef KVIEW_FUSE_SCHED_H
 #define KVIEW_FUSE_SCHED_H
@@ -28,20 +29,25 @@ struct kv_sched_ops {
 	 */
 	bool (*give_up)(struct kv_job *job, bool is_stuck);
 	void (*free)(struct kv_job *job);
+	/* Now and then while there are jobs: are they to come to an end? NULL: never by themselves */
+	bool (*is_over)(struct kv_sched *s);
+	/* They were, and some have not within @end_ms of kv_sched_start(): NULL: so be it */
+	void (*abandon)(struct kv_sched *s);
 };
 
 struct kv_sched {
 	struct kv_share share;
 	const struct kv_sched_ops *ops;
 	pthread_mutex_t lock;
-	pthread_cond_t wake;	/* the clerk */
-	pthread_cond_t vacancy; /* a thread that has nothing to do */
-	pthread_cond_t done;	/* a job, or a thread, as it ends */
+	pthread_cond_t wake; /* the clerk */
+	pthread_cond_t done; /* a job, or a thread, as it ends */
 	pthread_t clerk;
 	bool has_clerk;
-	struct kv_jobs ready; /* begun, by nobody yet */
-	unsigned int threads, idle, starting;
-	uint64_t active; /* when there was a job last; 0: the clerk sleeps */
+	struct kv_jobs ready;  /* begun, by nobody yet */
+	unsigned int threads;  /* of our own, for those */
+	unsigned int starting; /* of them have taken none yet */
+	uint64_t active;       /* when there was a job last; 0: the clerk sleeps */
+	unsigned int end_ms;
 	bool has_ended;
 };
 
@@ -53,27 +59,29 @@ struct kv_sched_counts {
 
 /**
  * kv_sched_start() - get ready for jobs
+ * @end_ms: how long they may take in the end; what is stuck in the kernel may never end
  *
  * Return: 0 or -errno.
  */
 int kv_sched_start(struct kv_sched *s, const struct kv_share_limits *limits,
-		   const struct kv_sched_ops *ops);
+		   const struct kv_sched_ops *ops, unsigned int end_ms);
 
 /**
  * kv_sched_stop() - no more jobs: forget those that have not begun, wait for the others
- * @ms: how long; what is stuck in the kernel may never end
  *
  * Return: have all ended? If not, nothing that they use may be freed.
  */
-bool kv_sched_stop(struct kv_sched *s, unsigned int ms);
+bool kv_sched_stop(struct kv_sched *s);
 
 /* kv_sched_tick() - what the clerk does, a thread of the scheduler's own, every some milliseconds */
 void kv_sched_tick(struct kv_sched *s);
 
 /**
- * kv_sched_submit() - have it done as soon as may be: in the calling thread, if there is no other
+ * kv_sched_submit() - do it, or have it done as soon as it has a slot
  *
- * Return: 0; -ENOMEM: nothing was done.
+ * After the end jobs are freed and not done.
+ *
+ * Return: 0: it may be done and freed already; -ENOMEM: nothing was done.
  */
 int kv_sched_submit(struct kv_sched *s, struct kv_job *job);
 

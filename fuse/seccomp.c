@@ -49,11 +49,8 @@ static const int allowed[] = {
 	SCMP_SYS(futex),
 	SCMP_SYS(sched_yield),
 	SCMP_SYS(sched_getaffinity),
-	SCMP_SYS(getcpu),
 	SCMP_SYS(exit),
 	SCMP_SYS(exit_group),
-	SCMP_SYS(timerfd_create),
-	SCMP_SYS(timerfd_settime),
 	/* signals */
 	SCMP_SYS(rt_sigaction),
 	SCMP_SYS(rt_sigprocmask),
@@ -116,7 +113,6 @@ static const struct condition conditions[] = {
 	/* Threads, no processes; the flags of clone3() lie in memory and can't be tested. */
 	{SCMP_SYS(clone), 0, CLONE_THREAD | NAMESPACES, CLONE_THREAD},
 	{SCMP_SYS(prctl), 0, IS(PR_SET_NAME)},
-	{SCMP_SYS(sched_setaffinity), 0, IS(0)}, /* of the caller */
 	{SCMP_SYS(prlimit64), 2, UINT64_MAX, 0}, /* asked, not set */
 	{SCMP_SYS(tkill), 1, IS(0)},		 /* is that thread there? */
 	{SCMP_SYS(tgkill), 2, IS(0)},		 /* is that process? */
@@ -182,7 +178,7 @@ static int allow_if(scmp_filter_ctx filter, const struct condition *c)
 
 static int add_rules(scmp_filter_ctx filter)
 {
-	/* abort(), and pthread_kill() by which threads are woken to end. */
+	/* abort(), and pthread_cancel() by which libfuse ends its threads. */
 	const struct condition own = {SCMP_SYS(tgkill), 0, IS(getpid())};
 	int rc = allow_if(filter, &own);
 

@@ -4,6 +4,7 @@
 #include <malloc.h>
 #include <sched.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -30,6 +31,9 @@
 
 /* What is stuck in the kernel does not keep a worker from ending. */
 #define END_MS 500
+
+/* Of libfuse's threads: those that wait for a request and are more than so many end. */
+#define IDLE_THREADS 6
 
 /*
  * What open files took goes back to the system when they are closed; of few of them what
@@ -84,6 +88,25 @@ static unsigned int count_cpus(void)
 							     : (unsigned int)CPU_COUNT(&cpus);
 }
 
+/* From here on what is left of the loop waits for threads, and these for their jobs. */
+static bool is_over(struct kv_sched *sched)
+{
+	struct kv_server *s =
+		(struct kv_server *)((char *)sched - offsetof(struct kv_server, sched));
+
+	return fuse_session_exited(s->session);
+}
+
+/* libfuse would wait without end for a thread that hangs in the kernel. */
+static void abandon(struct kv_sched *sched)
+{
+	struct kv_server *s =
+		(struct kv_server *)((char *)sched - offsetof(struct kv_server, sched));
+
+	s->shared->is_over = true;
+	_exit(EXIT_SUCCESS);
+}
+
 static int start_sched(struct kv_server *s)
 {
 	unsigned int slots = s->ncpus < MIN_SLOTS ? MIN_SLOTS : s->ncpus;
@@ -98,15 +121,25 @@ static int start_sched(struct kv_server *s)
 		.host = s->uid,
 	};
 
-	return kv_sched_start(&s->sched, &limits, &kv_request_ops);
+	s->sched_ops = kv_request_ops;
+	s->sched_ops.is_over = is_over;
+	s->sched_ops.abandon = abandon;
+	return kv_sched_start(&s->sched, &limits, &s->sched_ops, END_MS);
 }
 
-/* The threads end. False: some hang in the kernel, and what they use must stay. */
-static bool stop(struct kv_server *s)
+/* 0: the mount has gone, or a signal came. */
+static int run_loop(struct fuse_session *session)
 {
-	bool is_done = kv_sched_stop(&s->sched, END_MS);
+	struct fuse_loop_config *config = fuse_loop_cfg_create();
+	int rc;
 
-	return kv_loop_stop(&s->loop, is_done ? END_MS : 0) && is_done;
+	if (!config)
+		return -ENOMEM;
+	fuse_loop_cfg_set_max_threads(config, KV_MAX_THREADS);
+	fuse_loop_cfg_set_idle_threads(config, IDLE_THREADS);
+	rc = fuse_session_loop_mt(session, config);
+	fuse_loop_cfg_destroy(config);
+	return rc < 0 ? rc : 0;
 }
 
 static int serve(struct kv_mounted *m)
@@ -115,6 +148,7 @@ static int serve(struct kv_mounted *m)
 	struct kv_rest rest;
 	int rc;
 
+	s->session = m->session;
 	s->ncpus = count_cpus();
 	/* No handle of an earlier worker's is taken for one of ours. */
 	s->shared->generation++;
@@ -131,10 +165,10 @@ static int serve(struct kv_mounted *m)
 		rc = kv_rest_start(&rest, &s->files);
 	if (rc)
 		return rc;
-	rc = kv_loop_run(&s->loop, m->session);
+	rc = run_loop(m->session);
 	s->shared->is_over = !rc;
 	kv_rest_stop(&rest);
-	if (!stop(s))
+	if (!kv_sched_stop(&s->sched))
 		_exit(rc ? EXIT_FAILURE : EXIT_SUCCESS);
 	fuse_remove_signal_handlers(m->session);
 	return rc;

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "iter/kernel.h"
+#include "iter/prefetch.h"
 #include "iter/walk.h"
 #include "schema/record.h"
 
@@ -46,10 +47,10 @@ struct kv_run {
 	uint8_t saw;	    /* KV_SAW_ bits of all reads */
 	bool got_on;	    /* the last one, though it may have had nothing to show */
 	uint64_t records;
-	char *chunk;		/* records that are still to be taken, then room for one read */
-	size_t pos, len, cap;	/* of what is in it */
-	size_t size;		/* of the next read into it */
-	struct kv_chunks ahead; /* what was read beyond it */
+	char *chunk;	      /* records that are still to be taken, then room for one read */
+	size_t pos, len, cap; /* of what is in it */
+	size_t size;	      /* of the next read into it */
+	struct kv_prefetch prefetch; /* what was read beyond it */
 };
 
 static int no_process(pid_t pid, struct kv_err *err)
@@ -96,7 +97,7 @@ int kv_run_new(const struct kv_view *view, const struct kv_run_opts *opts, struc
 	r->view = view;
 	r->opts = *opts;
 	r->size = CHUNK;
-	kv_chunks_init(&r->ahead, CHUNK);
+	kv_prefetch_init(&r->prefetch, CHUNK);
 	*run = r;
 	return 0;
 }
@@ -105,7 +106,7 @@ void kv_run_free(struct kv_run *run)
 {
 	if (!run)
 		return;
-	kv_chunks_free(&run->ahead);
+	kv_prefetch_free(&run->prefetch);
 	kv_walk_end(&run->walk);
 	free(run->why);
 	free(run->chunk);
@@ -208,26 +209,26 @@ static int end(const struct kv_run *run, struct kv_err *err)
 	return run->failed;
 }
 
-/* What was read ahead. 1: some came; 0: nothing is left of it, and nobody reads. */
-static int take_ahead(struct kv_run *run, struct kv_err *err)
+/* What was prefetched. 1: some came; 0: nothing is left of it. */
+static int take_prefetched(struct kv_run *run, struct kv_err *err)
 {
 	char *room;
 	size_t n;
 
-	if (!kv_chunks_are_there(&run->ahead))
+	if (kv_prefetch_is_idle(&run->prefetch))
 		return 0;
 	room = make_room(run, CHUNK);
 	if (!room)
 		return kv_err_errno(err, -ENOMEM, "view '%s'", run->view->name);
-	n = kv_chunks_take(&run->ahead, room);
+	n = kv_prefetch_take(&run->prefetch, room);
 	run->len += n;
 	return n > 0;
 }
 
-/* While another thread reads ahead the state of the walk is that one's. */
+/* The state of the walk belongs to the thread that prefetches until it has ended. */
 static bool is_over(struct kv_run *run)
 {
-	return !kv_chunks_are_there(&run->ahead) && run->has_walked;
+	return kv_prefetch_is_idle(&run->prefetch) && run->has_walked;
 }
 
 /* More records. 1: some came; 0: the end. */
@@ -240,7 +241,7 @@ static int fill(struct kv_run *run, struct kv_err *err)
 
 		if (run->opts.cancelled && run->opts.cancelled(run->opts.arg))
 			return kv_err_errno(err, -EINTR, "view '%s'", run->view->name);
-		rc = take_ahead(run, err);
+		rc = take_prefetched(run, err);
 		if (rc)
 			return rc;
 		if (!run->has_walked)
@@ -255,35 +256,36 @@ static int fill(struct kv_run *run, struct kv_err *err)
 	return run->has_walked ? end(run, err) : explain_read(run, -EAGAIN, err);
 }
 
-bool kv_run_begin_ahead(struct kv_run *run, unsigned int max)
+bool kv_run_begin_prefetch(struct kv_run *run)
 {
-	if (kv_run_is_ahead(run) || run->has_walked || !kv_chunks_begin(&run->ahead, max))
+	if (kv_run_is_prefetching(run) || run->has_walked || !kv_prefetch_begin(&run->prefetch))
 		return false;
 	run->size = CHUNK;
 	return true;
 }
 
-/* Nobody has asked for it yet: what there is no memory for is no failure. */
-static bool walk_one_ahead(struct kv_run *run)
+/* Nobody has asked for it yet, so to find no memory is no failure. */
+static bool prefetch_one(struct kv_run *run)
 {
-	struct kv_chunk *chunk = run->has_walked ? NULL : kv_chunks_next(&run->ahead);
+	char *room = run->has_walked ? NULL : kv_prefetch_room(&run->prefetch);
+	size_t n = 0;
 
-	if (!chunk || fetch(run, chunk->data, CHUNK, &chunk->len) <= 0)
+	if (!room || fetch(run, room, CHUNK, &n) <= 0)
 		return false;
-	kv_chunks_put(&run->ahead);
+	kv_prefetch_put(&run->prefetch, n);
 	return true;
 }
 
-void kv_run_ahead(struct kv_run *run, bool (*goes_on)(void *arg), void *arg)
+void kv_run_prefetch(struct kv_run *run, bool (*goes_on)(void *arg), void *arg)
 {
-	while (walk_one_ahead(run) && (!goes_on || goes_on(arg)))
+	while (prefetch_one(run) && (!goes_on || goes_on(arg)))
 		;
-	kv_chunks_end(&run->ahead);
+	kv_prefetch_end(&run->prefetch);
 }
 
-bool kv_run_is_ahead(struct kv_run *run)
+bool kv_run_is_prefetching(struct kv_run *run)
 {
-	return kv_chunks_are_filled(&run->ahead);
+	return kv_prefetch_is_filling(&run->prefetch);
 }
 
 void kv_run_settle(struct kv_run *run)
@@ -291,9 +293,9 @@ void kv_run_settle(struct kv_run *run)
 	size_t left = run->len - run->pos;
 	char *less;
 
-	if (kv_run_is_ahead(run))
+	if (kv_run_is_prefetching(run))
 		return;
-	kv_chunks_trim(&run->ahead);
+	kv_prefetch_trim(&run->prefetch);
 	/* Each stop in one process's walk is a thread that may get lost. */
 	if (run->view->per_task && !run->opts.pid && run->walk.reads)
 		run->size = SMALL_CHUNK;

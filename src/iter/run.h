@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * One iteration of a view, record by record. The kernel walks in the thread
- * that asks for the next record, as far as one buffer; nothing is walked
- * before the first one is asked for, and ahead only if the caller says so.
+ * that asks for the next record, one buffer at a time, and in one that prefetches.
+ * Nothing is walked before the first record is asked for.
  */
 #ifndef KVIEW_ITER_RUN_H
 #define KVIEW_ITER_RUN_H
@@ -12,7 +12,6 @@
 #include <sys/types.h>
 
 #include "base/err.h"
-#include "iter/chunks.h"
 #include "iter/reader.h"
 #include "iter/view.h"
 
@@ -36,7 +35,7 @@ struct kv_run_opts {
 int kv_run_new(const struct kv_view *view, const struct kv_run_opts *opts, struct kv_run **run,
 	       struct kv_err *err);
 
-/* kv_run_free() - waits for kv_run_ahead() in another thread, which takes no further buffer */
+/* kv_run_free() - waits for kv_run_prefetch() in another thread, which fills no further buffer */
 void kv_run_free(struct kv_run *run);
 
 /* kv_run_on_behalf() - change whom kv_run_opts.cancelled asks about */
@@ -53,35 +52,30 @@ void kv_run_on_behalf(struct kv_run *run, void *arg);
  */
 int kv_run_next(struct kv_run *run, const void **record, uint32_t *len, struct kv_err *err);
 
-#define KV_AHEAD_MAX KV_CHUNKS_MAX
+/**
+ * kv_run_begin_prefetch() - may the caller prefetch? If so it must call kv_run_prefetch()
+ *
+ * Return: false: another thread does, the buffers are full, or nothing is left.
+ */
+bool kv_run_begin_prefetch(struct kv_run *run);
 
 /**
- * kv_run_begin_ahead() - will the caller have the kernel walk on, by kv_run_ahead()? It must.
- * @max: buffers that may wait to be taken, at most KV_AHEAD_MAX
+ * kv_run_prefetch() - after kv_run_begin_prefetch(): read on until the buffers are full
+ * @goes_on: asked before each read but the first; NULL: yes
  *
- * For who has what it asked for and will ask for more.
- *
- * Return: false: no. Somebody else does, as many wait, or there is no more.
+ * Other threads may take records meanwhile: where they have none they wait for this thread.
+ * A failure is theirs to report: it comes behind the records that were read before it.
  */
-bool kv_run_begin_ahead(struct kv_run *run, unsigned int max);
+void kv_run_prefetch(struct kv_run *run, bool (*goes_on)(void *arg), void *arg);
 
-/**
- * kv_run_ahead() - after kv_run_begin_ahead(): walk on until as many buffers wait
- * @goes_on: asked before each but the first; NULL: yes
- *
- * Other threads may take records meanwhile: where they have none they wait for this
- * one. What comes of it, and be it a failure, comes with the next records.
- */
-void kv_run_ahead(struct kv_run *run, bool (*goes_on)(void *arg), void *arg);
-
-/* kv_run_is_ahead() - is a thread at that? */
-bool kv_run_is_ahead(struct kv_run *run);
+/* kv_run_is_prefetching() - does a thread do so? */
+bool kv_run_is_prefetching(struct kv_run *run);
 
 /**
  * kv_run_settle() - keep no more memory than the records that are still to be taken
  *
  * For who has what it asked for and may be long in asking for more. The last one
- * taken is no longer valid. Does nothing during kv_run_ahead().
+ * taken is no longer valid. Does nothing while a thread prefetches.
  */
 void kv_run_settle(struct kv_run *run);
 

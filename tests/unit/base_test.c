@@ -5,7 +5,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/cpu.h"
 #include "base/file.h"
 #include "base/hash.h"
 #include "unit.h"
@@ -227,48 +226,6 @@ static void hashes_are_fnv_1a(void **state)
 	assert_true(kv_hash("foobar", 6) == 0x85944171f73967e8);
 }
 
-/* --- CPUs --- */
-
-/* Where it is as it has been told to leave that one; its mask is @cpus, before and after. */
-static int left(const cpu_set_t *cpus, int cpu)
-{
-	cpu_set_t after;
-	int now;
-
-	assert_int_equal(sched_setaffinity(0, sizeof(*cpus), cpus), 0);
-	kv_leave_cpu(cpu < 0 ? sched_getcpu() : cpu);
-	now = sched_getcpu();
-	assert_int_equal(sched_getaffinity(0, sizeof(after), &after), 0);
-	assert_true(CPU_EQUAL(cpus, &after));
-	return now;
-}
-
-static void a_thread_leaves_the_cpu_that_it_is_on(void **state)
-{
-	cpu_set_t all, one;
-	int first;
-
-	(void)state;
-	sched_getaffinity(0, sizeof(all), &all);
-	CPU_ZERO(&one);
-	CPU_SET((unsigned int)sched_getcpu(), &one);
-	first = left(&one, -1);
-	assert_true(CPU_ISSET((unsigned int)first, &one)); /* there was no other */
-	if (CPU_COUNT(&all) > 1) {
-		unsigned int moved = 0;
-
-		/* It may be moved back before it looks, but hardly each time. */
-		for (int i = 0; i < 20; i++) {
-			left(&one, -1);
-			sched_setaffinity(0, sizeof(all), &all);
-			moved += left(&all, -1) != first;
-		}
-		assert_true(moved > 10);
-	}
-	left(&all, CPU_SETSIZE - 1);
-	kv_leave_cpu(-1);
-}
-
 #define WITH_PLACE(f) cmocka_unit_test_setup_teardown(f, make_place, remove_place)
 
 int main(void)
@@ -288,7 +245,6 @@ int main(void)
 		cmocka_unit_test(a_file_in_proc_is_read_whole),
 		WITH_PLACE(no_descriptor_stays_open),
 		cmocka_unit_test(hashes_are_fnv_1a),
-		cmocka_unit_test(a_thread_leaves_the_cpu_that_it_is_on),
 	};
 
 	return cmocka_run_group_tests_name("base", tests, NULL, NULL);

@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "fuse/descriptors.h"
-#include "fuse/loop.h"
+#include "fuse/ops.h"
 #include "iter/reader.h"
 #include "unit.h"
 

@@ -17,9 +17,7 @@ struct reader {
 	size_t n;
 	unsigned int replies;
 	int cancel_in;		  /* asks left before "yes"; below 0: never */
-	unsigned int ahead;	  /* what may be walked when it has been answered, and ... */
-	unsigned int to_walk;	  /* ... what kv_file_begin_ahead() made of that */
-	bool is_walked_elsewhere; /* who opened it does that */
+	bool may_prefetch; /* when it has been answered */
 	struct kv_err err;
 	struct kv_counters counters; /* of the view, as if it had this reader alone */
 };
@@ -41,6 +39,11 @@ static inline bool is_cancelled(void *arg)
 	struct reader *r = arg;
 
 	return r->cancel_in >= 0 && r->cancel_in-- == 0;
+}
+
+static inline bool may_prefetch(void *arg)
+{
+	return ((struct reader *)arg)->may_prefetch;
 }
 
 /* The file takes over a reader with descriptors. */
@@ -101,9 +104,7 @@ static inline int read_at(struct reader *r, uint64_t off, size_t size)
 
 	r->n = 0;
 	rc = kv_file_read(r->file, &read, &r->err);
-	r->to_walk = kv_file_begin_ahead(r->file, r->ahead);
-	if (r->to_walk && !r->is_walked_elsewhere)
-		kv_file_look_ahead(r->file, NULL, NULL);
+	kv_file_prefetch(r->file, may_prefetch, r);
 	assert_int_equal(r->replies - before, rc ? 0 : 1);
 	assert_true(r->n <= size);
 	return rc;

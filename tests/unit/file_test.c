@@ -3,6 +3,7 @@
 #include <pthread.h>
 
 #include "file_reader.h"
+#include "iter/prefetch.h"
 
 /* --- reading on --- */
 
@@ -48,10 +49,10 @@ static void larger_reads_are_cut_to_128_kib(void **state)
 	check_sequential(1 << 20, 128 << 10);
 }
 
-/* --- reading ahead --- */
+/* --- prefetch --- */
 
 /* How many times the kernel was asked once a read of @size has got all it wants. */
-static unsigned int asked_after(size_t size, unsigned int may, unsigned int *ahead)
+static unsigned int asked_after(size_t size, bool may_prefetch)
 {
 	unsigned int during;
 	struct reader r;
@@ -61,43 +62,22 @@ static unsigned int asked_after(size_t size, unsigned int may, unsigned int *ahe
 	expect_at(&r, 0, size);
 	during = fake.adds;
 	fake.adds = 0;
-	r.ahead = may;
+	r.may_prefetch = may_prefetch;
 	expect_at(&r, 0, size);
-	*ahead = fake.adds - during;
+	during = fake.adds - during;
 	reader_close(&r);
 	return during;
 }
 
-static void a_large_read_walks_ahead_as_far_as_it_may(void **state)
+static void a_large_read_is_followed_by_a_prefetch(void **state)
 {
-	unsigned int ahead;
-
 	(void)state;
-	for (unsigned int may = 1; may <= KV_AHEAD_MAX; may++) {
-		assert_true(asked_after(128 << 10, may, &ahead) >= 4);
-		assert_int_equal(ahead, may);
-	}
+	assert_int_equal(asked_after(128 << 10, true), KV_PREFETCH_MAX);
+	assert_int_equal(asked_after(128 << 10, false), 0);
+	assert_int_equal(asked_after(4096, true), 0);
 }
 
-static void it_does_not_where_it_may_not(void **state)
-{
-	unsigned int ahead;
-
-	(void)state;
-	asked_after(128 << 10, 0, &ahead);
-	assert_int_equal(ahead, 0);
-}
-
-static void a_small_read_walks_no_further_than_it_must(void **state)
-{
-	unsigned int ahead;
-
-	(void)state;
-	assert_int_equal(asked_after(4096, KV_AHEAD_MAX, &ahead), 1);
-	assert_int_equal(ahead, 0);
-}
-
-static void the_whole_comes_by_reads_of_all_sizes_ahead_of_some(void **state)
+static void the_whole_comes_by_reads_of_all_sizes(void **state)
 {
 	uint64_t seed = 11, off = 0;
 	struct reader r;
@@ -107,7 +87,7 @@ static void the_whole_comes_by_reads_of_all_sizes_ahead_of_some(void **state)
 	while (off < whole_len) {
 		size_t size = noise(&seed) % 3 ? noise(&seed) % 5000 : noise(&seed) % 200000;
 
-		r.ahead = (unsigned int)(noise(&seed) % (KV_AHEAD_MAX + 1));
+		r.may_prefetch = noise(&seed) % 2;
 		size = size < 131072 ? size + 1 : 131072;
 		expect_at(&r, off, size);
 		off += r.n;
@@ -116,54 +96,49 @@ static void the_whole_comes_by_reads_of_all_sizes_ahead_of_some(void **state)
 	reader_close(&r);
 }
 
-static void *look_ahead(void *arg)
+static bool yes(void *arg)
+{
+	(void)arg;
+	return true;
+}
+
+static void *prefetch(void *arg)
 {
 	struct reader *r = arg;
 
-	kv_file_look_ahead(r->file, NULL, NULL);
+	kv_file_prefetch(r->file, yes, NULL);
 	return NULL;
 }
 
-/* Each walk by a thread of its own; and another reading before this one's end. */
-static void the_whole_comes_while_other_threads_walk(void **state)
+static void the_whole_comes_while_other_threads_prefetch(void **state)
 {
-	pthread_t walkers[1000];
+	pthread_t threads[1000];
 	unsigned int n = 0;
 	struct reader r;
 
 	(void)state;
 	open_rows(&r);
-	r.ahead = KV_AHEAD_MAX;
-	r.is_walked_elsewhere = true;
 	for (int times = 0; times < 3; times++)
 		for (uint64_t off = 0; off < whole_len - 131072 * (times < 2); off += r.n) {
 			expect_at(&r, off, 131072);
-			if (r.to_walk)
-				pthread_create(&walkers[n++], NULL, look_ahead, &r);
-			assert_true(n < ARRAY_SIZE(walkers));
+			pthread_create(&threads[n++], NULL, prefetch, &r);
+			assert_true(n < ARRAY_SIZE(threads));
 		}
-	assert_true(n >= 3);
 	while (n)
-		pthread_join(walkers[--n], NULL);
+		pthread_join(threads[--n], NULL);
 	reader_close(&r);
 }
 
-static void a_file_rests_but_not_while_it_is_walked(void **state)
+static void a_file_that_rests_starts_over(void **state)
 {
 	struct reader r;
 
 	(void)state;
 	open_rows(&r);
-	r.ahead = KV_AHEAD_MAX;
-	r.is_walked_elsewhere = true;
 	expect_at(&r, 0, 131072);
-	assert_int_equal(r.to_walk, KV_AHEAD_MAX);
 	kv_file_rest(r.file, INT32_MAX);
-	kv_file_look_ahead(r.file, NULL, NULL);
-	r.ahead = 0;
-	expect_at(&r, 131072, 131072);
-	kv_file_rest(r.file, INT32_MAX);
-	assert_int_equal(read_at(&r, 262144, 131072), -ESTALE);
+	assert_int_equal(read_at(&r, 131072, 131072), -ESTALE);
+	expect_at(&r, 0, 131072);
 	reader_close(&r);
 }
 
@@ -381,12 +356,10 @@ int main(void)
 		WITH_FAKE(reads_of_128_kib_give_the_whole),
 		WITH_FAKE(larger_reads_are_cut_to_128_kib),
 		WITH_FAKE(reads_are_filled_while_there_is_more),
-		WITH_FAKE(a_large_read_walks_ahead_as_far_as_it_may),
-		WITH_FAKE(it_does_not_where_it_may_not),
-		WITH_FAKE(a_small_read_walks_no_further_than_it_must),
-		WITH_FAKE(the_whole_comes_by_reads_of_all_sizes_ahead_of_some),
-		WITH_FAKE(the_whole_comes_while_other_threads_walk),
-		WITH_FAKE(a_file_rests_but_not_while_it_is_walked),
+		WITH_FAKE(a_large_read_is_followed_by_a_prefetch),
+		WITH_FAKE(the_whole_comes_by_reads_of_all_sizes),
+		WITH_FAKE(the_whole_comes_while_other_threads_prefetch),
+		WITH_FAKE(a_file_that_rests_starts_over),
 		WITH_FAKE(nothing_is_iterated_before_the_first_read),
 		WITH_FAKE(behind_the_end_there_is_nothing),
 		WITH_FAKE(the_largest_offset_is_behind_the_end),

@@ -396,14 +396,6 @@ static int probe_threads(void)
 	return rc ? rc : told(syscall(SYS_tgkill, getppid(), getppid(), 0));
 }
 
-static int move(void)
-{
-	cpu_set_t cpus;
-	int rc = told(sched_getaffinity(0, sizeof(cpus), &cpus));
-
-	return rc ? rc : told(sched_setaffinity(0, sizeof(cpus), &cpus));
-}
-
 /* Of a program, if there were one. */
 static int call_programs(void)
 {
@@ -415,8 +407,8 @@ static int call_programs(void)
 
 static void what_serving_takes_goes_on(void **state)
 {
-	int (*const tries[])(void) = {use_threads,   use_files, use_clocks,
-				      probe_threads, move,	call_programs};
+	int (*const tries[])(void) = {use_threads, use_files, use_clocks, probe_threads,
+				      call_programs};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(tries); i++) {

@@ -32,7 +32,7 @@ static int make_server(void **state)
 	clock_gettime(CLOCK_BOOTTIME, &server.began);
 	kv_handles_init(&server.files, 1, &server.limits);
 	kv_handles_init(&server.dirs, 1, &server.limits);
-	return server.shared ? kv_sched_start(&server.sched, &limits, &ops) : -1;
+	return server.shared ? kv_sched_start(&server.sched, &limits, &ops, 1000) : -1;
 }
 
 static void release(void *object)
@@ -45,7 +45,7 @@ static int free_server(void **state)
 	(void)state;
 	kv_handles_free(&server.files, release);
 	kv_handles_free(&server.dirs, release);
-	assert_true(kv_sched_stop(&server.sched, 1000));
+	assert_true(kv_sched_stop(&server.sched));
 	free(server.shared);
 	return 0;
 }

@@ -1,21 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Walks ahead of who takes the records: by the same thread, and by another one. */
+/* Prefetch: by the thread that takes the records, and by another one. */
 #include <pthread.h>
 #include <sched.h>
 #include <semaphore.h>
 
+#include "iter/prefetch.h"
 #include "run_records.h"
 
-static void walk(struct kv_run *run, unsigned int max)
+static void prefetch(struct kv_run *run)
 {
-	if (kv_run_begin_ahead(run, max))
-		kv_run_ahead(run, NULL, NULL);
+	if (kv_run_begin_prefetch(run))
+		kv_run_prefetch(run, NULL, NULL);
 }
 
 /* --- by the same thread --- */
 
-/* By noise: taken, walked ahead, settled, in any order. */
-static void walking_ahead_and_settling_lose_no_record(void **state)
+/* By noise: taken, prefetched, settled, in any order. */
+static void prefetching_and_settling_lose_no_record(void **state)
 {
 	uint64_t seed = 7;
 	struct kv_run *run;
@@ -29,18 +30,18 @@ static void walking_ahead_and_settling_lose_no_record(void **state)
 		uint64_t what = noise(&seed) % 400;
 
 		if (what < 2)
-			walk(run, 1 + noise(&seed) % KV_AHEAD_MAX);
+			prefetch(run);
 		else if (what < 4)
 			kv_run_settle(run);
 		assert_int_equal(next(run, &n, &err), 1);
 		assert_int_equal(n, i);
 	}
-	walk(run, 1);
+	prefetch(run);
 	kv_run_settle(run);
 	expect_end(run);
 }
 
-static void ahead_are_as_many_reads_as_may_wait(void **state)
+static void it_ends_when_the_buffers_are_full(void **state)
 {
 	struct kv_run *run;
 
@@ -49,21 +50,19 @@ static void ahead_are_as_many_reads_as_may_wait(void **state)
 	run = start(NULL);
 	expect(run, 1);
 	assert_int_equal(fake.adds, 1);
-	walk(run, 1);
-	assert_int_equal(fake.adds, 2);
-	assert_false(kv_run_begin_ahead(run, 1));
-	walk(run, KV_AHEAD_MAX);
-	assert_int_equal(fake.adds, 1 + KV_AHEAD_MAX);
-	assert_false(kv_run_begin_ahead(run, KV_AHEAD_MAX));
+	prefetch(run);
+	assert_int_equal(fake.adds, 1 + KV_PREFETCH_MAX);
+	assert_false(kv_run_begin_prefetch(run));
 	kv_run_free(run);
 }
 
-static bool goes_on_twice(void *arg)
+static bool does_not_go_on(void *arg)
 {
-	return ++*(unsigned int *)arg <= 2;
+	++*(unsigned int *)arg;
+	return false;
 }
 
-static void a_walk_ahead_ends_when_it_is_told_to(void **state)
+static void it_ends_when_it_is_told_to(void **state)
 {
 	unsigned int asked = 0;
 	struct kv_run *run;
@@ -72,16 +71,16 @@ static void a_walk_ahead_ends_when_it_is_told_to(void **state)
 	fake_records(10000, NULL, 0);
 	run = start(NULL);
 	expect(run, 1);
-	assert_true(kv_run_begin_ahead(run, KV_AHEAD_MAX));
-	kv_run_ahead(run, goes_on_twice, &asked);
-	assert_int_equal(asked, 3);
-	assert_int_equal(fake.adds, 4);
-	assert_false(kv_run_is_ahead(run));
+	assert_true(kv_run_begin_prefetch(run));
+	kv_run_prefetch(run, does_not_go_on, &asked);
+	assert_int_equal(asked, 1);
+	assert_int_equal(fake.adds, 2);
+	assert_false(kv_run_is_prefetching(run));
 	kv_run_free(run);
 }
 
 /* Reads that all records take once one was taken and memory was given back. */
-static unsigned int reads_after_settling(bool ahead)
+static unsigned int reads_after_settling(bool prefetches)
 {
 	struct kv_run *run;
 	uint32_t n;
@@ -91,21 +90,21 @@ static unsigned int reads_after_settling(bool ahead)
 	run = start(NULL);
 	expect(run, 1);
 	kv_run_settle(run);
-	if (ahead)
-		walk(run, 1);
+	if (prefetches)
+		prefetch(run);
 	while (next(run, &n, NULL) > 0)
 		;
 	kv_run_free(run);
 	return fake.adds;
 }
 
-static void whoever_walks_ahead_reads_whole_buffers_from_then_on(void **state)
+static void a_run_that_was_prefetched_reads_whole_buffers(void **state)
 {
 	(void)state;
 	assert_true(reads_after_settling(true) < reads_after_settling(false) * 2 / 3);
 }
 
-static void an_end_found_ahead_is_not_asked_for_again(void **state)
+static void an_end_that_was_prefetched_is_not_asked_for_again(void **state)
 {
 	struct kv_run *run;
 
@@ -113,8 +112,8 @@ static void an_end_found_ahead_is_not_asked_for_again(void **state)
 	fake_records(3, NULL, 0);
 	run = start(NULL);
 	expect(run, 1);
-	walk(run, KV_AHEAD_MAX);
-	assert_false(kv_run_begin_ahead(run, KV_AHEAD_MAX));
+	prefetch(run);
+	assert_false(kv_run_begin_prefetch(run));
 	assert_int_equal(fake.adds, 2);
 	for (uint32_t i = 1, n; i < 3; i++) {
 		assert_int_equal(next(run, &n, NULL), 1);
@@ -125,7 +124,7 @@ static void an_end_found_ahead_is_not_asked_for_again(void **state)
 }
 
 /* A process loses the thread that is next: see run_scope_test.c. */
-static void a_failure_ahead_comes_behind_the_records_before_it(void **state)
+static void a_failure_comes_behind_the_records_before_it(void **state)
 {
 	const struct kv_run_opts opts = {.reader = &reader, .pid = getpid()};
 	struct kv_err err = {0};
@@ -138,7 +137,7 @@ static void a_failure_ahead_comes_behind_the_records_before_it(void **state)
 	fake.saws[0] = KV_SAW_OBJECT;
 	run = start(&opts);
 	expect(run, 1);
-	walk(run, KV_AHEAD_MAX);
+	prefetch(run);
 	assert_int_equal(next(run, &n, &err), 1);
 	assert_int_equal(n, 1);
 	for (int i = 0; i < 2; i++) {
@@ -164,7 +163,7 @@ static void *walk_when_asked(void *arg)
 	struct walker *w = arg;
 
 	while (sem_wait(&w->asked) == 0 && w->run)
-		kv_run_ahead(w->run, NULL, NULL);
+		kv_run_prefetch(w->run, NULL, NULL);
 	return NULL;
 }
 
@@ -182,17 +181,17 @@ static void finish(struct walker *w)
 	sem_destroy(&w->asked);
 }
 
-/* Asks only where kv_run_begin_ahead() says so: a walk before has ended then. */
+/* Asks only where kv_run_begin_prefetch() says so: a walk before has ended then. */
 static bool ask(struct walker *w, struct kv_run *run)
 {
-	if (!kv_run_begin_ahead(run, KV_AHEAD_MAX))
+	if (!kv_run_begin_prefetch(run))
 		return false;
 	w->run = run;
 	sem_post(&w->asked);
 	return true;
 }
 
-static void records_come_in_order_while_another_thread_walks(void **state)
+static void records_come_in_order_while_another_thread_prefetches(void **state)
 {
 	unsigned int walks = 0;
 	struct walker walker;
@@ -250,7 +249,7 @@ static void *send_later(void *arg)
 	return NULL;
 }
 
-static void whoever_has_no_record_waits_for_the_walk(void **state)
+static void a_reader_without_records_waits_for_the_thread_that_prefetches(void **state)
 {
 	struct walker walker;
 	struct later later;
@@ -261,8 +260,8 @@ static void whoever_has_no_record_waits_for_the_walk(void **state)
 	run = start_waiting(&later.at);
 	begin(&walker);
 	assert_true(ask(&walker, run));
-	assert_true(kv_run_is_ahead(run));
-	assert_false(kv_run_begin_ahead(run, KV_AHEAD_MAX));
+	assert_true(kv_run_is_prefetching(run));
+	assert_false(kv_run_begin_prefetch(run));
 	kv_run_settle(run);
 	pthread_create(&later.thread, NULL, send_later, &later);
 	assert_int_equal(next(run, &n, NULL), 1);
@@ -273,7 +272,7 @@ static void whoever_has_no_record_waits_for_the_walk(void **state)
 	finish(&walker);
 }
 
-static void whoever_frees_waits_for_one_read_and_no_more(void **state)
+static void freeing_waits_for_one_read_and_no_more(void **state)
 {
 	struct walker walker;
 	struct later later;
@@ -297,16 +296,16 @@ static void whoever_frees_waits_for_one_read_and_no_more(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		WITH_FAKE(walking_ahead_and_settling_lose_no_record),
-		WITH_FAKE(ahead_are_as_many_reads_as_may_wait),
-		WITH_FAKE(a_walk_ahead_ends_when_it_is_told_to),
-		WITH_FAKE(whoever_walks_ahead_reads_whole_buffers_from_then_on),
-		WITH_FAKE(an_end_found_ahead_is_not_asked_for_again),
-		WITH_FAKE(a_failure_ahead_comes_behind_the_records_before_it),
-		WITH_FAKE(records_come_in_order_while_another_thread_walks),
-		WITH_FAKE(whoever_has_no_record_waits_for_the_walk),
-		WITH_FAKE(whoever_frees_waits_for_one_read_and_no_more),
+		WITH_FAKE(prefetching_and_settling_lose_no_record),
+		WITH_FAKE(it_ends_when_the_buffers_are_full),
+		WITH_FAKE(it_ends_when_it_is_told_to),
+		WITH_FAKE(a_run_that_was_prefetched_reads_whole_buffers),
+		WITH_FAKE(an_end_that_was_prefetched_is_not_asked_for_again),
+		WITH_FAKE(a_failure_comes_behind_the_records_before_it),
+		WITH_FAKE(records_come_in_order_while_another_thread_prefetches),
+		WITH_FAKE(a_reader_without_records_waits_for_the_thread_that_prefetches),
+		WITH_FAKE(freeing_waits_for_one_read_and_no_more),
 	};
 
-	return cmocka_run_group_tests_name("run ahead", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("prefetch", tests, NULL, NULL);
 }
