@@ -9,13 +9,7 @@
 #include "render/plain.h"
 #include "render/render.h"
 
-static inline uint64_t special(uint64_t word)
-{
-	uint64_t low = word & ~KV_TOPS;
-
-	return ~(word | (kv_differ(low, '"') & kv_differ(low, ',') & kv_differ(low, '\n') &
-			 kv_differ(low, '\r')));
-}
+static const bool special[256] = {['"'] = true, [','] = true, ['\n'] = true, ['\r'] = true};
 
 static char *put_quoted(char *out, struct kv_string s)
 {
@@ -29,8 +23,7 @@ static char *put_quoted(char *out, struct kv_string s)
 	return out;
 }
 
-/* Apart, so that the loop over numbers keeps its registers. */
-static __attribute__((noinline)) char *put_string(char *out, struct kv_string s)
+static char *put_string(char *out, struct kv_string s)
 {
 	if (!s.data || !s.len)
 		return out;

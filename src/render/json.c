@@ -35,16 +35,14 @@ static char *put_control(char *out, unsigned char c)
 	return out;
 }
 
-static inline uint64_t special(uint64_t word)
-{
-	uint64_t low = word & ~KV_TOPS;
+static const bool special[256] = {
+	[0 ... 0x1f] = true,
+	['"'] = true,
+	['\\'] = true,
+	[0x7f ... 0xff] = true,
+};
 
-	return word | kv_above(low, 0x7e) |
-	       ~(kv_above(low, 0x1f) & kv_differ(low, '"') & kv_differ(low, '\\'));
-}
-
-/* Apart, so that the loop over numbers keeps its registers. */
-static __attribute__((noinline)) char *put_string(char *out, struct kv_string s)
+static char *put_string(char *out, struct kv_string s)
 {
 	const unsigned char *p = s.data, *end = p + s.len;
 

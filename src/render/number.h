@@ -1,9 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/*
- * Numbers to digits. Each function writes at @out, which has room for
- * KV_NUMBER_MAX bytes, and returns the end of the digits; no NUL. The rest of
- * that room may have been written as well.
- */
+/* Numbers to digits. */
 #ifndef KVIEW_RENDER_NUMBER_H
 #define KVIEW_RENDER_NUMBER_H
 
@@ -16,18 +12,17 @@
 
 /**
  * kv_put_number() - a number as @col shows it
+ * @out: room for KV_NUMBER_MAX or @width bytes, whichever is more
  * @raw: from kv_record_number()
- * @width: blanks go before what is shorter; there is room for as many bytes more
+ * @width: a shorter number is right-aligned in so many bytes
+ *
+ * Return: the end of the digits; no NUL.
  */
 char *kv_put_number(char *out, const struct kv_column *col, uint64_t raw, unsigned int width);
 
-#define KV_BLANKS 16
-
-/* kv_put_blanks() - @n of them, and up to KV_BLANKS - 1 more behind the end */
 static inline char *kv_put_blanks(char *out, size_t n)
 {
-	for (size_t i = 0; i < n; i += KV_BLANKS)
-		memset(out + i, ' ', KV_BLANKS);
+	memset(out, ' ', n);
 	return out + n;
 }
 

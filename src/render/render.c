@@ -26,7 +26,7 @@ static void begin_plan(struct kv_plan *plan, const struct kv_schema *schema)
 {
 	plan->schema = schema;
 	plan->ncolumns = 0;
-	plan->header_bound = 2 + KV_BLANKS;
+	plan->header_bound = 2;
 }
 
 static void add_column(struct kv_plan *plan, const struct kv_column *col)

@@ -19,12 +19,11 @@ static char *put_octal(char *out, unsigned char c)
 	return out;
 }
 
-static inline uint64_t special(uint64_t word)
-{
-	uint64_t low = word & ~KV_TOPS;
-
-	return word | kv_above(low, 0x7e) | ~(kv_above(low, 0x20) & kv_differ(low, '\\'));
-}
+static const bool special[256] = {
+	[0 ... 0x20] = true,
+	['\\'] = true,
+	[0x7f ... 0xff] = true,
+};
 
 /* Returns the end; @columns grows by the characters a terminal shows. */
 static char *put_escaped(char *out, struct kv_string s, size_t *columns)
@@ -78,9 +77,7 @@ static char *number_field(char *out, const struct kv_column *col, const void *re
 	return out + 1;
 }
 
-/* Apart, so that the loop over numbers keeps its registers. */
-static __attribute__((noinline)) char *string_field(char *out, const struct kv_column *col,
-						    const void *record, bool last)
+static char *string_field(char *out, const struct kv_column *col, const void *record, bool last)
 {
 	size_t columns = 0;
 
