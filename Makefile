@@ -47,7 +47,7 @@ endif
 
 WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
 	-Wpointer-arith -Wvla -Wundef -Wformat=2
-LIBS := libbpf libelf fuse3 libseccomp
+LIBS := libbpf libelf fuse3 libseccomp mount
 OPT ?= -O2 -g
 ALL_CFLAGS := -std=gnu11 $(OPT) $(WARN) -fno-strict-aliasing -fstack-protector-strong -D_GNU_SOURCE \
 	-DKVIEW_VERSION='"$(VERSION)"' -I. -Isrc -pthread $(CFLAGS)

@@ -2,163 +2,87 @@
 #include "mountinfo.h"
 
 #include <errno.h>
+#include <libmount.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/sysmacros.h>
 
-#include "base/cleanup.h"
+#define TABLE "/proc/self/mountinfo"
 
-/* A line of /proc/self/mountinfo, see proc(5). */
-struct line {
-	char *text;
-	size_t size;
-	unsigned int id, parent;
-	dev_t dev;
-	char *path;
-	const char *type;
-	const char *options; /* of the file system */
-};
-
-/* In place: blank, tab, newline and backslash stand as \\040 and the like. */
-static void unescape(char *s)
+/* The next mount on a path, or on any if that is NULL. */
+static struct libmnt_fs *next_on(struct libmnt_table *table, struct libmnt_iter *at,
+				 const char *path)
 {
-	char *to = s;
+	struct libmnt_fs *fs;
 
-	for (; *s; s++) {
-		if (s[0] == '\\' && s[1] && s[2] && s[3]) {
-			*to++ = (char)((s[1] - '0') * 64 + (s[2] - '0') * 8 + (s[3] - '0'));
-			s += 3;
-		} else {
-			*to++ = *s;
-		}
-	}
-	*to = '\0';
+	while (mnt_table_next_fs(table, at, &fs) == 0)
+		if (!path || strcmp(mnt_fs_get_target(fs), path) == 0)
+			return fs;
+	return NULL;
 }
 
-/* 36 35 98:0 /root /path rw,noatime master:1 - type source options */
-static bool parse(struct line *l)
+/* Mounts on one path are mounted on each other. Their order tells nothing: mounts can be moved. */
+static bool is_covered(struct libmnt_table *table, struct libmnt_fs *fs)
 {
-	char *rest = strstr(l->text, " - "), *field, *save;
-	unsigned int major, minor;
+	struct libmnt_iter *at = mnt_new_iter(MNT_ITER_FORWARD);
+	struct libmnt_fs *other = NULL;
 
-	if (!rest || sscanf(l->text, "%u %u %u:%u", &l->id, &l->parent, &major, &minor) != 4)
-		return false;
-	*rest = '\0';
-	l->dev = makedev(major, minor);
-	field = strtok_r(l->text, " ", &save);
-	for (int i = 0; i < 4 && field; i++)
-		field = strtok_r(NULL, " ", &save);
-	l->path = field;
-	l->type = strtok_r(rest + 3, " ", &save);
-	if (!l->path || !l->type || !strtok_r(NULL, " ", &save))
-		return false;
-	field = strtok_r(NULL, " \n", &save);
-	l->options = field ? field : "";
-	unescape(l->path);
-	return true;
-}
-
-static bool next(FILE *f, struct line *l)
-{
-	while (getline(&l->text, &l->size, f) > 0)
-		if (parse(l))
-			return true;
-	return false;
-}
-
-static bool has_word(const char *words, const char *word)
-{
-	size_t n = strlen(word);
-
-	for (const char *w = words; (w = strstr(w, word)); w += n)
-		if ((w == words || w[-1] == ',') && (!w[n] || w[n] == ','))
-			return true;
-	return false;
+	while (at && (other = next_on(table, at, mnt_fs_get_target(fs))))
+		if (mnt_fs_get_parent_id(other) == mnt_fs_get_id(fs))
+			break;
+	mnt_free_iter(at);
+	return other;
 }
 
 static uid_t user_of(const char *options)
 {
-	const char *word = strstr(options, "user_id=");
-
-	return word ? (uid_t)strtoul(word + strlen("user_id="), NULL, 10) : 0;
-}
-
-/* The mounts on one path: each is mounted on another of them, but the first. */
-struct stack {
-	struct level {
-		unsigned int id, parent;
-		struct kv_mount_at at;
-	} * levels;
+	char *value;
 	size_t n;
-};
 
-static int push(struct stack *s, const struct line *l)
-{
-	struct level *more = realloc(s->levels, (s->n + 1) * sizeof(*more));
-
-	if (!more)
-		return -ENOMEM;
-	s->levels = more;
-	more += s->n++;
-	*more = (struct level){
-		.id = l->id,
-		.parent = l->parent,
-		.at = {.dev = l->dev,
-		       .user = user_of(l->options),
-		       .allow_other = has_word(l->options, "allow_other")},
-	};
-	snprintf(more->at.type, sizeof(more->at.type), "%s", l->type);
-	return 0;
+	if (!options || mnt_optstr_get_option(options, "user_id", &value, &n) != 0 || !value)
+		return 0;
+	return (uid_t)strtoul(value, NULL, 10);
 }
 
-static bool is_covered(const struct stack *s, const struct level *level)
+static void describe(struct libmnt_fs *fs, struct kv_mount_at *at)
 {
-	for (size_t i = 0; i < s->n; i++)
-		if (s->levels[i].parent == level->id)
-			return true;
-	return false;
+	const char *options = mnt_fs_get_fs_options(fs);
+
+	at->dev = mnt_fs_get_devno(fs);
+	at->user = user_of(options);
+	at->allow_other =
+		options && mnt_optstr_get_option(options, "allow_other", NULL, NULL) == 0;
+	snprintf(at->type, sizeof(at->type), "%s", mnt_fs_get_fstype(fs));
 }
 
-int kv_mountinfo_find(const char *path, struct kv_mount_at *at)
+int kv_mountinfo_find(const char *path, struct kv_mount_at *found)
 {
-	_cleanup_fclose_ FILE *f = fopen("/proc/self/mountinfo", "re");
-	struct stack stack = {0};
-	struct line l = {0};
-	int rc = 0;
+	struct libmnt_table *table = mnt_new_table_from_file(TABLE);
+	struct libmnt_iter *at = mnt_new_iter(MNT_ITER_FORWARD);
+	struct libmnt_fs *fs;
+	int rc = table && at ? 0 : -EIO;
 
-	*at = (struct kv_mount_at){0};
-	if (!f)
-		return -errno;
-	while (!rc && next(f, &l))
-		if (strcmp(l.path, path) == 0)
-			rc = push(&stack, &l);
-	/* The order of lines tells nothing: mounts can be moved. */
-	for (size_t i = 0; !rc && i < stack.n; i++)
-		if (!is_covered(&stack, &stack.levels[i]))
-			*at = stack.levels[i].at;
-	free(stack.levels);
-	free(l.text);
+	*found = (struct kv_mount_at){0};
+	while (!rc && (fs = next_on(table, at, path)))
+		if (!is_covered(table, fs))
+			describe(fs, found);
+	mnt_free_iter(at);
+	mnt_unref_table(table);
 	return rc;
-}
-
-static bool is_on_top(const char *path, dev_t dev)
-{
-	struct kv_mount_at at;
-
-	return kv_mountinfo_find(path, &at) == 0 && at.dev == dev;
 }
 
 char *kv_mountinfo_place(dev_t dev, const char *type, unsigned int skip)
 {
-	_cleanup_fclose_ FILE *f = fopen("/proc/self/mountinfo", "re");
-	struct line l = {0};
-	char *found = NULL;
+	struct libmnt_table *table = mnt_new_table_from_file(TABLE);
+	struct libmnt_iter *at = mnt_new_iter(MNT_ITER_FORWARD);
+	struct libmnt_fs *fs;
+	char *place = NULL;
 
-	while (f && !found && next(f, &l))
-		if (l.dev == dev && strcmp(l.type, type) == 0 && is_on_top(l.path, dev) &&
-		    skip-- == 0)
-			found = strdup(l.path);
-	free(l.text);
-	return found;
+	while (table && at && !place && (fs = next_on(table, at, NULL)))
+		if (mnt_fs_get_devno(fs) == dev && strcmp(mnt_fs_get_fstype(fs), type) == 0 &&
+		    !is_covered(table, fs) && skip-- == 0)
+			place = strdup(mnt_fs_get_target(fs));
+	mnt_free_iter(at);
+	mnt_unref_table(table);
+	return place;
 }

@@ -17,10 +17,10 @@ MAX_FUNCTION = 60
 MAX_FILE = 500
 
 LIBC = re.compile(r'^(linux/.*|sys/.*|asm/.*|[a-z_]+\.h)$')
-NOT_LIBC = re.compile(r'^(libelf|gelf|fuse\w*|seccomp|cmocka)\.h$')
+NOT_LIBC = re.compile(r'^(libelf|gelf|fuse\w*|seccomp|libmount|cmocka)\.h$')
 LIBBPF = re.compile(r'^bpf/')
 BTF = re.compile(r'^bpf/btf\.h$')
-FUSE = re.compile(r'^(fuse_\w+|seccomp)\.h$')
+FUSE = re.compile(r'^(fuse_\w+|seccomp|libmount)\.h$')
 # What opens, reads and writes files, or asks the kernel.
 IO = re.compile(r'^(fcntl|unistd|poll|dirent|mntent)\.h$|^sys/(?!types|uio)|^linux/')
 
