@@ -50,7 +50,7 @@ WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes 
 LIBS := libbpf libelf fuse3 libseccomp mount
 OPT ?= -O2 -g
 ALL_CFLAGS := -std=gnu11 $(OPT) $(WARN) -fno-strict-aliasing -fstack-protector-strong -D_GNU_SOURCE \
-	-DKVIEW_VERSION='"$(VERSION)"' -I. -Isrc -pthread $(CFLAGS)
+	-DKVIEW_VERSION='"$(VERSION)"' -I. -Isrc -Iiters/include -pthread $(CFLAGS)
 ALL_LDFLAGS := -pthread -Wl,-z,relro,-z,now $(LDFLAGS)
 ifneq ($(SAN),)
 ALL_CFLAGS += -fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all
@@ -66,14 +66,14 @@ PKG_LIBS = $(shell $(PKG_CONFIG) --libs $(LIBS)) -Wl,--push-state,--no-as-needed
 # lies in a directory of the machine's own under Debian.
 BPF_ARCH := $(patsubst x86_64,x86,$(patsubst aarch64,arm64,$(patsubst ppc64le,powerpc,$(ARCH))))
 BPF_CFLAGS = -g -O2 -target bpf -D__TARGET_ARCH_$(BPF_ARCH) -Wall -Wextra -Wpadded -Werror \
-	-Wno-unused-parameter -ffile-prefix-map=$(CURDIR)=. -idirafter $(SYSROOT)/usr/include/$(ARCH)-linux-gnu -Iiters
+	-Wno-unused-parameter -ffile-prefix-map=$(CURDIR)=. -idirafter $(SYSROOT)/usr/include/$(ARCH)-linux-gnu -Iiters/include/kview -Iiters/lib
 
 # --- sources -------------------------------------------------------------
 
-LIB_SRC := $(wildcard src/base/*.c src/schema/*.c src/render/*.c src/iter/*.c)
-FUSE_SRC := $(wildcard fuse/*.c)
+LIB_SRC := $(wildcard src/base/*.c src/schema/*.c src/render/*.c src/load/*.c src/access/*.c src/stream/*.c)
+FUSE_SRC := $(wildcard fuse/*/*.c)
 CLI_SRC := $(wildcard src/cli/*.c)
-ITERS := $(wildcard iters/*.bpf.c iters/tools/*.bpf.c)
+ITERS := $(wildcard iters/*.bpf.c iters/identity/*.bpf.c)
 
 LIB_OBJ := $(LIB_SRC:%.c=$(BUILD)/%.o)
 FUSE_OBJ := $(FUSE_SRC:%.c=$(BUILD)/%.o)
@@ -142,22 +142,22 @@ $(TOOL_BIN): $(BUILD)/%: $(BUILD)/%.o $(LIB_OBJ) $(EMBED_OBJ)
 ##check: install what is missing, build, run all tests and lint (root)
 check: deps
 	$(Q)$(MAKE) --no-print-directory all
-	$(Q)BUILD=$(BUILD) tests/check $(MAKE)
+	$(Q)BUILD=$(BUILD) tests/scripts/check $(MAKE)
 
 ##check-unit: unit tests only (no root)
 check-unit: $(UNIT_BIN)
-	$(Q)BUILD=$(BUILD) tests/suite unit $(UNIT_BIN)
+	$(Q)BUILD=$(BUILD) tests/scripts/suite unit $(UNIT_BIN)
 
 ##check-cases: end-to-end tests only (root); CASES=tests/cases/x.bats for one
 check-cases: $(BUILD)/kview case-tools
-	$(Q)BUILD=$(BUILD) tests/suite cases $(CASES)
+	$(Q)BUILD=$(BUILD) tests/scripts/suite cases $(CASES)
 
 ##case-tools: the helper programs of the cases, unless those of another build are used
 case-tools: $(if $(KVIEW_TEST_TOOLS),,$(TOOL_BIN) $(TEST_ITER_OBJ))
 
 ##check-vm: the tests on other kernels, under qemu (root)
 check-vm: $(BUILD)/kview $(TOOL_BIN)
-	$(Q)BUILD=$(BUILD) tests/suite vm tests/vm/run
+	$(Q)BUILD=$(BUILD) tests/scripts/suite vm tests/vm/run
 
 # What the sanitizers' builds go through: all units, and cases that use every
 # part of the server. Reports go to files, since the daemon has no stderr.
@@ -173,7 +173,7 @@ export UBSAN_OPTIONS := print_stacktrace=1
 
 ##check-trixie: with the compilers and libraries of Debian 13, in a root of its own (root)
 check-trixie:
-	$(Q)BUILD=$(BUILD) tests/suite trixie tests/trixie
+	$(Q)BUILD=$(BUILD) tests/scripts/suite trixie tests/scripts/trixie
 
 ##check-san: sanitizer builds: unit tests and one end-to-end pass (root)
 check-san: case-tools
@@ -212,11 +212,11 @@ fuzz:
 ##check-fuzz: the same as a test, FUZZ_SECONDS=60 each
 check-fuzz:
 	$(Q)$(FUZZ_MAKE)
-	$(Q)BUILD=$(BUILD)/fuzz tests/suite fuzz tests/fuzz/run $(FUZZ_SECONDS)
+	$(Q)BUILD=$(BUILD)/fuzz tests/scripts/suite fuzz tests/fuzz/run $(FUZZ_SECONDS)
 
 MINUTES ?= 10
 CHECK_MINUTES := 2
-SOAK = BUILD=$(BUILD) SUITE_TIMEOUT=$$(($(1) * 60 + 300)) tests/suite soak tests/soak/run $(1)
+SOAK = BUILD=$(BUILD) SUITE_TIMEOUT=$$(($(1) * 60 + 300)) tests/scripts/suite soak tests/soak/run $(1)
 
 ##soak: mounts that many readers read in all ways while workers are killed, MINUTES=10 (root)
 soak: $(BUILD)/kview $(TOOL_BIN)
@@ -232,9 +232,9 @@ bench: $(BUILD)/kview $(TOOL_BIN)
 
 ##lint: formatting, static analysis, includes, man pages
 lint: $(BUILD)/kview
-	$(Q)BUILD=$(BUILD) tests/suite lint tests/lint
+	$(Q)BUILD=$(BUILD) tests/scripts/suite lint tests/scripts/lint
 
-C_FILES := $(wildcard src/*/*.[ch] fuse/*.[ch] iters/*.[ch] iters/tools/*.[ch] tests/*/*.[ch] tests/cases/iters/*.c)
+C_FILES := $(wildcard src/*/*.[ch] fuse/*/*.[ch] iters/*.c iters/*/*.[ch] iters/include/kview/*.h tests/*/*.[ch] tests/cases/iters/*.c)
 ##format: bring the sources into shape
 format:
 	$(Q)clang-format -i $(C_FILES)
@@ -243,15 +243,15 @@ format:
 
 ##deps: install what is missing, through the system's package manager (root)
 deps:
-	$(Q)tests/deps
+	$(Q)tests/scripts/deps
 
 ##demo: install what is missing, build, mount at /mnt/kview, show every view (root)
 demo: deps
 	$(Q)$(MAKE) --no-print-directory all
-	$(Q)BUILD=$(BUILD) tests/demo
+	$(Q)BUILD=$(BUILD) tests/scripts/demo
 
 MANS := man/kview.1 man/kview.8 man/kview-iters.7
-HEADERS := $(wildcard iters/*.h)
+HEADERS := $(wildcard iters/include/kview/*.h)
 
 ##install: into $(DESTDIR)$(PREFIX), and the helper by which mount(8) and fstab find kview
 install: all
@@ -263,7 +263,7 @@ install: all
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man8 man/kview.8
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/include/kview $(HEADERS)
 	install -d $(DESTDIR)$(UNITDIR)
-	sed 's|@BINDIR@|$(PREFIX)/bin|' fuse/kview.service.in > $(DESTDIR)$(UNITDIR)/kview.service
+	sed 's|@BINDIR@|$(PREFIX)/bin|' fuse/daemon/kview.service.in > $(DESTDIR)$(UNITDIR)/kview.service
 	chmod 644 $(DESTDIR)$(UNITDIR)/kview.service
 
 ##uninstall: remove what install put there
@@ -273,7 +273,7 @@ uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/share/man/man7/kview-iters.7
 	rm -f $(DESTDIR)$(PREFIX)/share/man/man8/kview.8
 	rm -f $(DESTDIR)$(UNITDIR)/kview.service
-	rm -f $(HEADERS:iters/%=$(DESTDIR)$(PREFIX)/include/kview/%)
+	rm -f $(HEADERS:iters/%=$(DESTDIR)$(PREFIX)/%)
 	-rmdir $(DESTDIR)$(PREFIX)/include/kview
 
 ##clean: remove build/

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 # Assembler source that holds BPF objects as bytes, and the table kv_embedded
-# (src/iter/image.h) of them: embed.sh DIR DIR/NAME.bpf.o...
+# (src/load/image.h) of them: embed.sh DIR DIR/NAME.bpf.o...
 set -eu
 dir=$1
 shift

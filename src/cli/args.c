@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "iter/pin.h"
+#include "load/pin.h"
 
 struct option_def {
 	unsigned int bit;

@@ -4,8 +4,8 @@
 
 #include "base/cleanup.h"
 #include "cli/commands.h"
-#include "iter/pinset.h"
-#include "iter/run.h"
+#include "load/pinset.h"
+#include "stream/run.h"
 #include "render/render.h"
 
 #define FLUSH 65536u

@@ -14,9 +14,9 @@
 
 #include "base/cleanup.h"
 #include "cli/commands.h"
-#include "iter/kernel.h"
-#include "iter/reader.h"
-#include "iter/run.h"
+#include "load/kernel.h"
+#include "access/reader.h"
+#include "stream/run.h"
 #include "render/render.h"
 
 struct checklist {

@@ -3,8 +3,8 @@
 #include <stdio.h>
 
 #include "cli/commands.h"
-#include "iter/pinset.h"
-#include "iter/reader.h"
+#include "load/pinset.h"
+#include "access/reader.h"
 
 static const char *pinned(const struct kv_args *args, const struct kv_view *view)
 {

@@ -2,7 +2,7 @@
 #include <errno.h>
 
 #include "cli/commands.h"
-#include "iter/pinset.h"
+#include "load/pinset.h"
 
 int kv_cmd_load(const struct kv_args *args, struct kv_err *err)
 {

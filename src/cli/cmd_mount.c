@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "cli/commands.h"
-#include "fuse/serve.h"
+#include "fuse/daemon/serve.h"
+#include "fuse/mount/umount.h"
 
 int kv_cmd_mount(const struct kv_args *args, struct kv_err *err)
 {

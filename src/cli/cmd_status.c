@@ -4,7 +4,8 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "cli/commands.h"
-#include "fuse/serve.h"
+#include "fuse/mount/options.h"
+#include "fuse/mount/umount.h"
 
 #define MAX_STATUS (1 << 20)
 

@@ -4,7 +4,7 @@
 #define KVIEW_CLI_COMMANDS_H
 
 #include "cli/args.h"
-#include "iter/view.h"
+#include "load/view.h"
 
 extern const struct kv_command kv_commands[]; /* the last has no name */
 

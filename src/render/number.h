@@ -13,12 +13,12 @@
 /**
  * kv_put_number() - a number as @col shows it
  * @out: room for KV_NUMBER_MAX or @width bytes, whichever is more
- * @raw: from kv_record_number()
+ * @v: from kv_record_number()
  * @width: a shorter number is right-aligned in so many bytes
  *
  * Return: the end of the digits; no NUL.
  */
-char *kv_put_number(char *out, const struct kv_column *col, uint64_t raw, unsigned int width);
+char *kv_put_number(char *out, const struct kv_column *col, uint64_t v, unsigned int width);
 
 static inline char *kv_put_blanks(char *out, size_t n)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * What a view's records look like: read from the BTF of its object, where the
- * record struct with its tags is the only definition (iters/kview.h). Knows
+ * record struct with its tags is the only definition (iters/include/kview/kview.h). Knows
  * no view by name, makes no system call.
  */
 #ifndef KVIEW_SCHEMA_SCHEMA_H
@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
-#include "iters/abi.h"
+#include "kview/abi.h"
 
 struct btf;
 
@@ -82,7 +82,7 @@ static inline const char *kv_column_why_lacks(const struct kv_column *col)
 
 /**
  * kv_schema_lack() - show no value in columns that this kernel can't fill, and in others again
- * @lacks: bits by index, see kv_has() in iters/kview.h
+ * @lacks: bits by index, see kv_has() in iters/include/kview/kview.h
  */
 void kv_schema_lack(struct kv_schema *schema, uint64_t lacks);
 

@@ -14,9 +14,10 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
-#include "iter/kernel.h"
-#include "iter/pinset.h"
-#include "iter/reader.h"
+#include "access/self.h"
+#include "load/kernel.h"
+#include "load/pinset.h"
+#include "access/reader.h"
 
 static char buf[65536];
 
@@ -116,7 +117,7 @@ static int run(const struct kv_view *view, int times, struct kv_err *err)
 	int rc = make_scope(&reading.scope, err);
 
 	if (!rc)
-		rc = kv_kernel_self(&self, err);
+		rc = kv_self_get(&self, err);
 	if (rc)
 		return rc;
 	reading.scope.thread_start = self.start;

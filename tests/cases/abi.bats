@@ -22,7 +22,7 @@ teardown() {
 with_headers() {
 	local headers=$DIR/headers-$1
 	mkdir "$headers"
-	cp "$ROOT"/iters/*.h "$headers"
+	cp "$ROOT"/iters/include/kview/*.h "$headers"
 	sed -i "$2" "$headers/$3"
 	if cmp -s "$ROOT/iters/$3" "$headers/$3"; then
 		echo "nothing is other in $3 for $1"
@@ -75,7 +75,7 @@ with_headers() {
 	local tree=$DIR/other other=$DIR/other/b/kview
 	mkdir "$tree"
 	cp -r "$ROOT"/{Makefile,src,fuse,iters} "$tree"
-	sed -i 's/^#define KV_ABI_VERSION .*/#define KV_ABI_VERSION 1/' "$tree/iters/abi.h"
+	sed -i 's/^#define KV_ABI_VERSION .*/#define KV_ABI_VERSION 1/' "$tree/iters/include/kview/abi.h"
 	timeout 300 make -s -C "$tree" BUILD=b -j "$(nproc)" all 3>&-
 	with_headers older 's/^#define KV_ABI_VERSION .*/#define KV_ABI_VERSION 1/' abi.h
 	timeout 20 "$other" load --iter-dir "$D"

@@ -186,9 +186,9 @@ number() {
 	names=$(page kview-iters.7 | grep -oE '\b(kv|KV)_[A-Za-z_]+' | sort -u)
 	[ "$(wc -l <<<"$names")" -gt 15 ]
 	for name in $names; do
-		grep -qwE "$name" "$ROOT"/iters/*.h || { echo "no header has $name"; return 1; }
+		grep -qwE "$name" "$ROOT"/iters/include/kview/*.h || { echo "no header has $name"; return 1; }
 	done
-	for name in $(sed -nE 's/^#define (KV_[A-Z]+|kv_[a-z_]+)\(.*/\1/p; s/^static __always_inline .*\b(kv_[a-z_]+)\(.*/\1/p' "$ROOT/iters/kview.h" "$ROOT/iters/put.h"); do
+	for name in $(sed -nE 's/^#define (KV_[A-Z]+|kv_[a-z_]+)\(.*/\1/p; s/^static __always_inline .*\b(kv_[a-z_]+)\(.*/\1/p' "$ROOT/iters/include/kview/kview.h" "$ROOT/iters/include/kview/put.h"); do
 		case $name in KV_TAG | KV_IS | kv_table | kv_opaque | kv_begin_any | kv_text_numbers | kv_is_time_up | kv_look_soon | kv_note_rights | kv_still_may | kv_begin_row | kv_begin_call | kv_put_read_chars | kv_join | \
 			kv_second_buffer | kv_write_part | kv_write_record | kv_write | kv_had_room | kv_room | kv_read_far | kv_took | kv_took_far) continue ;; esac
 		grep -qx "$name" <<<"$names" || { echo "the page lacks $name"; return 1; }
@@ -201,11 +201,11 @@ number() {
 	limit() {
 		sed -nE "s/^#define $1 ([0-9]+).*/\1/p" "$ROOT/$2"
 	}
-	grep -qF "At most $(limit KV_MAX_COLUMNS iters/abi.h) columns and $(limit KV_FIXED_MAX iters/abi.h) bytes" <<<"$text"
-	grep -qF "has at most $(limit KV_RECORD_MAX iters/abi.h) bytes" <<<"$text"
-	grep -qF "at most $(($(limit KV_COLUMN_NAME iters/abi.h) - 1)) characters" <<<"$text"
-	grep -qF "may have up to $(limit KV_PATH_MAX iters/kview.h) bytes" <<<"$text"
-	grep -qF "has at most $(limit NAME_MAX_LEN src/iter/image.c) characters" <<<"$text"
+	grep -qF "At most $(limit KV_MAX_COLUMNS iters/include/kview/abi.h) columns and $(limit KV_FIXED_MAX iters/include/kview/abi.h) bytes" <<<"$text"
+	grep -qF "has at most $(limit KV_RECORD_MAX iters/include/kview/abi.h) bytes" <<<"$text"
+	grep -qF "at most $(($(limit KV_COLUMN_NAME iters/include/kview/abi.h) - 1)) characters" <<<"$text"
+	grep -qF "may have up to $(limit KV_PATH_MAX iters/include/kview/kview.h) bytes" <<<"$text"
+	grep -qF "has at most $(limit NAME_MAX_LEN src/load/image.c) characters" <<<"$text"
 }
 
 # --- lists ---

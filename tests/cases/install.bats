@@ -18,7 +18,7 @@ teardown() {
 copy_tree() {
 	TREE=$DIR/tree
 	mkdir "$TREE"
-	(cd "$ROOT" && tests/shape.py files | cpio --quiet -pdm "$TREE")
+	(cd "$ROOT" && tests/scripts/shape.py files | cpio --quiet -pdm "$TREE")
 	[ -e "$TREE/Makefile" ]
 }
 
@@ -45,7 +45,7 @@ listing() {
 		echo "f 644 usr/share/man/man1/kview.1"
 		echo "f 644 usr/share/man/man7/kview-iters.7"
 		echo "f 644 usr/share/man/man8/kview.8"
-		for h in abi cgroup chars clock compat kernel kview overlay path percpu process put reader rss stat steady text threads tty; do
+		for h in abi chars clock compat kernel kview path percpu process put reader steady text threads tty; do
 			echo "f 644 usr/include/kview/$h.h"
 		done
 	} | sort -k 3 >"$DIR/want"
@@ -102,7 +102,7 @@ listing() {
 	make_here all
 	[ -z "$(find "$TREE/build" -newer "$DIR/stamp" ! -type d)" ]
 	# A header that changes makes what depends on it anew; so do other flags.
-	touch "$TREE/iters/abi.h"
+	touch "$TREE/iters/include/kview/abi.h"
 	make_here -j "$(nproc)" all
 	[ "$TREE/build/iters/task.bpf.o" -nt "$DIR/stamp" ]
 	[ "$TREE/build/kview" -nt "$DIR/stamp" ]
@@ -137,9 +137,9 @@ listing() {
 
 @test "every source file has its licence on top" {
 	cd "$ROOT"
-	run -0 tests/shape.py spdx
+	run -0 tests/scripts/shape.py spdx
 	[ -z "$output" ]
-	[ "$(tests/shape.py files | grep -c '\.[ch]$')" -gt 40 ]
+	[ "$(tests/scripts/shape.py files | grep -c '\.[ch]$')" -gt 40 ]
 	head -n 5 LICENSE | grep -q "GNU GENERAL PUBLIC LICENSE"
 }
 
@@ -147,27 +147,27 @@ listing() {
 	copy_tree
 	cd "$TREE"
 	local long
-	run tests/shape.py length
+	run tests/scripts/shape.py length
 	long=${#lines[@]}
 	echo '#include <bpf/libbpf.h>' >>src/base/utf8.c
-	echo '#include "cli/args.h"' >>fuse/tree.c
-	echo '#include "fuse/tree.h"' >>src/cli/main.c
-	echo '#include <string.h>' >>iters/path.h
-	echo '#include "iters/path.h"' >>src/iter/load.c
+	echo '#include "cli/args.h"' >>fuse/fs/tree.c
+	echo '#include "fuse/fs/tree.h"' >>src/cli/main.c
+	echo '#include <string.h>' >>iters/include/kview/path.h
+	echo '#include "kview/path.h"' >>src/load/load.c
 	echo '#include "render/render.h"' >>src/schema/schema.c
 	echo '#include <unistd.h>' >>src/render/csv.c
-	run -1 tests/shape.py rooms
+	run -1 tests/scripts/shape.py rooms
 	[ "${#lines[@]}" -eq 7 ]
 	printf 'int f(void)\n{\n%60s}\n' '' | sed 's/   */&/; s/ /\n/g' >>src/base/file.c
 	printf '%500s' '' | tr ' ' '\n' >>src/base/err.c
-	run -1 tests/shape.py length
+	run -1 tests/scripts/shape.py length
 	[ "${#lines[@]}" -eq $((long + 2)) ]
-	sed -i 1d src/base/err.h tests/lint
-	run -1 tests/shape.py spdx
+	sed -i 1d src/base/err.h tests/scripts/lint
+	run -1 tests/scripts/shape.py spdx
 	[ "${#lines[@]}" -eq 1 ]
 	echo "/* see $PWD/x */" >>src/base/err.h
 	echo "/* see /ho""me/me/x */" >>src/base/err.h
-	run -1 tests/shape.py paths
+	run -1 tests/scripts/shape.py paths
 	[ "${#lines[@]}" -eq 2 ]
 }
 

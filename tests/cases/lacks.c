@@ -17,10 +17,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "iter/reader.h"
-#include "iter/run.h"
-#include "iter/types.h"
-#include "iter/view.h"
+#include "access/reader.h"
+#include "stream/run.h"
+#include "load/types.h"
+#include "load/view.h"
 #include "render/render.h"
 
 static struct kv_host host;

@@ -5,7 +5,7 @@
 #include <pwd.h>
 
 #include "cli/args.h"
-#include "fuse/serve.h"
+#include "fuse/daemon/serve.h"
 #include "fuzz.h"
 
 #define MAX_WORDS 24

@@ -18,9 +18,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "fuse/ops.h"
+#include "fuse/fs/ops.h"
 #include "fuzz.h"
-#include "iter/process.h"
+#include "access/process.h"
 #include "tests/unit/row_schema.h"
 
 /* Objects' program numbers, by which links and iterators are told apart. */

@@ -6,10 +6,11 @@
  */
 #include <sys/eventfd.h>
 
-#include "fuse/listing.h"
-#include "fuse/request.h"
+#include "fuse/fs/listing.h"
+#include "fuse/fs/request.h"
 #include "fuzz_session.h"
-#include "iter/kernel.h"
+#include "access/self.h"
+#include "load/kernel.h"
 
 #define MAX_DEPTH 3
 #define MAX_STEPS (MAX_REQUESTS / 3) /* the rest is for closing what is open then */
@@ -331,7 +332,7 @@ static void open_server(struct kv_server *s, uint8_t how)
 	s->host.policy.hidepid = (enum kv_hidepid)(how % 3);
 	s->host.policy.hidepid_gid = 1u + (how >> 2 & 1);
 	s->host.self = own_identity();
-	kv_kernel_self_by(&self_loaded);
+	kv_self_by(&self_loaded);
 	s->host.reader_tool = (struct kv_loaded){PROG(IT_IDENTITY), PROG(IT_IDENTITY), -1};
 	s->host.processes_tool = (struct kv_loaded){PROG(IT_PROCESSES), PROG(IT_PROCESSES), -1};
 	s->host.threads_tool = (struct kv_loaded){PROG(IT_THREADS), PROG(IT_THREADS), -1};
@@ -364,7 +365,7 @@ static void open_session(unsigned int waiting)
 	MUST(conn.session && fd >= 0 && fuse_session_custom_io(conn.session, &io, fd) == 0);
 	conn.server.loop.session = conn.session;
 	send_request((struct request){.opcode = FUSE_INIT}, 0, &init, sizeof(init));
-	MUST(conn.requests[0].is_answered && conn.server.shared->is_ready);
+	MUST(conn.requests[0].is_answered && conn.server.facts->is_ready);
 }
 
 static void free_file(void *file)

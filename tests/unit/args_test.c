@@ -4,7 +4,7 @@
 #include <unistd.h>
 
 #include "cli/args.h"
-#include "iter/pin.h"
+#include "load/pin.h"
 #include "unit.h"
 
 #define ALL                                                                                    \

@@ -3,7 +3,7 @@
 #include <unistd.h>
 
 #include "fake_identity.h"
-#include "iter/process.h"
+#include "access/process.h"
 
 #define IDENTITY_FD 1001
 #define PROCESS_FD 1002

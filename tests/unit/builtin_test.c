@@ -4,7 +4,7 @@
 #include <bpf/libbpf.h>
 #include <ctype.h>
 
-#include "iter/view.h"
+#include "load/view.h"
 #include "render/render.h"
 #include "unit.h"
 
@@ -112,8 +112,8 @@ static void no_view_is_broken(void **state)
 static void tools_are_no_views(void **state)
 {
 	(void)state;
-	assert_non_null(kv_embedded_find("tools/processes"));
-	assert_non_null(kv_embedded_find("tools/reader"));
+	assert_non_null(kv_embedded_find("identity/processes"));
+	assert_non_null(kv_embedded_find("identity/reader"));
 	for (size_t i = 0; i < views.n; i++)
 		assert_null(strchr(views.list[i].name, '/'));
 }
@@ -315,7 +315,7 @@ static void bytes_that_are_no_object_are_refused(void **state)
 
 static void every_cut_of_an_object_is_refused_or_whole(void **state)
 {
-	const struct kv_embedded *e = kv_embedded_find("tools/reader");
+	const struct kv_embedded *e = kv_embedded_find("identity/reader");
 	size_t size = (size_t)(e->end - e->data);
 
 	(void)state;

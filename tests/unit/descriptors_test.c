@@ -5,9 +5,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "fuse/descriptors.h"
-#include "fuse/ops.h"
-#include "iter/reader.h"
+#include "fuse/daemon/descriptors.h"
+#include "fuse/fs/ops.h"
+#include "access/reader.h"
 #include "unit.h"
 
 /* --- the kernel --- */

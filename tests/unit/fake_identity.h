@@ -7,7 +7,7 @@
 #include <sys/syscall.h>
 
 #include "fake_iter.h"
-#include "iter/reader.h"
+#include "access/reader.h"
 
 #define CAP(n) (UINT64_C(1) << CAP_##n)
 #define ALL_GUARDS (1 << KV_PUBLIC | 1 << KV_PTRACE | 1 << KV_FILES | 1 << KV_MAPS)

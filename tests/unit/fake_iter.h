@@ -15,9 +15,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "iter/kernel.h"
-#include "iter/load.h"
-#include "iter/run.h"
+#include "access/self.h"
+#include "load/kernel.h"
+#include "load/load.h"
+#include "stream/run.h"
 #include "row_schema.h"
 #include "unit.h"
 
@@ -71,7 +72,7 @@ __attribute__((constructor)) static void fake_self(void)
 {
 	static const struct kv_loaded tool = {FAKE_SELF, -1, -1};
 
-	kv_kernel_self_by(&tool);
+	kv_self_by(&tool);
 }
 
 /* A link that is open was made for one task: views and tools here have none. */

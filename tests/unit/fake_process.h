@@ -4,7 +4,7 @@
 #define KVIEW_UNIT_FAKE_PROCESS_H
 
 #include "fake_iter.h"
-#include "iter/process.h"
+#include "access/process.h"
 
 #define A_READ 1365 /* records that fit into one */
 

@@ -4,8 +4,8 @@
 #define KVIEW_UNIT_FILE_READER_H
 
 #include "fake_iter.h"
-#include "fuse/file.h"
-#include "fuse/window.h"
+#include "stream/file.h"
+#include "stream/window.h"
 
 #define ROWS 40000u
 
@@ -16,7 +16,7 @@ struct reader {
 	char *got; /* of the last read */
 	size_t n;
 	unsigned int replies;
-	int cancel_in;		  /* asks left before "yes"; below 0: never */
+	int cancel_in;	   /* asks left before "yes"; below 0: never */
 	bool may_prefetch; /* when it has been answered */
 	struct kv_err err;
 	struct kv_counters counters; /* of the view, as if it had this reader alone */

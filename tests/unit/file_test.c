@@ -3,7 +3,7 @@
 #include <pthread.h>
 
 #include "file_reader.h"
-#include "iter/prefetch.h"
+#include "stream/prefetch.h"
 
 /* --- reading on --- */
 

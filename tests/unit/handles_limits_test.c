@@ -2,7 +2,7 @@
 /* How many handles there may be: of one user, of all, and what is kept for who mounted. */
 #include <pthread.h>
 
-#include "fuse/handles.h"
+#include "fuse/fs/handles.h"
 #include "unit.h"
 
 #define EPOCH 7u

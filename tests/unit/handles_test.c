@@ -2,7 +2,7 @@
 /* Handles: stale ones are refused, the last reference gives the object back. */
 #include <pthread.h>
 
-#include "fuse/handles.h"
+#include "fuse/fs/handles.h"
 #include "unit.h"
 
 #define EPOCH 0xdeadbeefu

@@ -3,8 +3,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "iter/image.h"
-#include "iter/view.h"
+#include "load/image.h"
+#include "load/view.h"
 #include "unit.h"
 
 static char dir[64];
@@ -276,7 +276,7 @@ static void broken_objects_do_not_take_the_others_down(void **state)
 /* An iterator, but one that declares no view. */
 static void an_object_without_a_view_says_so(void **state)
 {
-	const struct kv_embedded *tool = kv_embedded_find("tools/processes");
+	const struct kv_embedded *tool = kv_embedded_find("identity/processes");
 	struct kv_views views;
 	struct kv_err err = {0};
 
@@ -299,7 +299,7 @@ static void a_view_that_is_not_there_is_named(void **state)
 	assert_null(kv_views_find(&views, "nope", &err));
 	assert_string_equal(err.msg, "no view 'nope'");
 	assert_hints(&err, "kview list");
-	assert_null(kv_views_find(&views, "tools/processes", &err));
+	assert_null(kv_views_find(&views, "identity/processes", &err));
 	kv_views_close(&views);
 }
 

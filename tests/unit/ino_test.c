@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Processes in names and in inode numbers, one told from another. */
-#include "fuse/tree.h"
+#include "fuse/fs/tree.h"
 #include "unit.h"
 
 #define BEGAN UINT64_C(123456789012345) /* ns after boot */

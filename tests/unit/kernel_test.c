@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
-#include "iter/kernel.h"
+#include "load/kernel.h"
 #include "unit.h"
 
 #define NOBODY ((4 << 20) + 1) /* above the highest number that Linux gives */

@@ -6,8 +6,8 @@
 #include <bpf/libbpf.h>
 #include <unistd.h>
 
-#include "iter/kernel.h"
-#include "iter/view.h"
+#include "load/kernel.h"
+#include "load/view.h"
 #include "unit.h"
 
 /* Stands before libbpf's: the table as it would be loaded, and a refusal. */
@@ -185,7 +185,7 @@ static void an_object_without_a_table_is_refused(void **state)
 {
 	(void)state;
 	refuse(renamed(KV_TABLE_MAP, ".rodata.kvieW"));
-	refuse(open_embedded("tools/processes"));
+	refuse(open_embedded("identity/processes"));
 }
 
 /* --- the table --- */
@@ -208,7 +208,7 @@ static void the_table_is_filled_in_before(void **state)
 static void a_tool_needs_no_table(void **state)
 {
 	struct kv_loaded loaded = KV_LOADED_INIT;
-	struct bpf_object *object = open_embedded("tools/reader");
+	struct bpf_object *object = open_embedded("identity/reader");
 	struct kv_err err = {0};
 
 	(void)state;

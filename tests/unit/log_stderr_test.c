@@ -9,7 +9,7 @@
 #include <termios.h>
 #include <unistd.h>
 
-#include "fuse/log.h"
+#include "base/log.h"
 #include "unit.h"
 
 static char dir[] = "/tmp/kview-log-XXXXXX";

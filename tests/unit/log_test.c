@@ -7,7 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "fuse/log.h"
+#include "base/log.h"
 #include "unit.h"
 
 #define SECOND INT64_C(1000000000)

@@ -5,7 +5,7 @@
 
 #include <bpf/btf.h>
 
-#include "iters/abi.h"
+#include "kview/abi.h"
 #include "schema/schema.h"
 #include "unit.h"
 

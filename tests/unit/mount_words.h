@@ -3,7 +3,7 @@
 #ifndef KVIEW_UNIT_MOUNT_WORDS_H
 #define KVIEW_UNIT_MOUNT_WORDS_H
 
-#include "fuse/serve.h"
+#include "fuse/daemon/serve.h"
 #include "unit.h"
 
 static inline int parse(const char *words, struct kv_mount_opts *opts, struct kv_err *err)

@@ -3,7 +3,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "fuse/mountpoint.h"
+#include "fuse/mount/mountpoint.h"
 #include "unit.h"
 
 static char dir[64], path[128];

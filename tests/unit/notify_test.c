@@ -7,7 +7,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "fuse/notify.h"
+#include "fuse/daemon/notify.h"
 #include "unit.h"
 
 #define NAME_MAX_LEN (sizeof(((struct sockaddr_un *)0)->sun_path) - 1)

@@ -4,7 +4,7 @@
 #include <sched.h>
 #include <semaphore.h>
 
-#include "iter/prefetch.h"
+#include "stream/prefetch.h"
 #include "run_records.h"
 
 static void prefetch(struct kv_run *run)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* On whose behalf an iteration runs, and what it makes of rows that were withheld. */
 #include "fake_iter.h"
-#include "iter/kernel.h"
+#include "load/kernel.h"
 
 static const struct kv_reader reader = {
 	.scope = {.pid_ns = 0xabcd, .target_start = 2, .fsuid = 1000, .passes = 1 << KV_PUBLIC},

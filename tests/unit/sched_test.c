@@ -5,7 +5,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "fuse/sched.h"
+#include "fuse/fs/sched.h"
 #include "unit.h"
 
 #define HOST 0u

@@ -3,8 +3,9 @@
 #include <pthread.h>
 #include <signal.h>
 
+#include "access/scope.h"
 #include "fake_iter.h"
-#include "iter/reader.h"
+#include "access/reader.h"
 
 #define DEAD 4194305u /* above the highest number that Linux gives to a thread */
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Numbers of nodes as told outside: there and back, and nothing to be read in them. */
-#include "fuse/seal.h"
-#include "fuse/tree.h"
+#include "fuse/fs/seal.h"
+#include "fuse/fs/tree.h"
 #include "row_schema.h"
 #include "unit.h"
 

@@ -19,8 +19,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "fuse/log.h"
-#include "fuse/seccomp.h"
+#include "base/log.h"
+#include "fuse/daemon/seccomp.h"
 #include "unit.h"
 
 #define NO_FILTER 99

@@ -3,7 +3,7 @@
 #ifndef KVIEW_UNIT_SHARE_CLOCK_H
 #define KVIEW_UNIT_SHARE_CLOCK_H
 
-#include "fuse/share.h"
+#include "fuse/fs/share.h"
 #include "unit.h"
 
 #define HOST 0u

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Threads that share tables, and iterators over them which stop and go on as the kernel's
- * do, with a program that judges and stops as iters/kview.h has it. These definitions stand
+ * do, with a program that judges and stops as iters/include/kview/kview.h has it. These definitions stand
  * before those of libbpf and libc in the program that includes them, once.
  */
 #ifndef KVIEW_UNIT_THREADS_WORLD_H
@@ -12,8 +12,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "iter/kernel.h"
-#include "iter/run.h"
+#include "access/self.h"
+#include "load/kernel.h"
+#include "stream/run.h"
 #include "row_schema.h"
 #include "unit.h"
 
@@ -353,7 +354,7 @@ __attribute__((constructor)) static void know_self(void)
 {
 	static const struct kv_loaded tool = {SELF, -1, -1};
 
-	kv_kernel_self_by(&tool);
+	kv_self_by(&tool);
 }
 
 static struct kv_host host = {.threads_tool = {TOOL, TOOL, -1}, .finds_threads = true};

@@ -6,7 +6,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "iter/tool.h"
+#include "access/tool.h"
 #include "unit.h"
 
 /* --- the kernel --- */

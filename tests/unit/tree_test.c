@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The names under the mount, for views that are made here. */
-#include "fuse/tree.h"
+#include "fuse/fs/tree.h"
 #include "row_schema.h"
 #include "unit.h"
 

@@ -4,8 +4,8 @@
 #include <bpf/libbpf.h>
 #include <unistd.h>
 
-#include "iter/image.h"
-#include "iter/types.h"
+#include "load/image.h"
+#include "load/types.h"
 #include "unit.h"
 
 #define VMLINUX "/sys/kernel/btf/vmlinux"

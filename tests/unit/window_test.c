@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The window over a stream against a plain copy of the whole stream. */
-#include "fuse/window.h"
+#include "stream/window.h"
 #include "unit.h"
 
 #define STREAM_MAX (24u << 20)

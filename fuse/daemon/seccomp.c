@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Three answers to a system call:
+ *
+ * - what serving takes is allowed, by its arguments where they tell;
+ * - what only an intruder would try ends the process, and the audit log has it;
+ * - all others fail with ENOSYS. A later libc tries new calls and goes on with
+ *   older ones if the kernel does not have them; EPERM would be an error to it,
+ *   and death a mount that crashes until it is given up.
+ */
+#include "fuse/daemon/seccomp.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/bpf.h>
+#include <linux/seccomp.h>
+#include <sched.h>
+#include <seccomp.h>
+#include <stdint.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "access/process.h"
+
+static const int allowed[] = {
+	/* requests and replies, iterators, /proc */
+	SCMP_SYS(read),
+	SCMP_SYS(write),
+	SCMP_SYS(readv),
+	SCMP_SYS(writev),
+	SCMP_SYS(lseek),
+	SCMP_SYS(poll),
+	SCMP_SYS(ppoll),
+	SCMP_SYS(close),
+	SCMP_SYS(fstat),
+	SCMP_SYS(newfstatat),
+	SCMP_SYS(statx),
+	/* memory */
+	SCMP_SYS(brk),
+	SCMP_SYS(mremap),
+	SCMP_SYS(munmap),
+	SCMP_SYS(madvise),
+	/* threads */
+	SCMP_SYS(set_robust_list),
+	SCMP_SYS(rseq),
+	SCMP_SYS(futex),
+	SCMP_SYS(sched_yield),
+	SCMP_SYS(sched_getaffinity),
+	SCMP_SYS(exit),
+	SCMP_SYS(exit_group),
+	/* signals */
+	SCMP_SYS(rt_sigaction),
+	SCMP_SYS(rt_sigprocmask),
+	SCMP_SYS(rt_sigreturn),
+	SCMP_SYS(sigaltstack),
+	SCMP_SYS(restart_syscall),
+	/* facts; the clocks are for machines without a vDSO for them */
+	SCMP_SYS(getpid),
+	SCMP_SYS(getppid),
+	SCMP_SYS(gettid),
+	SCMP_SYS(getuid),
+	SCMP_SYS(geteuid),
+	SCMP_SYS(getgid),
+	SCMP_SYS(getegid),
+	SCMP_SYS(getrusage),
+	SCMP_SYS(sysinfo),
+	SCMP_SYS(getrandom),
+	SCMP_SYS(clock_gettime),
+	SCMP_SYS(clock_getres),
+	SCMP_SYS(clock_nanosleep),
+	SCMP_SYS(nanosleep),
+	SCMP_SYS(gettimeofday),
+	SCMP_SYS(time),
+};
+
+/* Allowed where an argument has this value in the bits of a mask. */
+struct condition {
+	int call;
+	unsigned int arg;
+	uint64_t mask, value;
+};
+
+/* Arguments of 32 bits: the kernel does not look at the upper half of the register. */
+#define IS(value) UINT32_MAX, (uint32_t)(value)
+
+#define NAMESPACES                                                                     \
+	(CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | \
+	 CLONE_NEWPID | CLONE_NEWNET)
+
+static const struct condition conditions[] = {
+	/* Nothing is opened for writing or created. */
+	{SCMP_SYS(openat), 2, O_ACCMODE | O_CREAT | O_TRUNC, O_RDONLY},
+	{SCMP_SYS(fcntl), 1, IS(F_GETFD)},
+	{SCMP_SYS(fcntl), 1, IS(F_SETFD)},
+	{SCMP_SYS(fcntl), 1, IS(F_GETFL)},
+	/* Messages to the log, by the socket that is there; none waits. */
+	{SCMP_SYS(sendto), 3, IS(MSG_DONTWAIT | MSG_NOSIGNAL)},
+	{SCMP_SYS(ioctl), 1, IS(NS_GET_TGID_FROM_PIDNS)},
+	/* Calls and iterators of what is loaded, and the map of readers. */
+	{SCMP_SYS(bpf), 0, IS(BPF_PROG_TEST_RUN)},
+	{SCMP_SYS(bpf), 0, IS(BPF_LINK_CREATE)},
+	{SCMP_SYS(bpf), 0, IS(BPF_ITER_CREATE)},
+	{SCMP_SYS(bpf), 0, IS(BPF_MAP_LOOKUP_AND_DELETE_ELEM)},
+	{SCMP_SYS(bpf), 0, IS(BPF_MAP_UPDATE_ELEM)},
+	{SCMP_SYS(bpf), 0, IS(BPF_MAP_DELETE_ELEM)},
+	{SCMP_SYS(bpf), 0, IS(BPF_MAP_GET_NEXT_KEY)},
+	/* No memory is code. */
+	{SCMP_SYS(mmap), 2, PROT_EXEC, 0},
+	{SCMP_SYS(mprotect), 2, PROT_EXEC, 0},
+	/* Threads, no processes; the flags of clone3() lie in memory and can't be tested. */
+	{SCMP_SYS(clone), 0, CLONE_THREAD | NAMESPACES, CLONE_THREAD},
+	{SCMP_SYS(prctl), 0, IS(PR_SET_NAME)},
+	{SCMP_SYS(prlimit64), 2, UINT64_MAX, 0}, /* asked, not set */
+	{SCMP_SYS(tkill), 1, IS(0)},		 /* is that thread there? */
+	{SCMP_SYS(tgkill), 2, IS(0)},		 /* is that process? */
+};
+
+static const int deadly[] = {
+	/* to be another program, or somebody else */
+	SCMP_SYS(execve),
+	SCMP_SYS(execveat),
+	SCMP_SYS(fork),
+	SCMP_SYS(vfork),
+	SCMP_SYS(setuid),
+	SCMP_SYS(setgid),
+	SCMP_SYS(setreuid),
+	SCMP_SYS(setregid),
+	SCMP_SYS(setresuid),
+	SCMP_SYS(setresgid),
+	SCMP_SYS(setgroups),
+	SCMP_SYS(capset),
+	/* what CAP_SYS_PTRACE would allow */
+	SCMP_SYS(ptrace),
+	SCMP_SYS(process_vm_readv),
+	SCMP_SYS(process_vm_writev),
+	SCMP_SYS(process_madvise),
+	SCMP_SYS(pidfd_getfd),
+	SCMP_SYS(kcmp),
+	SCMP_SYS(perf_event_open),
+	SCMP_SYS(userfaultfd),
+	/* other mounts and namespaces */
+	SCMP_SYS(mount),
+	SCMP_SYS(umount2),
+	SCMP_SYS(pivot_root),
+	SCMP_SYS(chroot),
+	SCMP_SYS(open_tree),
+	SCMP_SYS(move_mount),
+	SCMP_SYS(fsopen),
+	SCMP_SYS(fsmount),
+	SCMP_SYS(fspick),
+	SCMP_SYS(mount_setattr),
+	SCMP_SYS(setns),
+	SCMP_SYS(unshare),
+	SCMP_SYS(open_by_handle_at),
+	/* the kernel */
+	SCMP_SYS(init_module),
+	SCMP_SYS(finit_module),
+	SCMP_SYS(delete_module),
+	SCMP_SYS(kexec_load),
+	SCMP_SYS(kexec_file_load),
+	SCMP_SYS(reboot),
+	SCMP_SYS(io_uring_setup), /* its calls pass by this filter */
+	SCMP_SYS(add_key),
+	SCMP_SYS(request_key),
+	SCMP_SYS(keyctl),
+};
+
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+
+static int allow_if(scmp_filter_ctx filter, const struct condition *c)
+{
+	return seccomp_rule_add(filter, SCMP_ACT_ALLOW, c->call, 1,
+				SCMP_CMP(c->arg, SCMP_CMP_MASKED_EQ, c->mask, c->value));
+}
+
+static int add_rules(scmp_filter_ctx filter)
+{
+	/* abort(), and pthread_cancel() by which libfuse ends its threads. */
+	const struct condition own = {SCMP_SYS(tgkill), 0, IS(getpid())};
+	int rc = allow_if(filter, &own);
+
+	for (size_t i = 0; !rc && i < ARRAY_SIZE(allowed); i++)
+		rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, allowed[i], 0);
+	for (size_t i = 0; !rc && i < ARRAY_SIZE(conditions); i++)
+		rc = allow_if(filter, &conditions[i]);
+	for (size_t i = 0; !rc && i < ARRAY_SIZE(deadly); i++)
+		rc = seccomp_rule_add(filter, SCMP_ACT_KILL_PROCESS, deadly[i], 0);
+	return rc;
+}
+
+static int install(void)
+{
+	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(ENOSYS));
+	int rc = filter ? 0 : -ENOMEM;
+
+	/* Of another architecture, x32 included: the numbers would mean other calls. */
+	if (!rc)
+		rc = seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
+	if (!rc)
+		rc = seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1); /* for all threads */
+	if (!rc)
+		rc = seccomp_attr_set(filter, SCMP_FLTATR_API_SYSRAWRC, 1); /* errors as they are */
+	if (!rc)
+		rc = add_rules(filter);
+	if (!rc)
+		rc = seccomp_load(filter);
+	seccomp_release(filter);
+	return rc;
+}
+
+int kv_seccomp_worker(bool *is_filtered)
+{
+	int rc;
+
+	*is_filtered = false;
+	/* The test of seccomp(2): EFAULT for the address where there are filters. */
+	if (!KV_SECCOMP_IS_BUILT ||
+	    (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, NULL) < 0 && errno == EINVAL))
+		return 0;
+	rc = install();
+	*is_filtered = !rc;
+	return rc;
+}

@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "fuse/daemon/worker.h"
+
+#include <errno.h>
+#include <linux/fuse.h>
+#include <malloc.h>
+#include <sched.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "stream/file.h"
+#include "access/process.h"
+#include "fuse/daemon/lifeline.h"
+#include "fuse/daemon/privilege.h"
+#include "fuse/fs/request.h"
+#include "fuse/daemon/rest.h"
+#include "fuse/daemon/seccomp.h"
+
+/*
+ * Threads of one user's, and of all but the one's who mounted: a walk may get stuck in the
+ * kernel with its thread. So many users can do that before it costs others anything.
+ */
+#define LANE_JOBS 4
+#define USER_JOBS 8
+#define HOST_JOBS 64
+#define OTHERS_JOBS 640
+#define MIN_SLOTS 2
+
+/* What is stuck in the kernel does not keep a worker from ending. */
+#define END_MS 500
+
+/* Of libfuse's threads: those that wait for a request and are more than so many end. */
+#define IDLE_THREADS 6
+
+/*
+ * What open files took goes back to the system when they are closed; of few of them what
+ * lies amid the heap does so later (rest.h).
+ */
+static void limit_heap(void)
+{
+	mallopt(M_ARENA_MAX, 2);
+	mallopt(M_MMAP_THRESHOLD, 12288);
+	malloc_trim(0);
+}
+
+/*
+ * The kernel says INIT once, to the first worker of a mount. A later one's libfuse is told
+ * the same by hand; its reply has a number that no request has, and the kernel
+ * refuses it (ENOENT), which libfuse takes for an interrupted request.
+ */
+static void repeat_init(struct fuse_session *session)
+{
+	struct {
+		struct fuse_in_header head;
+		struct fuse_init_in init;
+	} request = {
+		.head = {.len = sizeof(request), .opcode = FUSE_INIT, .unique = UINT64_MAX - 1},
+		/* FUSE_MAX_PAGES as the kernel did: it decides how long a read must be. */
+		.init = {.major = FUSE_KERNEL_VERSION,
+			 .minor = FUSE_KERNEL_MINOR_VERSION,
+			 .max_readahead = 131072,
+			 .flags = FUSE_ASYNC_READ | FUSE_BIG_WRITES | FUSE_MAX_PAGES},
+	};
+	struct fuse_buf buf = {.mem = &request, .size = sizeof(request)};
+
+	fuse_session_process_buf(session, &buf);
+}
+
+/* What a daemon before us told of the same names may have another owner or mode now. */
+static void forget_attributes(const struct kv_mounted *m)
+{
+	const struct kv_server *s = &m->server;
+
+	for (uint64_t ino = KV_ROOT; s->is_successor && kv_tree_node(&s->tree, ino); ino++)
+		fuse_lowlevel_notify_inval_inode(m->session, kv_seal_ino(&s->seal, ino), -1, 0);
+}
+
+/* A quota of CPU time is not asked for: then they are throttled together. */
+static unsigned int count_cpus(void)
+{
+	cpu_set_t cpus;
+
+	/* It fails where there are more than a set has room for. */
+	return sched_getaffinity(0, sizeof(cpus), &cpus) < 0 ? CPU_SETSIZE
+							     : (unsigned int)CPU_COUNT(&cpus);
+}
+
+/* From here on what is left of the loop waits for threads, and these for their jobs. */
+static bool is_over(struct kv_sched *sched)
+{
+	struct kv_server *s =
+		(struct kv_server *)((char *)sched - offsetof(struct kv_server, sched));
+
+	return fuse_session_exited(s->session);
+}
+
+/* libfuse would wait without end for a thread that hangs in the kernel. */
+static void abandon(struct kv_sched *sched)
+{
+	struct kv_mounted *m =
+		(struct kv_mounted *)((char *)sched - offsetof(struct kv_mounted, server.sched));
+
+	m->shared->is_over = true;
+	_exit(EXIT_SUCCESS);
+}
+
+static int start_sched(struct kv_server *s)
+{
+	unsigned int slots = s->ncpus < MIN_SLOTS ? MIN_SLOTS : s->ncpus;
+	const struct kv_share_limits limits = {
+		.slots = slots,
+		.shorts = slots,
+		.lane = LANE_JOBS,
+		.each = USER_JOBS,
+		.host_each = HOST_JOBS,
+		.all = OTHERS_JOBS,
+		.cpu_percent = s->cpu_percent,
+		.host = s->uid,
+	};
+
+	s->sched_ops = kv_request_ops;
+	s->sched_ops.is_over = is_over;
+	s->sched_ops.abandon = abandon;
+	return kv_sched_start(&s->sched, &limits, &s->sched_ops, END_MS);
+}
+
+/* 0: the mount has gone, or a signal came. */
+static int run_loop(struct fuse_session *session)
+{
+	struct fuse_loop_config *config = fuse_loop_cfg_create();
+	int rc;
+
+	if (!config)
+		return -ENOMEM;
+	fuse_loop_cfg_set_max_threads(config, KV_MAX_THREADS);
+	fuse_loop_cfg_set_idle_threads(config, IDLE_THREADS);
+	rc = fuse_session_loop_mt(session, config);
+	fuse_loop_cfg_destroy(config);
+	return rc < 0 ? rc : 0;
+}
+
+static int serve(struct kv_mounted *m)
+{
+	struct kv_server *s = &m->server;
+	struct kv_rest rest;
+	int rc;
+
+	s->session = m->session;
+	s->ncpus = count_cpus();
+	/* No handle of an earlier worker's is taken for one of ours. */
+	m->shared->generation++;
+	kv_handles_init(&s->files, m->shared->generation, &s->limits);
+	kv_handles_init(&s->dirs, m->shared->generation, &s->limits);
+	if (m->shared->facts.is_ready) {
+		repeat_init(m->session);
+		forget_attributes(m);
+	}
+	if (fuse_set_signal_handlers(m->session) < 0)
+		return -EIO;
+	rc = start_sched(s);
+	if (!rc)
+		rc = kv_rest_start(&rest, &s->files);
+	if (rc)
+		return rc;
+	rc = run_loop(m->session);
+	m->shared->is_over = !rc;
+	kv_rest_stop(&rest);
+	if (!kv_sched_stop(&s->sched))
+		_exit(rc ? EXIT_FAILURE : EXIT_SUCCESS);
+	fuse_remove_signal_handlers(m->session);
+	return rc;
+}
+
+static void free_file(void *file)
+{
+	kv_file_free(file);
+}
+
+static void free_dir(void *processes)
+{
+	kv_processes_free(processes);
+}
+
+/* To where the holder finds it, and to the log. */
+static int fail(struct kv_mounted *m, int rc, const char *what)
+{
+	char *why = m->shared->why;
+
+	snprintf(why, sizeof(m->shared->why), "%s: %s", what, strerror(-rc));
+	kv_log_say(&m->server.log, "%s", why);
+	return rc;
+}
+
+static int give_up_rights(struct kv_mounted *m)
+{
+	int rc = kv_privilege_work(!m->server.host.policy.host_view);
+
+	if (rc)
+		return fail(m, rc, "can't give up the worker's privileges");
+	/*
+	 * The lifeline sees to it that the mount does not hang without a holder; where it can't,
+	 * we end. After the change of ids, which forgets it.
+	 */
+	if (m->lifeline.abort < 0)
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != m->server.holder)
+		return fail(m, -ESRCH, "the worker's holder has ended");
+	rc = kv_lifeline_hold(&m->lifeline);
+	if (rc)
+		return fail(m, rc, "can't start a thread");
+	rc = kv_seccomp_worker(&m->server.is_filtered);
+	return rc ? fail(m, rc, "can't filter the worker's system calls") : 0;
+}
+
+/* Ready to take a mount over, as soon as it is said that we may. */
+static bool await_go(struct kv_mounted *m)
+{
+	char byte = 0;
+
+	if (m->go_fd < 0)
+		return true;
+	(void)!write(m->server.ready_fd, &byte, 1);
+	return read(m->go_fd, &byte, 1) == 1;
+}
+
+int kv_work(struct kv_mounted *m)
+{
+	int rc;
+
+	limit_heap();
+	rc = give_up_rights(m);
+	if (rc || !await_go(m))
+		return EXIT_FAILURE;
+	rc = serve(m);
+	if (rc)
+		fail(m, rc, "the worker can't serve");
+	kv_handles_free(&m->server.files, free_file);
+	kv_handles_free(&m->server.dirs, free_dir);
+	return rc ? EXIT_FAILURE : EXIT_SUCCESS;
+}

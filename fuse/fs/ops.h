@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * FUSE requests to the tree and the open files: errors become replies here,
+ * nothing is rendered or looked up in these callbacks themselves.
+ */
+#ifndef KVIEW_FS_OPS_H
+#define KVIEW_FS_OPS_H
+
+#define FUSE_USE_VERSION 314
+#include <fuse_lowlevel.h>
+
+#include "fuse/fs/server.h"
+
+/* The user data of the session is a struct kv_server. */
+extern const struct fuse_lowlevel_ops kv_ops;
+
+/* kv_drop_file() - give a reference to an open file back */
+void kv_drop_file(struct kv_server *s, uint64_t handle);
+
+#endif

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* READ requests: from handle and offset to bytes, or an error. */
+#include "fuse/fs/read.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "fuse/fs/request.h"
+
+static void reply(void *request, const struct iovec *iov, int n)
+{
+	kv_request_reply(request, iov, n);
+}
+
+static bool is_cancelled(void *request)
+{
+	return !kv_request_goes_on(request);
+}
+
+/* What the reader is told; what only we can do something about is told to the log. */
+static int report(struct kv_server *s, int rc, const struct kv_err *err)
+{
+	if (kv_file_is_answer(rc))
+		return rc;
+	kv_log_complain(&s->log, err->msg[0] ? err->msg : strerror(-rc));
+	return rc == -ENOMEM || rc == -EMFILE || rc == -ENFILE ? rc : -EIO;
+}
+
+/* Each file that was prefetched may keep 64 KiB more. */
+#define MAX_PREFETCHED 4
+
+/* As long as a CPU has nothing else to do. What is stuck needs none. */
+static bool may_prefetch(void *request)
+{
+	struct kv_request *r = request;
+	struct kv_server *s = r->server;
+	struct kv_sched_counts counts;
+
+	kv_sched_count(&s->sched, &counts);
+	return counts.running - counts.stuck <= s->ncpus &&
+	       kv_handles_count(&s->files) <= MAX_PREFETCHED &&
+	       kv_sched_has_leisure(&s->sched, &r->job);
+}
+
+static void run(struct kv_request *r)
+{
+	struct kv_read read = {
+		.off = (uint64_t)r->off,
+		.size = r->size,
+		.cancelled = is_cancelled,
+		.reply = reply,
+		.arg = r,
+	};
+	struct kv_err err = {0};
+	int rc = kv_file_read(r->object, &read, &err);
+
+	if (rc)
+		kv_request_fail(r, report(r->server, rc, &err));
+	kv_file_prefetch(r->object, may_prefetch, r);
+}
+
+/* Where one walk gets stuck another one of the same would. */
+static uint64_t lane_of(const struct kv_server *s, const struct kv_source *source)
+{
+	if (!source->view)
+		return KV_LANE_TEXTS;
+	return (uint64_t)(source->view - s->views->list) << 32 | (uint32_t)source->pid;
+}
+
+void kv_op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi)
+{
+	struct kv_server *s = fuse_req_userdata(req);
+	struct kv_file *file = kv_handles_get(&s->files, fi->fh);
+	struct kv_request r = {
+		.server = s,
+		.req = req,
+		.run = run,
+		.handle = fi->fh,
+		.size = size,
+		.off = off,
+		.object = file,
+		.drop = kv_drop_file,
+	};
+
+	(void)ino;
+	if (!file) {
+		fuse_reply_err(req, ESTALE);
+	} else if (kv_request_submit(&r, kv_file_user(file), lane_of(s, kv_file_source(file)))) {
+		kv_drop_file(s, fi->fh);
+		fuse_reply_err(req, ENOMEM);
+	}
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Numbers of nodes as they are told outside. Ours hold the number that a
+ * process has in kview's pid namespace; a reader in another one must not learn
+ * it from st_ino or a file handle. So those below pid/PID are permuted under
+ * keys of this daemon; what another daemon told is no node's number here, but
+ * by chance. Others have the number of kv_tree_told().
+ */
+#ifndef KVIEW_FUSE_SEAL_H
+#define KVIEW_FUSE_SEAL_H
+
+#include <stdint.h>
+
+#include "fuse/fs/tree.h"
+
+#define KV_SEAL_ROUNDS 6
+
+struct kv_seal {
+	uint64_t keys[KV_SEAL_ROUNDS];
+	const struct kv_tree *tree;
+};
+
+/* kv_seal_init() - random keys for the nodes of a tree; 0 or -errno */
+int kv_seal_init(struct kv_seal *seal, const struct kv_tree *tree);
+
+/* kv_seal_ino() - a node's number as it is told outside */
+uint64_t kv_seal_ino(const struct kv_seal *seal, uint64_t ino);
+
+/* kv_unseal_ino() - back, whatever was told; for what was never told, a number of no node */
+uint64_t kv_unseal_ino(const struct kv_seal *seal, uint64_t told);
+
+#endif

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What requests are answered with: one per worker, the user data of its session. */
+#ifndef KVIEW_FS_SERVER_H
+#define KVIEW_FS_SERVER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <time.h>
+
+#include "access/reader.h"
+#include "base/log.h"
+#include "fuse/fs/handles.h"
+#include "fuse/fs/sched.h"
+#include "fuse/fs/seal.h"
+#include "fuse/fs/tree.h"
+#include "stream/file.h"
+
+/* Of the mount, as it was before this worker too: in memory that all its processes share. */
+struct kv_facts {
+	bool is_ready; /* the kernel said INIT, and got its reply */
+	bool resends;  /* what a worker has not answered is for the next */
+	uint32_t restarts;
+	uint32_t dying; /* workers that hang in the kernel since they were killed */
+};
+
+/* That serve at a time. */
+#define KV_MAX_THREADS 1024
+
+struct kv_server {
+	struct kv_flight *flight; /* first: see fuse/daemon/flight.h */
+	struct kv_facts *facts;
+	struct kv_counters *counters; /* by view, as in @views; shared likewise */
+	const struct kv_views *views;
+	pid_t holder;
+	bool is_successor;   /* another daemon served the mount before */
+	bool is_filtered;    /* the worker, by seccomp */
+	struct kv_host host; /* identifies who opens */
+	struct kv_tree tree;
+	struct kv_seal seal; /* between the tree's numbers and the kernel's */
+	struct kv_handle_limits limits;
+	struct kv_handles files; /* struct kv_file */
+	struct kv_sched sched;	 /* requests that may take long */
+	struct kv_sched_ops sched_ops;
+	struct fuse_session *session;
+	unsigned int cpu_percent; /* of a user; 0: as much as there is */
+	unsigned int ncpus;	  /* that the threads may use, as the worker began */
+	struct kv_handles dirs;	  /* struct kv_processes, of pid/ alone */
+	uid_t uid;		  /* owner of the files */
+	gid_t gid;
+	uid_t wide_uid; /* owner of those of kernel-wide views */
+	gid_t wide_gid;
+	struct timespec started; /* shown as every node's times */
+	struct timespec began;	 /* the same by CLOCK_BOOTTIME */
+	int ready_fd;		 /* told when the mount answers, -1 for nobody */
+	struct kv_log log;
+};
+
+#endif

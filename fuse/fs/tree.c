@@ -1,0 +1,294 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "fuse/fs/tree.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define BLOCK 131072 /* what cat asks for */
+
+/* Is the node at @index pid/PID or below? */
+static bool is_of_pid(const struct kv_tree *tree, uint32_t index)
+{
+	return tree->pid && index >= tree->pid;
+}
+
+/* FNV-1a over the names on the way, with a slash before each. */
+static uint64_t hash_name(uint64_t hash, const char *name)
+{
+	hash = (hash ^ '/') * 0x100000001b3;
+	for (; *name; name++)
+		hash = (hash ^ (unsigned char)*name) * 0x100000001b3;
+	return hash;
+}
+
+/* Of a path from the root, whose own number is fixed. */
+static uint64_t hash_path(const struct kv_tree *tree, uint32_t parent, const char *name)
+{
+	uint64_t hash = 0xcbf29ce484222325;
+
+	if (parent > KV_ROOT)
+		hash = hash_path(tree, tree->nodes[parent].parent, tree->nodes[parent].name);
+	return hash_name(hash, name);
+}
+
+static uint64_t make_told(const struct kv_tree *tree, const struct kv_node *node)
+{
+	uint64_t told;
+
+	if (tree->n == KV_ROOT)
+		return KV_ROOT;
+	if (!node->name || is_of_pid(tree, tree->n))
+		return 0;
+	told = hash_path(tree, node->parent, node->name) | KV_TOLD_INDEX;
+	while (kv_tree_find(tree, told))
+		told += KV_TOLD_INDEX + 1;
+	return told;
+}
+
+static uint32_t add(struct kv_tree *tree, struct kv_node node, const char *name, const char *suffix)
+{
+	struct kv_node *more;
+
+	if (tree->n >= KV_TOLD_INDEX) /* a node's number has 16 bits for its index */
+		return 0;
+	more = realloc(tree->nodes, (tree->n + 1) * sizeof(*more));
+	if (!more)
+		return 0;
+	tree->nodes = more;
+	if (name && asprintf(&node.name, "%s%s", name, suffix) < 0)
+		return 0;
+	node.told = make_told(tree, &node);
+	tree->nodes[tree->n] = node;
+	return tree->n++;
+}
+
+static uint32_t add_dir(struct kv_tree *tree, enum kv_node_type type, uint32_t parent,
+			const char *name)
+{
+	struct kv_node node = {.type = type, .parent = parent, .mode = S_IFDIR | 0555};
+
+	return add(tree, node, name, "");
+}
+
+static bool is_served(const struct kv_view *view, bool per_task)
+{
+	return view->is_loaded && (view->per_task || !per_task);
+}
+
+/* The files of the views in one format, in the directory @dir. */
+static int add_files(struct kv_tree *tree, uint32_t dir, const struct kv_views *views,
+		     const struct kv_format *format, bool per_task, mode_t wide_mode)
+{
+	for (size_t i = 0; i < views->n; i++) {
+		struct kv_view *view = &views->list[i];
+		struct kv_node node = {
+			.type = KV_NODE_ROWS,
+			.parent = dir,
+			.mode = S_IFREG | (view->per_task ? 0444 : wide_mode),
+			.is_wide = !view->per_task,
+			.view = view,
+			.format = format,
+			.plan = &tree->plans[i],
+		};
+
+		if (is_served(view, per_task) && !add(tree, node, view->name, format->suffix))
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+/* The views below @parent: text files here, a directory per other format. */
+static int add_formats(struct kv_tree *tree, uint32_t parent, const struct kv_views *views,
+		       bool per_task, mode_t wide_mode)
+{
+	int rc = 0;
+
+	for (const struct kv_format *const *f = kv_formats; *f && !rc; f++) {
+		uint32_t dir = parent;
+
+		if (*(*f)->dir)
+			dir = add_dir(tree, KV_NODE_DIR, parent, (*f)->dir);
+		rc = dir ? add_files(tree, dir, views, *f, per_task, wide_mode) : -ENOMEM;
+	}
+	return rc;
+}
+
+static int add_schemas(struct kv_tree *tree, const struct kv_views *views)
+{
+	uint32_t dir = add_dir(tree, KV_NODE_DIR, KV_ROOT, "schema");
+
+	if (!dir)
+		return -ENOMEM;
+	for (size_t i = 0; i < views->n; i++) {
+		struct kv_node node = {
+			.type = KV_NODE_SCHEMA,
+			.parent = dir,
+			.view = &views->list[i],
+			.mode = S_IFREG | 0444,
+		};
+
+		if (is_served(&views->list[i], false) && !add(tree, node, views->list[i].name, ""))
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static int add_pids(struct kv_tree *tree, const struct kv_views *views)
+{
+	struct kv_node self = {.type = KV_NODE_SELF, .mode = S_IFLNK | 0777};
+	bool any = false;
+
+	for (size_t i = 0; i < views->n; i++)
+		any = any || is_served(&views->list[i], true);
+	if (!any)
+		return 0;
+	self.parent = tree->pids = add_dir(tree, KV_NODE_PIDS, KV_ROOT, "pid");
+	if (!tree->pids || !add(tree, self, "self", ""))
+		return -ENOMEM;
+	tree->pid = add_dir(tree, KV_NODE_DIR, tree->pids, NULL);
+	return tree->pid ? add_formats(tree, tree->pid, views, true, 0) : -ENOMEM;
+}
+
+static int add_plans(struct kv_tree *tree, const struct kv_views *views)
+{
+	tree->plans = calloc(views->n + 1, sizeof(*tree->plans));
+	if (!tree->plans)
+		return -ENOMEM;
+	for (size_t i = 0; i < views->n; i++)
+		if (views->list[i].is_loaded)
+			kv_plan_all(&tree->plans[i], views->list[i].schema);
+	return 0;
+}
+
+int kv_tree_new(struct kv_tree *tree, const struct kv_views *views, mode_t wide_mode)
+{
+	struct kv_node status = {
+		.type = KV_NODE_STATUS,
+		.parent = KV_ROOT,
+		.mode = S_IFREG | 0400,
+	};
+	int rc;
+
+	*tree = (struct kv_tree){.n = KV_ROOT};
+	tree->nodes = calloc(KV_ROOT, sizeof(*tree->nodes));
+	if (!tree->nodes)
+		return -ENOMEM;
+	rc = add_plans(tree, views);
+	if (!rc)
+		rc = add_dir(tree, KV_NODE_DIR, KV_ROOT, "") ? 0 : -ENOMEM;
+	if (!rc)
+		rc = add_formats(tree, KV_ROOT, views, false, wide_mode);
+	if (!rc)
+		rc = add(tree, status, "status", "") ? 0 : -ENOMEM;
+	if (!rc)
+		rc = add_schemas(tree, views);
+	if (!rc)
+		rc = add_pids(tree, views);
+	if (rc)
+		kv_tree_free(tree);
+	return rc;
+}
+
+void kv_tree_free(struct kv_tree *tree)
+{
+	for (uint32_t i = KV_ROOT; i < tree->n; i++)
+		free(tree->nodes[i].name);
+	free(tree->nodes);
+	free(tree->plans);
+	*tree = (struct kv_tree){0};
+}
+
+uint64_t kv_tree_told(const struct kv_tree *tree, uint64_t ino)
+{
+	return tree->nodes[kv_ino_index(ino)].told;
+}
+
+uint64_t kv_tree_find(const struct kv_tree *tree, uint64_t told)
+{
+	for (uint32_t i = KV_ROOT; i < tree->n; i++)
+		if (tree->nodes[i].told == told)
+			return i;
+	return 0;
+}
+
+const struct kv_node *kv_tree_node(const struct kv_tree *tree, uint64_t ino)
+{
+	uint32_t index = kv_ino_index(ino);
+
+	if (index < KV_ROOT || index >= tree->n)
+		return NULL;
+	/* A process's number where it belongs, and nowhere else. */
+	if (is_of_pid(tree, index) != (kv_ino_who(ino) > 0))
+		return NULL;
+	return &tree->nodes[index];
+}
+
+/* As /proc takes them: decimal, no sign, no leading zero. */
+pid_t kv_tree_pid(const char *name)
+{
+	long pid = 0;
+
+	if (*name < '1' || *name > '9')
+		return 0;
+	for (; *name; name++) {
+		if (*name < '0' || *name > '9')
+			return 0;
+		pid = pid * 10 + (*name - '0');
+		if (pid >= 1 << KV_PID_BITS)
+			return 0;
+	}
+	return (pid_t)pid;
+}
+
+uint64_t kv_tree_lookup(const struct kv_tree *tree, uint64_t dir, const char *name)
+{
+	const struct kv_node *node = kv_tree_node(tree, dir);
+
+	if (!node || (node->type != KV_NODE_DIR && node->type != KV_NODE_PIDS))
+		return 0;
+	for (uint32_t i = kv_tree_child(tree, dir, 0); i; i = kv_tree_child(tree, dir, i + 1))
+		if (strcmp(tree->nodes[i].name, name) == 0)
+			return kv_ino(kv_ino_who(dir), i);
+	return 0;
+}
+
+uint32_t kv_tree_child(const struct kv_tree *tree, uint64_t dir, uint32_t at)
+{
+	for (uint32_t i = at > KV_ROOT ? at : KV_ROOT + 1; i < tree->n; i++)
+		if (tree->nodes[i].parent == kv_ino_index(dir) && tree->nodes[i].name)
+			return i;
+	return 0;
+}
+
+uint64_t kv_tree_parent(const struct kv_tree *tree, uint64_t ino)
+{
+	const struct kv_node *node = kv_tree_node(tree, ino);
+
+	if (!node)
+		return KV_ROOT;
+	return kv_ino(is_of_pid(tree, node->parent) ? kv_ino_who(ino) : 0, node->parent);
+}
+
+static nlink_t count_links(const struct kv_tree *tree, uint64_t ino)
+{
+	nlink_t n = 2;
+
+	for (uint32_t i = kv_tree_child(tree, ino, 0); i; i = kv_tree_child(tree, ino, i + 1))
+		n += S_ISDIR(tree->nodes[i].mode);
+	return n;
+}
+
+void kv_tree_attr(const struct kv_tree *tree, uint64_t ino, struct stat *st)
+{
+	const struct kv_node *node = kv_tree_node(tree, ino);
+
+	*st = (struct stat){
+		.st_ino = ino,
+		.st_mode = node->mode,
+		.st_nlink = S_ISDIR(node->mode) ? count_links(tree, ino) : 1,
+		.st_blksize = BLOCK,
+	};
+}

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What kview's own tools tell of a task, however they are asked. */
+#ifndef KVIEW_ANSWER_H
+#define KVIEW_ANSWER_H
+
+#include "reader.h"
+
+/* --- who a thread is --- */
+
+struct climb {
+	const struct dentry *dentry;
+	const struct vfsmount *mnt;
+	__u64 is_top;
+	__u64 sum; /* of the way */
+};
+
+/* From mount to mount, as prepend_path() in fs/d_path.c, as long as no name is met. */
+static long climb_step(__u64 i, struct climb *c)
+{
+	const struct vfsmount *mnt = c->mnt;
+	const struct mount *m = (void *)mnt - bpf_core_field_offset(struct mount, mnt);
+	const struct mount *up;
+
+	if (c->dentry != BPF_CORE_READ(mnt, mnt_root))
+		return 1;
+	up = BPF_CORE_READ(m, mnt_parent);
+	if (up == m || !up) {
+		c->is_top = 1;
+		return 1;
+	}
+	c->dentry = BPF_CORE_READ(m, mnt_mountpoint);
+	c->mnt = (void *)up + bpf_core_field_offset(struct mount, mnt);
+	c->sum = kv_mix(kv_mix(c->sum, (__u64)c->dentry), (__u64)c->mnt);
+	return 0;
+}
+
+/*
+ * Mounts may be moved meanwhile, so the way is gone twice; where in doubt the root is
+ * not the top, and paths are walked with more care. Whoever shares the thread's root
+ * may change it meanwhile: half of one and half of another is met on no path, and
+ * paths begin at the top then, as in /proc for what lies outside of a root.
+ */
+static __always_inline void put_root(struct kv_identity *id, struct task_struct *task)
+{
+	struct climb climb = {
+		.mnt = BPF_CORE_READ(task, fs, root.mnt),
+		.dentry = BPF_CORE_READ(task, fs, root.dentry),
+	};
+	struct climb again = climb;
+
+	id->root_mnt = (__u64)climb.mnt;
+	id->root_dentry = (__u64)climb.dentry;
+	bpf_loop(1 << 10, climb_step, &climb, 0);
+	kv_barrier();
+	bpf_loop(1 << 10, climb_step, &again, 0);
+	id->root_is_top = climb.is_top && again.is_top && climb.sum == again.sum;
+}
+
+static __always_inline void put_pid(struct kv_identity *id, struct task_struct *task)
+{
+	const struct pid *pid = BPF_CORE_READ(task, group_leader, thread_pid);
+	struct upid upid = {};
+
+	id->id = (__u64)task->tgid << 32 | (__u32)task->pid;
+	id->thread_start = task->start_boottime;
+	id->start = BPF_CORE_READ(task, group_leader, start_boottime);
+	id->exec = task->self_exec_id;
+	id->pid_ns_level = BPF_CORE_READ(pid, level);
+	kv_pid_at(pid, id->pid_ns_level, &upid);
+	id->pid = upid.nr;
+	id->pid_ns = (__u64)upid.ns;
+	id->pid_ns_inum = BPF_CORE_READ(upid.ns, ns.inum);
+}
+
+/* Those it acts with, which are others than its own while a file system acts for it. */
+static __always_inline void put_cred(struct kv_identity *id, struct task_struct *task)
+{
+	const struct cred *cred = BPF_CORE_READ(task, cred);
+	const struct user_namespace *ns = BPF_CORE_READ(cred, user_ns);
+
+	id->fsuid = BPF_CORE_READ(cred, fsuid.val);
+	id->fsgid = BPF_CORE_READ(cred, fsgid.val);
+	id->euid = BPF_CORE_READ(cred, euid.val);
+	id->caps = kv_caps_effective(cred);
+	id->user_ns = (__u64)ns;
+	id->user_ns_level = BPF_CORE_READ(ns, level);
+	id->user_ns_inum = BPF_CORE_READ(ns, ns.inum);
+}
+
+struct ascent {
+	const struct user_namespace *ns;
+};
+
+/* As far as one below the initial one. */
+static long ascent_step(__u64 i, struct ascent *a)
+{
+	const struct user_namespace *ns = a->ns;
+
+	if (BPF_CORE_READ(ns, level) <= 1)
+		return 1;
+	a->ns = BPF_CORE_READ(ns, parent);
+	return 0;
+}
+
+/* Who is master of all ids there: who made it, or if that was root who is root in it. */
+static __always_inline void put_master(struct kv_identity *id, struct task_struct *task)
+{
+	struct ascent a = {.ns = BPF_CORE_READ(task, cred, user_ns)};
+	const struct user_namespace *ns;
+
+	bpf_loop(KV_USER_NS_DEPTH, ascent_step, &a, 0);
+	ns = a.ns;
+	if (BPF_CORE_READ(ns, level))
+		id->master = BPF_CORE_READ(ns, owner.val);
+	if (BPF_CORE_READ(ns, level) && !id->master)
+		id->master = kv_map_id(kv_uid_map(ns), 0, true);
+	if (!id->master || id->master == KV_NOBODY)
+		id->master = id->fsuid;
+}
+
+#define SIGKILL 9
+
+static __always_inline void put_state(struct kv_identity *id, struct task_struct *task)
+{
+	if (!bpf_core_field_exists(task->pending.signal.sig))
+		return; /* it is worth a try to answer whoever may be gone */
+	/* Any deadly signal has become this one for each thread: complete_signal(). */
+	id->is_being_killed = BPF_CORE_READ(task, pending.signal.sig[0]) >> (SIGKILL - 1) & 1;
+}
+
+static __always_inline bool knows_cgroups(void)
+{
+	return bpf_core_field_exists(struct nsproxy, cgroup_ns) &&
+	       bpf_core_field_exists(struct cgroup_namespace, ns) &&
+	       bpf_core_field_exists(struct cgroup_namespace, root_cset) &&
+	       bpf_core_field_exists(struct css_set, dfl_cgrp) &&
+	       bpf_core_field_exists(struct cgroup, kn) &&
+	       bpf_core_field_exists(struct cgroup, level);
+}
+
+static __always_inline void put_cgroup(struct kv_identity *id, struct task_struct *task)
+{
+	const struct cgroup_namespace *ns;
+	const struct cgroup *root;
+
+	id->cgroup = KV_CGROUP_UNKNOWN;
+	if (!knows_cgroups())
+		return;
+	ns = BPF_CORE_READ(task, nsproxy, cgroup_ns);
+	root = BPF_CORE_READ(ns, root_cset, dfl_cgrp);
+	id->cgroup_ns = (__u64)ns;
+	id->cgroup_ns_inum = BPF_CORE_READ(ns, ns.inum);
+	id->cgroup = (__u64)BPF_CORE_READ(root, kn);
+	id->cgroup_level = BPF_CORE_READ(root, level);
+}
+
+/* While a thread waits for its open() to be answered, it can change nothing of this. */
+static __always_inline void answer_identity(struct kv_identity *id, struct task_struct *task)
+{
+	put_pid(id, task);
+	put_cred(id, task);
+	put_cgroup(id, task);
+	put_root(id, task);
+	put_master(id, task);
+	put_state(id, task);
+	id->walk_skips = kv_walk_skips_threads();
+}
+
+/* --- the processes that a reader may know of --- */
+
+/* Is @task one of them? */
+static __always_inline bool answer_process(const struct kv_scope *scope, struct task_struct *task,
+					   struct kv_process *p)
+{
+	const struct pid *pid;
+
+	if (task->pid != task->tgid || !kv_is_in_pid_ns(scope, task))
+		return false;
+	p->is_hidden = kv_is_hidden(scope, task);
+	if (p->is_hidden && scope->hidepid >= KV_HIDEPID_INVISIBLE)
+		return false;
+	pid = BPF_CORE_READ(task, thread_pid);
+	p->start = task->start_boottime;
+	p->pid = kv_pid_in(pid, scope->host_level, scope->host_ns);
+	p->nr = kv_pid_in(pid, scope->pid_ns_level, scope->pid_ns);
+	return p->pid && p->nr;
+}
+
+#endif

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * No view, a tool of kview's own: the threads that may show what they have in common with
+ * others, and the one that a walk was stopped at, as struct kv_thread, in the order of the
+ * walk.
+ */
+#include "threads.h"
+
+SEC("iter/task")
+int threads(struct bpf_iter__task *ctx)
+{
+	struct task_struct *task = ctx->task;
+	struct kv_reading *reading = kv_reading_find(bpf_get_current_task_btf());
+	struct kv_progress *p;
+	struct kv_thread t = {};
+	enum kv_stands stands;
+
+	if (!reading || !task)
+		return 0;
+	p = &reading->progress;
+	/* Whoever has the number of one that is listed from now on, and began later, is another. */
+	if (!p->listed)
+		p->listed = bpf_ktime_get_boot_ns();
+	t.nr = kv_walk_nr(&reading->scope, task);
+	if (!t.nr)
+		return 0; /* it was just reaped */
+	stands = kv_stands(task, p->common);
+	t.is_shown = stands != KV_STANDS_NOT;
+	if (!t.is_shown && t.nr != p->stopped_at)
+		return 0;
+	t.is_sure = stands == KV_STANDS;
+	t.common = kv_common_of(task, p->common);
+	t.leader = kv_walk_nr(&reading->scope, task->group_leader);
+	t.tgid = task->tgid;
+	t.tid = task->pid;
+	bpf_seq_write(ctx->meta->seq, &t, sizeof(t));
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "GPL";

@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "access/process.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "access/scope.h"
+#include "base/cleanup.h"
+
+/* Whole records: where pages are larger than 4 KiB the kernel has more than one read takes. */
+#define CHUNK (1365 * sizeof(struct kv_process))
+
+static ssize_t read_some(const struct kv_host *host, const struct kv_reader *reader, int iter,
+			 void *to, size_t size)
+{
+	return kv_scope_read_on(host->processes_tool.readers_fd, &reader->scope, NULL, iter, to,
+				size);
+}
+
+/* --- one process --- */
+
+static int look(const struct kv_host *host, const struct kv_reader *reader, pid_t pid,
+		struct kv_process *process)
+{
+	_cleanup_close_ int iter = kv_loaded_iter(&host->processes_tool, 0, pid);
+	ssize_t n;
+
+	if (iter < 0)
+		return iter == -ESRCH ? -ENOENT : iter;
+	n = read_some(host, reader, iter, process, sizeof(*process));
+	if (n < 0)
+		return (int)n;
+	return n == sizeof(*process) ? 0 : -ENOENT;
+}
+
+int kv_process_look(const struct kv_host *host, const struct kv_reader *reader, pid_t pid,
+		    struct kv_process *process)
+{
+	if (kv_asker_is_open(&host->asker))
+		return kv_ask_process(&host->asker, &reader->scope, pid, process);
+	return look(host, reader, pid, process);
+}
+
+/* Kernels that can't translate numbers: look through all. */
+static int search(const struct kv_host *host, const struct kv_reader *reader, pid_t nr,
+		  struct kv_process *process)
+{
+	struct kv_reader borrowed = {.scope = reader->scope, .holds = {-1, -1, -1, -1}};
+	struct kv_processes *all = kv_processes_new(host, &borrowed);
+	int rc;
+
+	if (!all)
+		return -ENOMEM;
+	rc = kv_processes_from(all, nr, process);
+	kv_processes_free(all);
+	if (rc < 0)
+		return rc;
+	if (rc == 0 || process->nr != nr)
+		return -ENOENT;
+	return kv_process_look(host, reader, process->pid, process);
+}
+
+int kv_process_find(const struct kv_host *host, const struct kv_reader *reader, pid_t nr,
+		    struct kv_process *process)
+{
+	pid_t pid = nr;
+	int rc;
+
+	if (reader->scope.pid_ns != host->self.pid_ns) {
+		pid = ioctl(reader->holds[KV_HOLD_PID_NS], NS_GET_TGID_FROM_PIDNS, nr);
+		if (pid < 0 && errno == ESRCH)
+			return -ENOENT;
+	}
+	rc = pid < 0 ? search(host, reader, nr, process)
+		     : kv_process_look(host, reader, pid, process);
+	/* The number may be that of a thread, or another's by now. */
+	return !rc && process->nr != nr ? -ENOENT : rc;
+}
+
+/* --- all of them --- */
+
+struct entry {
+	uint64_t start;
+	pid_t nr, pid;
+};
+
+struct kv_processes {
+	pthread_mutex_t lock;
+	const struct kv_host *host;
+	struct kv_reader reader;
+	bool is_listed;
+	pid_t past; /* everything below was passed */
+	struct entry *list;
+	size_t n, cap, at;
+};
+
+struct kv_processes *kv_processes_new(const struct kv_host *host, struct kv_reader *reader)
+{
+	struct kv_processes *p = calloc(1, sizeof(*p));
+
+	if (!p)
+		return NULL;
+	p->host = host;
+	p->reader = *reader;
+	*reader = KV_READER_INIT;
+	pthread_mutex_init(&p->lock, NULL);
+	return p;
+}
+
+uid_t kv_processes_user(const struct kv_processes *p)
+{
+	return p->reader.user;
+}
+
+void kv_processes_free(struct kv_processes *p)
+{
+	kv_reader_close(&p->reader);
+	pthread_mutex_destroy(&p->lock);
+	free(p->list);
+	free(p);
+}
+
+static int add(struct kv_processes *p, const struct kv_process *process)
+{
+	if (p->n == p->cap) {
+		size_t cap = p->cap ? 2 * p->cap : 256;
+		struct entry *more = reallocarray(p->list, cap, sizeof(*more));
+
+		if (!more)
+			return -ENOMEM;
+		p->list = more;
+		p->cap = cap;
+	}
+	p->list[p->n++] = (struct entry){process->start, process->nr, process->pid};
+	return 0;
+}
+
+static int add_all(struct kv_processes *p, int iter)
+{
+	_cleanup_free_ struct kv_process *chunk = malloc(CHUNK);
+	ssize_t n = 1;
+
+	if (!chunk)
+		return -ENOMEM;
+	while (n > 0) {
+		n = read_some(p->host, &p->reader, iter, chunk, CHUNK);
+		for (size_t i = 0; n > 0 && i < (size_t)n / sizeof(*chunk); i++)
+			if (add(p, &chunk[i]))
+				return -ENOMEM;
+	}
+	return (int)n;
+}
+
+static int by_nr(const void *a, const void *b)
+{
+	const struct entry *x = a, *y = b;
+
+	return (x->nr > y->nr) - (x->nr < y->nr);
+}
+
+static int list_all(struct kv_processes *p)
+{
+	_cleanup_close_ int iter = kv_loaded_iter(&p->host->processes_tool, 0, 0);
+	int rc;
+
+	p->is_listed = false;
+	if (iter < 0)
+		return iter;
+	p->n = p->at = 0;
+	rc = add_all(p, iter);
+	if (rc)
+		return rc;
+	/* The kernel's order is that of our own numbers, not of those in a nested namespace. */
+	if (p->n)
+		qsort(p->list, p->n, sizeof(*p->list), by_nr);
+	p->is_listed = true;
+	return 0;
+}
+
+static int next_from(struct kv_processes *p, pid_t nr, struct kv_process *process)
+{
+	int rc = 0;
+
+	if (!p->is_listed || nr < p->past)
+		rc = list_all(p);
+	if (rc)
+		return rc;
+	p->past = nr;
+	while (p->at < p->n && p->list[p->at].nr < nr)
+		p->at++;
+	if (p->at == p->n)
+		return 0;
+	*process = (struct kv_process){
+		.start = p->list[p->at].start,
+		.nr = p->list[p->at].nr,
+		.pid = p->list[p->at].pid,
+	};
+	return 1;
+}
+
+int kv_processes_from(struct kv_processes *p, pid_t nr, struct kv_process *process)
+{
+	int rc;
+
+	pthread_mutex_lock(&p->lock);
+	rc = next_from(p, nr, process);
+	pthread_mutex_unlock(&p->lock);
+	return rc;
+}

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "load/pinset.h"
+
+#include <errno.h>
+
+static int make_one(const struct kv_pins *pins, struct kv_view *view, bool fresh)
+{
+	struct kv_err why = {0};
+	int rc;
+
+	if (!view->schema)
+		return view->rc;
+	if (!fresh && kv_pin_use(pins, view, NULL) == 0)
+		return 0;
+	rc = kv_view_load(view);
+	if (rc)
+		return rc;
+	rc = kv_pin_store(pins, view, &why);
+	if (rc) {
+		kv_view_unload(view);
+		view->err = why;
+		view->rc = rc;
+	}
+	return rc;
+}
+
+int kv_pinset_make(const struct kv_pins *pins, struct kv_views *views, bool fresh,
+		   void (*warn)(const struct kv_view *view), struct kv_err *err)
+{
+	const struct kv_view *failed = NULL;
+	size_t made = 0;
+
+	kv_pins_sweep(pins);
+	for (size_t i = 0; i < views->n; i++) {
+		struct kv_view *view = &views->list[i];
+		int rc = make_one(pins, view, fresh);
+
+		if (!rc)
+			made++;
+		else if (!failed || failed->rc == -EOPNOTSUPP)
+			failed = view;
+	}
+	if (!made && !failed)
+		return kv_err_set(err, -ENOENT, "there are no views");
+	if (!made) {
+		*err = failed->err;
+		return failed->rc;
+	}
+	for (size_t i = 0; i < views->n; i++)
+		if (views->list[i].is_loaded || views->list[i].rc != -EOPNOTSUPP)
+			warn(&views->list[i]);
+	return 0;
+}
+
+int kv_pinset_get(const char *dir, struct kv_view *view, struct kv_err *err)
+{
+	struct kv_pins pins = KV_PINS_INIT;
+	int rc = -ENOENT;
+
+	if (view->schema && kv_pins_open(dir, false, &pins, NULL) == 0) {
+		rc = kv_pin_use(&pins, view, NULL);
+		kv_pins_close(&pins);
+	}
+	if (rc)
+		rc = kv_view_load(view);
+	if (rc)
+		*err = view->err;
+	return rc;
+}

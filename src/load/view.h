@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The views of this kview: what each shows, whether this kernel can run it,
+ * and the descriptors to run it with.
+ */
+#ifndef KVIEW_ITER_VIEW_H
+#define KVIEW_ITER_VIEW_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/err.h"
+#include "load/image.h"
+#include "load/load.h"
+#include "schema/schema.h"
+
+struct kv_types;
+
+struct kv_view {
+	const char *name;
+	const char *path;	  /* of a user's object, NULL for a built-in one */
+	struct kv_schema *schema; /* NULL: the object is broken, see @err */
+	uint64_t fingerprint;
+	char kind[KV_KIND_MAX];
+	bool per_task;	/* the kernel can run it for one process */
+	bool is_loaded; /* @loaded is open */
+	struct kv_loaded loaded;
+	int rc;		   /* of the last failure, 0 for none */
+	struct kv_err err; /* why it is broken or not loaded */
+	const struct kv_image *image;
+	struct kv_types *types; /* to load it with; NULL for a user's, which may ask for any */
+};
+
+struct kv_views {
+	struct kv_view *list;
+	size_t n;
+	struct kv_images images;
+	struct kv_types *types; /* read when the first view is loaded */
+};
+
+/**
+ * kv_views_open() - read the schema of every view; the kernel is not touched
+ * @iter_dir: directory with more objects, or NULL
+ * @views: on success to be closed with kv_views_close()
+ *
+ * A broken object of a user's is in the list with its error.
+ *
+ * Return: 0 or -errno with @err set.
+ */
+int kv_views_open(const char *iter_dir, struct kv_views *views, struct kv_err *err);
+
+void kv_views_close(struct kv_views *views);
+
+/**
+ * kv_views_find() - a view by name
+ *
+ * Return: NULL with @err set where there is none.
+ */
+struct kv_view *kv_views_find(const struct kv_views *views, const char *name, struct kv_err *err);
+
+/**
+ * kv_view_load() - load a view that is not loaded yet
+ *
+ * Return: 0 or -errno; @view->rc and @view->err keep the failure.
+ */
+int kv_view_load(struct kv_view *view);
+
+enum kv_support {
+	KV_SUPPORT_NO,
+	KV_SUPPORT_UNTRIED, /* the kernel has the iterator, and the caller may not load programs */
+	KV_SUPPORT_YES,
+};
+
+/**
+ * kv_view_support() - can this kernel run the view?
+ *
+ * Loads one that is not loaded for a moment. @view->err says why it did not load.
+ */
+enum kv_support kv_view_support(struct kv_view *view);
+
+/**
+ * kv_view_unload() - close its descriptors; pins and running iterations stay
+ */
+void kv_view_unload(struct kv_view *view);
+
+/* kv_view_fail() - note that @view can't be used, with "can't load view 'x': " in front */
+int kv_view_fail(struct kv_view *view, int rc, const struct kv_err *why);
+
+#endif

@@ -1,0 +1,353 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "stream/run.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "load/kernel.h"
+#include "stream/prefetch.h"
+#include "access/scope.h"
+#include "stream/walk.h"
+#include "schema/record.h"
+
+/*
+ * The kernel's seq buffer has 8 pages, 32 KiB where these have 4, and one read returns at
+ * most that; a smaller buffer would break the cgroup iterator. A record may end in the
+ * next read.
+ */
+#define CHUNK 32768
+
+/*
+ * Enough for who takes little at a time: the kernel walks no further than a read has
+ * room. For walks through tasks alone: other iterators lose objects where they stop (unix,
+ * on 6.18), or do not go on at all (dmabuf).
+ */
+#define SMALL_CHUNK 16384
+
+/* As much unused memory is worth a call. */
+#define SPARE 4096
+
+/*
+ * A read that walks without output for some time ends with EAGAIN and the next one goes
+ * on; so does a program that has no memory for its scratch, and that must not be waited for
+ * endlessly.
+ */
+#define MAX_IDLE_READS 10000
+
+struct kv_run {
+	const struct kv_view *view;
+	struct kv_run_opts opts;
+	struct kv_kernel_walk walk;
+	bool at_end;
+	bool has_walked; /* to the end, or until it failed with @failed */
+	int failed;
+	struct kv_err *why; /* of @failed; NULL: out of memory */
+	uint8_t saw;	    /* KV_SAW_ bits of all reads */
+	bool got_on;	    /* the last one, though it may have had nothing to show */
+	uint64_t records;
+	char *chunk;	      /* records that are still to be taken, then room for one read */
+	size_t pos, len, cap; /* of what is in it */
+	size_t size;	      /* of the next read into it */
+	struct kv_prefetch prefetch; /* what was read beyond it */
+};
+
+static int no_process(pid_t pid, struct kv_err *err)
+{
+	kv_err_set(err, -ENOENT, "no process %d", (int)pid);
+	kv_err_hint(err, "it may have ended; threads are shown with their process");
+	return -ENOENT;
+}
+
+static int fail_open(const struct kv_view *view, pid_t pid, int rc, struct kv_err *err)
+{
+	if (rc == -ESRCH)
+		return no_process(pid, err);
+	if (!pid)
+		return kv_err_errno(err, rc, "can't run view '%s'", view->name);
+	kv_err_errno(err, rc, "can't run view '%s' for process %d", view->name, (int)pid);
+	kv_err_hint(err, "iterators for one process need Linux 6.1");
+	return rc;
+}
+
+int kv_run_new(const struct kv_view *view, const struct kv_run_opts *opts, struct kv_run **run,
+	       struct kv_err *err)
+{
+	struct kv_scope scope = opts->reader->scope;
+	struct kv_run *r;
+	int rc;
+
+	if (opts->pid && !view->per_task) {
+		kv_err_set(err, -EINVAL, "view '%s' has no rows of single processes", view->name);
+		kv_err_hint(err, "--pid is for views of tasks; this one is kernel-wide");
+		return -EINVAL;
+	}
+	if (opts->pid && !kv_kernel_has_process(opts->pid))
+		return no_process(opts->pid, err);
+	r = calloc(1, sizeof(*r));
+	if (!r)
+		return kv_err_errno(err, -ENOMEM, "can't run view '%s'", view->name);
+	scope.target_start = opts->start;
+	rc = kv_walk_open(&r->walk, view, opts->host, &scope, opts->pid);
+	if (rc) {
+		free(r);
+		return fail_open(view, opts->pid, rc, err);
+	}
+	r->view = view;
+	r->opts = *opts;
+	r->size = CHUNK;
+	kv_prefetch_init(&r->prefetch, CHUNK);
+	*run = r;
+	return 0;
+}
+
+void kv_run_free(struct kv_run *run)
+{
+	if (!run)
+		return;
+	kv_prefetch_free(&run->prefetch);
+	kv_walk_end(&run->walk);
+	free(run->why);
+	free(run->chunk);
+	free(run);
+}
+
+void kv_run_on_behalf(struct kv_run *run, void *arg)
+{
+	run->opts.arg = arg;
+}
+
+static ssize_t read_chunk(struct kv_run *run, char *to, size_t size, struct kv_err *err)
+{
+	uint8_t saw;
+	ssize_t n = kv_walk_read(&run->walk, to, size, &saw, err);
+
+	run->saw |= saw;
+	run->got_on = n >= 0 || (saw & (KV_SAW_TIME | KV_SAW_REPEATS));
+	run->has_walked = run->walk.has_ended;
+	if (n != -ESTALE)
+		return n;
+	kv_err_set(err, -EIO, "view '%s': process %d lost the thread that was next",
+		   run->view->name, (int)run->opts.pid);
+	kv_err_hint(err, "read it again");
+	return KV_SAID;
+}
+
+static int explain_read(const struct kv_run *run, int rc, struct kv_err *err)
+{
+	if (rc == -E2BIG)
+		return kv_err_set(err, -EIO, "view '%s': a record exceeds the kernel's buffer",
+				  run->view->name);
+	if (rc == -EAGAIN) {
+		kv_err_set(err, -EIO, "view '%s' makes no progress", run->view->name);
+		kv_err_hint(err, "the kernel may be short of memory");
+		return -EIO;
+	}
+	return kv_err_errno(err, rc, "can't read view '%s'", run->view->name);
+}
+
+/* Room for @size bytes behind what is there, or NULL. */
+static char *make_room(struct kv_run *run, size_t size)
+{
+	size_t left = run->len - run->pos;
+
+	if (run->pos)
+		memmove(run->chunk, run->chunk + run->pos, left);
+	run->len = left;
+	run->pos = 0;
+	if (run->cap < left + size) {
+		char *more = realloc(run->chunk, left + size);
+
+		if (!more)
+			return NULL;
+		run->chunk = more;
+		run->cap = left + size;
+	}
+	return run->chunk + run->len;
+}
+
+/* It is over, whoever asks for more, and when. */
+static int give_up(struct kv_run *run, int rc, const struct kv_err *err)
+{
+	run->has_walked = true;
+	run->failed = rc;
+	run->why = malloc(sizeof(*run->why));
+	if (run->why)
+		*run->why = *err;
+	return rc;
+}
+
+/* One read. 1: @n bytes came; 0: the end; -EAGAIN, -EINTR: not now. */
+static int fetch(struct kv_run *run, char *to, size_t size, size_t *n)
+{
+	struct kv_err err = {0};
+	ssize_t rc = to ? read_chunk(run, to, size, &err) : -ENOMEM;
+
+	if (rc == -EAGAIN || rc == -EINTR)
+		return (int)rc;
+	if (rc < 0)
+		return give_up(run, rc == KV_SAID ? -EIO : explain_read(run, (int)rc, &err), &err);
+	*n = (size_t)rc;
+	return rc > 0;
+}
+
+/* Behind what is there. */
+static int fetch_more(struct kv_run *run)
+{
+	size_t n = 0;
+	int rc = fetch(run, make_room(run, run->size), run->size, &n);
+
+	run->len += n;
+	return rc;
+}
+
+static int end(const struct kv_run *run, struct kv_err *err)
+{
+	if (run->failed && run->why && err)
+		*err = *run->why;
+	return run->failed;
+}
+
+/* What was prefetched. 1: some came; 0: nothing is left of it. */
+static int take_prefetched(struct kv_run *run, struct kv_err *err)
+{
+	char *room;
+	size_t n;
+
+	if (kv_prefetch_is_idle(&run->prefetch))
+		return 0;
+	room = make_room(run, CHUNK);
+	if (!room)
+		return kv_err_errno(err, -ENOMEM, "view '%s'", run->view->name);
+	n = kv_prefetch_take(&run->prefetch, room);
+	run->len += n;
+	return n > 0;
+}
+
+/* The state of the walk belongs to the thread that prefetches until it has ended. */
+static bool is_over(struct kv_run *run)
+{
+	return kv_prefetch_is_idle(&run->prefetch) && run->has_walked;
+}
+
+/* More records. 1: some came; 0: the end. */
+static int fill(struct kv_run *run, struct kv_err *err)
+{
+	int idle = 0;
+
+	while (idle < MAX_IDLE_READS && !is_over(run)) {
+		int rc;
+
+		if (run->opts.cancelled && run->opts.cancelled(run->opts.arg))
+			return kv_err_errno(err, -EINTR, "view '%s'", run->view->name);
+		rc = take_prefetched(run, err);
+		if (rc)
+			return rc;
+		if (!run->has_walked)
+			rc = fetch_more(run);
+		if (rc > 0)
+			return rc;
+		if (!run->got_on) {
+			idle++;
+			sched_yield(); /* for who holds what the program waits for */
+		}
+	}
+	return run->has_walked ? end(run, err) : explain_read(run, -EAGAIN, err);
+}
+
+bool kv_run_begin_prefetch(struct kv_run *run)
+{
+	if (kv_run_is_prefetching(run) || run->has_walked || !kv_prefetch_begin(&run->prefetch))
+		return false;
+	run->size = CHUNK;
+	return true;
+}
+
+/* Nobody has asked for it yet, so to find no memory is no failure. */
+static bool prefetch_one(struct kv_run *run)
+{
+	char *room = run->has_walked ? NULL : kv_prefetch_room(&run->prefetch);
+	size_t n = 0;
+
+	if (!room || fetch(run, room, CHUNK, &n) <= 0)
+		return false;
+	kv_prefetch_put(&run->prefetch, n);
+	return true;
+}
+
+void kv_run_prefetch(struct kv_run *run, bool (*goes_on)(void *arg), void *arg)
+{
+	while (prefetch_one(run) && (!goes_on || goes_on(arg)))
+		;
+	kv_prefetch_end(&run->prefetch);
+}
+
+bool kv_run_is_prefetching(struct kv_run *run)
+{
+	return kv_prefetch_is_filling(&run->prefetch);
+}
+
+void kv_run_settle(struct kv_run *run)
+{
+	size_t left = run->len - run->pos;
+	char *less;
+
+	if (kv_run_is_prefetching(run))
+		return;
+	kv_prefetch_trim(&run->prefetch);
+	/* Each stop in one process's walk is a thread that may get lost. */
+	if (run->view->per_task && !run->opts.pid && run->walk.reads)
+		run->size = SMALL_CHUNK;
+	if (run->cap < left + SPARE)
+		return;
+	memmove(run->chunk, run->chunk + run->pos, left);
+	less = realloc(run->chunk, left + 1);
+	if (!less)
+		return;
+	run->chunk = less;
+	run->cap = left + 1;
+	run->len = left;
+	run->pos = 0;
+}
+
+/* No row of one process: was there none to show? */
+static int check_end(const struct kv_run *run, struct kv_err *err)
+{
+	if (run->pos < run->len)
+		return kv_err_set(err, -EIO, "view '%s' ended amid a record", run->view->name);
+	if (!run->opts.pid || run->records)
+		return 0;
+	if (run->saw & KV_SAW_DENIED) {
+		kv_err_set(err, -EACCES, "view '%s': process %d is not yours to look into",
+			   run->view->name, (int)run->opts.pid);
+		kv_err_hint(err, "it takes the right to ptrace it, as for /proc/PID/fd and maps");
+		return -EACCES;
+	}
+	return run->saw & KV_SAW_OTHER ? no_process(run->opts.pid, err) : 0;
+}
+
+int kv_run_next(struct kv_run *run, const void **record, uint32_t *len, struct kv_err *err)
+{
+	while (!run->at_end) {
+		int rc = 0;
+
+		if (run->pos < run->len)
+			rc = kv_record_check(run->view->schema, run->chunk + run->pos,
+					     run->len - run->pos, err);
+		if (rc > 0) {
+			*record = run->chunk + run->pos;
+			*len = (uint32_t)rc;
+			run->pos += (uint32_t)rc;
+			run->records++;
+			return 1;
+		}
+		if (!rc)
+			rc = fill(run, err);
+		if (rc < 0)
+			return rc;
+		run->at_end = rc == 0;
+	}
+	return check_end(run, err);
+}

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * One iteration of a view, record by record. The kernel walks in the thread
+ * that asks for the next record, one buffer at a time, and in one that prefetches.
+ * Nothing is walked before the first record is asked for.
+ */
+#ifndef KVIEW_ITER_RUN_H
+#define KVIEW_ITER_RUN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+#include "access/reader.h"
+#include "load/view.h"
+
+struct kv_run;
+
+struct kv_run_opts {
+	const struct kv_reader *reader; /* on whose behalf; must outlive the run */
+	const struct kv_host *host;	/* for lists of threads, see iter/walk.h; or NULL */
+	pid_t pid;			/* only this process and its threads; 0: all */
+	uint64_t start; /* kv_process.start, so that no later one of that pid is shown; 0: any */
+	bool (*cancelled)(void *arg); /* asked before each read; NULL: never */
+	void *arg;
+};
+
+/**
+ * kv_run_new() - prepare an iteration
+ * @view: loaded, must outlive the run
+ *
+ * Return: 0, or -errno with @err set; -ENOENT: no process has that pid.
+ */
+int kv_run_new(const struct kv_view *view, const struct kv_run_opts *opts, struct kv_run **run,
+	       struct kv_err *err);
+
+/* kv_run_free() - waits for kv_run_prefetch() in another thread, which fills no further buffer */
+void kv_run_free(struct kv_run *run);
+
+/* kv_run_on_behalf() - change whom kv_run_opts.cancelled asks about */
+void kv_run_on_behalf(struct kv_run *run, void *arg);
+
+/**
+ * kv_run_next() - the next record
+ * @record: on 1 a sound record, valid until the next call
+ * @len: on 1 its bytes
+ *
+ * Return: 1; 0 at the end; -EINTR: cancelled, may be called again; another
+ * -errno with @err set: the iteration is over, what came before is not all.
+ * -EACCES: the process has rows, and the reader has no right to any.
+ */
+int kv_run_next(struct kv_run *run, const void **record, uint32_t *len, struct kv_err *err);
+
+/**
+ * kv_run_begin_prefetch() - may the caller prefetch? If so it must call kv_run_prefetch()
+ *
+ * Return: false: another thread does, the buffers are full, or nothing is left.
+ */
+bool kv_run_begin_prefetch(struct kv_run *run);
+
+/**
+ * kv_run_prefetch() - after kv_run_begin_prefetch(): read on until the buffers are full
+ * @goes_on: asked before each read but the first; NULL: yes
+ *
+ * Other threads may take records meanwhile: where they have none they wait for this thread.
+ * A failure is theirs to report: it comes behind the records that were read before it.
+ */
+void kv_run_prefetch(struct kv_run *run, bool (*goes_on)(void *arg), void *arg);
+
+/* kv_run_is_prefetching() - does a thread do so? */
+bool kv_run_is_prefetching(struct kv_run *run);
+
+/**
+ * kv_run_settle() - keep no more memory than the records that are still to be taken
+ *
+ * For who has what it asked for and may be long in asking for more. The last one
+ * taken is no longer valid. Does nothing while a thread prefetches.
+ */
+void kv_run_settle(struct kv_run *run);
+
+#endif

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "stream/walk.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+
+/*
+ * A walk in which programs were called so often for nothing goes on by a list of threads.
+ * To make it takes about as long.
+ */
+#define MAX_REPEATS 2048
+
+/* Without iterators for single threads the walk is the kernel's, whatever it takes. */
+static bool can_list(const struct kv_host *host)
+{
+	return !host || host->finds_threads;
+}
+
+/* For the mappings of a process it is enough to ask its leader: no thread has others. */
+int kv_walk_open(struct kv_kernel_walk *w, const struct kv_view *view, const struct kv_host *host,
+		 const struct kv_scope *scope, pid_t pid)
+{
+	bool is_mm = strcmp(view->kind, "task_vma") == 0;
+	bool by_leader = is_mm && can_list(host);
+	int fd = kv_loaded_iter(&view->loaded, by_leader ? 0 : pid, by_leader ? pid : 0);
+
+	if (fd < 0)
+		return fd;
+	*w = (struct kv_kernel_walk){
+		.view = view,
+		.host = host,
+		.pid = pid,
+		.is_mm = is_mm,
+		.scope = *scope,
+		.progress.max_repeats = can_list(host) ? MAX_REPEATS : 0,
+		.fd = fd,
+	};
+	return 0;
+}
+
+void kv_walk_end(struct kv_kernel_walk *w)
+{
+	kv_closep(&w->fd);
+	kv_threads_free(w->threads);
+}
+
+static int list_threads(struct kv_kernel_walk *w)
+{
+	const struct kv_loaded *tool = w->host ? &w->host->threads_tool : NULL;
+	const struct kv_threads_opts opts = {
+		.tool = tool && tool->link_fd >= 0 ? tool : NULL,
+		.view = &w->view->loaded,
+		.pid = w->pid,
+		.scope = &w->scope,
+		.progress = &w->progress,
+	};
+	int rc = kv_threads_new(&opts, &w->threads);
+
+	if (rc)
+		return rc;
+	kv_closep(&w->fd);
+	w->fd = -1;
+	return 0;
+}
+
+/* All threads of the process, from its leader on. */
+static int list_all(struct kv_kernel_walk *w)
+{
+	w->progress.common = w->is_mm ? KV_COMMON_MM : KV_COMMON_FILES;
+	w->progress.stopped_at = w->pid;
+	return list_threads(w);
+}
+
+/* A kernel that leaves out threads of a process: it is gone through by a list. */
+static int begin(struct kv_kernel_walk *w)
+{
+	if (!w->pid || !w->host || !w->host->self.walk_skips || !can_list(w->host) ||
+	    strcmp(w->view->kind, "task_file") != 0)
+		return 0;
+	return list_all(w);
+}
+
+/* The leader has no memory any more; another thread may. */
+static bool is_leader_gone(const struct kv_kernel_walk *w, uint8_t saw)
+{
+	return w->is_mm && w->pid && can_list(w->host) && w->reads == 1 && (saw & KV_SAW_END) &&
+	       !(saw & KV_SAW_OBJECT);
+}
+
+static ssize_t look_behind_leader(struct kv_kernel_walk *w)
+{
+	int rc = list_all(w);
+
+	w->has_ended = rc == -ESTALE; /* the process is no more */
+	return w->has_ended ? 0 : rc ? rc : -EAGAIN;
+}
+
+/*
+ * Has the program stopped it, and is all here that it had written before? A read that was
+ * filled may have left some behind.
+ */
+static bool is_stopped(uint8_t saw, ssize_t n, size_t size)
+{
+	return (saw & KV_SAW_REPEATS) && n < (ssize_t)size;
+}
+
+static ssize_t read_iter(struct kv_kernel_walk *w, char *to, size_t size, uint8_t *saw,
+			 struct kv_err *err)
+{
+	ssize_t n = kv_scope_read(w->view->loaded.readers_fd, &w->scope, &w->progress, w->fd, to,
+				  size, saw, err);
+	bool is_lost = w->pid && kv_saw_is_lost(*saw, w->seen);
+	int rc = 0;
+
+	w->seen |= *saw;
+
+	if (is_stopped(*saw, n, size))
+		rc = list_threads(w);
+	else if (is_leader_gone(w, *saw))
+		return look_behind_leader(w);
+	else if (is_lost)
+		rc = -ESTALE;
+	else
+		w->has_ended = kv_saw_is_end(*saw, n, size);
+	return rc ? rc : n;
+}
+
+ssize_t kv_walk_read(struct kv_kernel_walk *w, char *to, size_t size, uint8_t *saw,
+		     struct kv_err *err)
+{
+	int rc = w->reads++ ? 0 : begin(w);
+	ssize_t n;
+
+	*saw = 0;
+	if (rc)
+		return rc;
+	if (w->fd >= 0)
+		return read_iter(w, to, size, saw, err);
+	n = kv_threads_read(w->threads, to, size, saw, err);
+	w->has_ended = n == 0;
+	return n;
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The kernel's walk for one iteration, read by read: its own, or where that would take too
+ * long or leave something out, by a list of threads. Knows nothing of records.
+ */
+#ifndef KVIEW_ITER_WALK_H
+#define KVIEW_ITER_WALK_H
+
+#include "stream/threads.h"
+#include "access/scope.h"
+#include "load/view.h"
+
+struct kv_kernel_walk {
+	const struct kv_view *view;
+	const struct kv_host *host; /* for lists of threads; NULL: those that the kernel needs */
+	pid_t pid;		    /* the only process, or 0 */
+	bool is_mm;		    /* rows are of what all threads of a process share */
+	struct kv_scope scope;
+	struct kv_progress progress;
+	int fd;			    /* of the iterator; -1: each thread has one */
+	struct kv_threads *threads; /* that are left; NULL: as the kernel finds them */
+	uint64_t reads;
+	uint8_t seen;	/* KV_SAW_ bits of the reads of @fd */
+	bool has_ended; /* nothing comes any more */
+};
+
+/**
+ * kv_walk_open() - begin a walk through a process, or through all if @pid is 0
+ * @walk: to be ended with kv_walk_end() if this succeeds
+ *
+ * Return: 0; -ESRCH: no such process; another -errno.
+ */
+int kv_walk_open(struct kv_kernel_walk *walk, const struct kv_view *view,
+		 const struct kv_host *host, const struct kv_scope *scope, pid_t pid);
+
+void kv_walk_end(struct kv_kernel_walk *walk);
+
+/**
+ * kv_walk_read() - one read
+ * @size: room, at least 16 KiB
+ * @saw: receives KV_SAW_ bits
+ *
+ * Return: bytes; 0: the end; -EAGAIN, -EINTR: not now; -ESTALE: a process has lost the
+ * thread that was next; another -errno, or KV_SAID with @err set.
+ */
+ssize_t kv_walk_read(struct kv_kernel_walk *walk, char *to, size_t size, uint8_t *saw,
+		     struct kv_err *err);
+
+#endif
