@@ -4,7 +4,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <linux/fuse.h>
 #include <poll.h>
 #include <stdio.h>
@@ -161,13 +160,13 @@ static bool is_of(pid_t pid, int fd, dev_t dev)
 	return f != NULL;
 }
 
-/* The descriptor of a connection before @before in a process, -1 for no more. */
-static int last_device(pid_t pid, dev_t dev, int before)
+/* The next descriptor of a connection that a process has, from @from on; -1: it has no more. */
+static int next_device(pid_t pid, dev_t dev, int from)
 {
 	char path[64], target[sizeof(DEVICE)];
 	_cleanup_closedir_ DIR *dir = NULL;
 	const struct dirent *entry;
-	int last = -1;
+	int next = -1;
 
 	snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
 	dir = opendir(path);
@@ -176,41 +175,48 @@ static int last_device(pid_t pid, dev_t dev, int before)
 		ssize_t n = readlinkat(dirfd(dir), entry->d_name, target, sizeof(target));
 
 		if (n == sizeof(DEVICE) - 1 && memcmp(target, DEVICE, (size_t)n) == 0 &&
-		    fd < before && fd > last && is_of(pid, fd, dev))
-			last = fd;
+		    fd >= from && (next < 0 || fd < next) && is_of(pid, fd, dev))
+			next = fd;
 	}
-	return last;
+	return next;
 }
 
 bool kv_connection_is_of(const struct kv_connection *c, pid_t pid)
 {
-	return last_device(pid, c->dev, INT_MAX) >= 0;
-}
-
-static int share_last(int pidfd, pid_t pid, dev_t dev, int *before, int *fd)
-{
-	*before = last_device(pid, dev, *before);
-	if (*before < 0)
-		return -ENOENT;
-	*fd = (int)syscall(SYS_pidfd_getfd, pidfd, *before, 0);
-	return *fd < 0 ? -errno : 0;
+	return next_device(pid, c->dev, 0) >= 0;
 }
 
 /*
- * Both, since requests wait with the descriptor from which they were read. The
- * one that is kept is opened first, here as there, and so has the lower number.
+ * All that the process has, since requests wait with the descriptor from which they were read;
+ * which of them that is need not be known.
  */
+static int share_all(int pidfd, pid_t pid, struct kv_connection *c)
+{
+	int number = next_device(pid, c->dev, 0), n = 0;
+
+	for (; number >= 0; number = next_device(pid, c->dev, number + 1)) {
+		if (n == KV_CONNECTION_OTHERS)
+			return -E2BIG;
+		c->others[n] = (int)syscall(SYS_pidfd_getfd, pidfd, number, 0);
+		if (c->others[n++] < 0)
+			return -errno;
+	}
+	return n ? 0 : -ENOENT;
+}
+
 int kv_connection_share(int pidfd, pid_t pid, const char *mountpoint, struct kv_connection *c,
 			struct kv_err *err)
 {
 	struct kv_mount_at at;
-	int rc = kv_mountinfo_find(mountpoint, &at), number = INT_MAX, fds[2] = {-1, -1};
+	int rc = kv_mountinfo_find(mountpoint, &at);
 
 	c->dev = at.dev;
-	for (int i = 1; i >= 0 && !rc; i--)
-		rc = share_last(pidfd, pid, c->dev, &number, &fds[i]);
-	c->kept = fds[0];
-	c->fd = fds[1];
+	if (!rc)
+		rc = share_all(pidfd, pid, c);
+	if (!rc)
+		rc = c->kept = clone_fd(c->others[0]);
+	if (rc >= 0)
+		rc = renew(c);
 	c->abort = rc ? -1 : open_abort(c->dev);
 	if (!rc)
 		return 0;
@@ -236,6 +242,14 @@ int kv_connection_pass_on(struct kv_connection *c, struct kv_flight *flight, boo
 	return rc;
 }
 
+static void close_others(struct kv_connection *c)
+{
+	for (int i = 0; i < KV_CONNECTION_OTHERS; i++) {
+		kv_closep(&c->others[i]);
+		c->others[i] = -1;
+	}
+}
+
 bool kv_connection_inherit(struct kv_connection *c)
 {
 	bool resends;
@@ -243,8 +257,7 @@ bool kv_connection_inherit(struct kv_connection *c)
 	/* The names are others now. Kernels that can't be told believe the old for a minute. */
 	notify(c->kept, NOTIFY_INC_EPOCH);
 	resends = resend(c->kept) == 0;
-	if (!resends)
-		renew(c);
+	close_others(c);
 	return resends;
 }
 
@@ -274,5 +287,6 @@ void kv_connection_close(struct kv_connection *c)
 	kv_closep(&c->fd);
 	kv_closep(&c->kept);
 	kv_closep(&c->abort);
+	close_others(c);
 	*c = KV_CONNECTION_INIT;
 }

@@ -15,14 +15,18 @@
 
 struct kv_flight;
 
+#define KV_CONNECTION_OTHERS 4
+
 struct kv_connection {
 	int kept;  /* what keeps it open: nobody reads from it */
 	int fd;	   /* what workers read from; the same number for all of them */
 	int abort; /* for kv_connection_abort(); -1: the kernel has none */
 	dev_t dev; /* of the file system */
+	int others[KV_CONNECTION_OTHERS]; /* of the process that it is shared with, until its end */
 };
 
-#define KV_CONNECTION_INIT ((struct kv_connection){.kept = -1, .fd = -1, .abort = -1})
+#define KV_CONNECTION_INIT \
+	((struct kv_connection){.kept = -1, .fd = -1, .abort = -1, .others = {-1, -1, -1, -1}})
 
 /**
  * kv_connection_mount() - a new one, mounted

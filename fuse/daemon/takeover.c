@@ -7,14 +7,13 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <sys/file.h>
-#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "fuse/daemon/connection.h"
-#include "fuse/mount/umount.h"
+#include "fuse/fs/ioctl.h"
 
 /* A holder that needs longer is killed; its worker dies with it. */
 #define END_TIMEOUT_MS 2000

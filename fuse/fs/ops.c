@@ -5,14 +5,13 @@
 #include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "access/process.h"
 #include "fuse/fs/read.h"
 #include "fuse/fs/readdir.h"
 #include "fuse/fs/status.h"
-#include "fuse/mount/umount.h"
+#include "fuse/fs/ioctl.h"
 
 /* The static tree never changes; what is below pid/ depends on who looks. */
 #define STATIC_TIMEOUT 60.0

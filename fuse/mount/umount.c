@@ -5,11 +5,11 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
-#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/syscall.h>
 
 #include "base/cleanup.h"
+#include "fuse/fs/ioctl.h"
 #include "fuse/mount/mountpoint.h"
 
 /* How long `kview umount` waits for the daemon to end. */

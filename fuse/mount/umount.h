@@ -3,12 +3,7 @@
 #ifndef KVIEW_MOUNT_UMOUNT_H
 #define KVIEW_MOUNT_UMOUNT_H
 
-#include <sys/ioctl.h>
-
 #include "base/err.h"
-
-/* The ioctl on the root directory by which `kview umount` learns whom to wait for. */
-#define KV_IOC_PID _IOR('k', 1, int)
 
 /**
  * kv_status_path() - the file that tells of a mount

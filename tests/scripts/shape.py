@@ -42,7 +42,7 @@ ROOMS = [
     ('src/cli/', [r'src/', r'fuse/daemon/serve\.h$', r'fuse/mount/(options|umount)\.h$'], [LIBC],
      NOT_LIBC),
     ('fuse/fs/', [r'src/(?!cli/)', r'fuse/fs/', ABI], [LIBC, FUSE], LIBMOUNT),
-    ('fuse/mount/', [r'src/(?!cli/)', r'fuse/mount/'], [LIBC, LIBMOUNT], None),
+    ('fuse/mount/', [r'src/(?!cli/)', r'fuse/mount/', r'fuse/fs/ioctl\.h$'], [LIBC, LIBMOUNT], None),
     ('fuse/daemon/', [r'src/(?!cli/)', r'fuse/'], [LIBC, FUSE], LIBMOUNT),
 ]
 
