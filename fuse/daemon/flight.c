@@ -64,8 +64,16 @@ static ssize_t receive(int fd, void *to, size_t size, void *userdata)
 	struct kv_flight *flight = flight_of(userdata);
 	_Atomic pid_t *place = enter(flight);
 	const struct fuse_in_header *head = to;
-	ssize_t n = read(fd, to, size);
-	int code = errno;
+	ssize_t n;
+	int code;
+
+	/*
+	 * The kernel gets no page for a thread that is being killed, and the request that it
+	 * was about to take would fail with EIO: so the page is there before.
+	 */
+	*(volatile char *)to = 0;
+	n = read(fd, to, size);
+	code = errno;
 
 	if (n >= (ssize_t)sizeof(*head) && gets_reply(head->opcode))
 		replace(flight, head->unique, 0, head->unique);
