@@ -13,6 +13,7 @@
 
 #include "base/cleanup.h"
 #include "fuse/daemon/descriptors.h"
+#include "access/identity.h"
 #include "load/types.h"
 #include "fuse/daemon/holder.h"
 #include "fuse/fs/ops.h"
@@ -130,7 +131,8 @@ static int open_server(struct kv_mounted *m, const struct kv_mount_opts *opts, s
 	s->cpu_percent = opts->cpu_percent;
 	s->wide_uid = opts->uid;
 	s->wide_gid = opts->gid;
-	return kv_host_open(&s->host, &opts->policy, s->tree.pids, m->views.types, err);
+	rc = kv_host_open(&s->host, &opts->policy, s->tree.pids, &m->pins, m->views.types, err);
+	return rc ? rc : kv_identity_pin(&m->pins, &s->host.reader_tool, err);
 }
 
 static int refuse_other(const char *mountpoint, bool allow_other, struct kv_err *err)
@@ -164,7 +166,7 @@ static int open_all(struct kv_mounted *m, const struct kv_mount_opts *opts, stru
 	if (!rc)
 		rc = open_place(m, opts, err);
 	if (!rc)
-		rc = kv_views_open(opts->iter_dir, &m->views, err);
+		rc = kv_views_open(opts->iter_dir, NULL, &m->views, err);
 	if (!rc)
 		rc = open_limits(m, opts, err);
 	if (!rc)

@@ -39,8 +39,8 @@ static int look(const struct kv_host *host, const struct kv_reader *reader, pid_
 int kv_process_look(const struct kv_host *host, const struct kv_reader *reader, pid_t pid,
 		    struct kv_process *process)
 {
-	if (kv_asker_is_open(&host->asker))
-		return kv_ask_process(&host->asker, &reader->scope, pid, process);
+	if (kv_query_is_open(&host->query))
+		return kv_query_process(&host->query, &reader->scope, pid, process);
 	return look(host, reader, pid, process);
 }
 

@@ -14,15 +14,20 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "load/kernel.h"
-#include "access/tool.h"
+#include "access/identity.h"
 
 #define PASSES_ALL (1 << KV_PUBLIC | 1 << KV_PTRACE | 1 << KV_FILES | 1 << KV_MAPS)
+
+static bool has_cap(const struct kv_identity *id, unsigned int cap)
+{
+	return id->caps >> cap & 1;
+}
 
 /* --- kview itself --- */
 
 static int ask_self(struct kv_host *host, struct kv_err *err)
 {
-	int rc = kv_tool_identify(&host->reader_tool, gettid(), &host->self);
+	int rc = kv_identity_ask(&host->reader_tool, gettid(), &host->self);
 
 	if (!rc)
 		return 0;
@@ -38,32 +43,34 @@ static int ask_self(struct kv_host *host, struct kv_err *err)
 /* Without it, on a kernel that lacks what it reads, walks are the kernel's own. */
 static int open_threads_tool(struct kv_host *host, struct kv_types *types, struct kv_err *err)
 {
-	int rc = kv_tool_open("identity/threads", types, &host->threads_tool, err);
+	int rc = kv_embedded_load("identity/threads", types, &host->threads_tool, err);
 
 	return rc && *kv_load_lacks() ? 0 : rc;
 }
 
 int kv_host_open(struct kv_host *host, const struct kv_policy *policy, bool with_processes,
-		 struct kv_types *types, struct kv_err *err)
+		 const struct kv_pins *pins, struct kv_types *types, struct kv_err *err)
 {
-	int rc = kv_tool_open("identity/reader", types, &host->reader_tool, err);
+	int rc = kv_identity_open(pins, types, &host->reader_tool, err);
 
 	host->policy = *policy;
 	if (!rc)
 		rc = ask_self(host, err);
 	if (!rc && with_processes)
-		rc = kv_tool_open("identity/processes", types, &host->processes_tool, err);
+		rc = kv_embedded_load("identity/processes", types, &host->processes_tool, err);
 	if (!rc && with_processes)
 		rc = open_threads_tool(host, types, err);
 	/* libbpf reads all the kernel's types for it: too long for who asks once. */
 	if (!rc && with_processes)
-		kv_asker_open(&host->asker, &host->self, types);
+		kv_query_open(&host->query, &host->self, types);
 	host->overflow_uid = kv_kernel_overflow_id("uid");
 	host->overflow_gid = kv_kernel_overflow_id("gid");
 	if (!rc)
 		kv_self_by(&host->reader_tool);
-	host->finds_threads = !rc && kv_tool_finds_threads(&host->reader_tool);
-	host->perfmon_reads_maps = !rc && kv_kernel_perfmon_reads_maps();
+	host->finds_threads = !rc && kv_identity_finds_threads(&host->reader_tool);
+	/* It takes a child to know, and matters to who has no other right to look into tasks. */
+	if (!rc && (with_processes || !has_cap(&host->self, CAP_SYS_PTRACE)))
+		host->perfmon_reads_maps = kv_kernel_perfmon_reads_maps();
 	return rc;
 }
 
@@ -73,15 +80,10 @@ void kv_host_close(struct kv_host *host)
 	kv_loaded_close(&host->reader_tool);
 	kv_loaded_close(&host->processes_tool);
 	kv_loaded_close(&host->threads_tool);
-	kv_asker_close(&host->asker);
+	kv_query_close(&host->query);
 }
 
 /* --- rights --- */
-
-static bool has_cap(const struct kv_identity *id, unsigned int cap)
-{
-	return id->caps >> cap & 1;
-}
 
 /*
  * What needs no question for each task: in the initial user namespace a
@@ -225,9 +227,9 @@ void kv_reader_close(struct kv_reader *reader)
 
 static int ask(const struct kv_host *host, pid_t tid, struct kv_identity *id)
 {
-	if (kv_asker_is_open(&host->asker))
-		return kv_ask_identity(&host->asker, tid, id);
-	return kv_tool_identify(&host->reader_tool, tid, id);
+	if (kv_query_is_open(&host->query))
+		return kv_query_identity(&host->query, tid, id);
+	return kv_identity_ask(&host->reader_tool, tid, id);
 }
 
 /* The operator vouches for all: they see what we do. */

@@ -10,8 +10,9 @@
 #include <sys/types.h>
 
 #include "base/err.h"
-#include "access/ask.h"
+#include "access/query.h"
 #include "load/load.h"
+#include "load/pin.h"
 #include "kview/abi.h"
 
 /* What the operator decided for all readers. */
@@ -27,9 +28,9 @@ struct kv_host {
 	struct kv_loaded reader_tool;
 	struct kv_loaded processes_tool; /* open only with_processes, ... */
 	struct kv_loaded threads_tool;	 /* ... as is this, for iter/threads.h */
-	struct kv_asker asker;		 /* for one task the same as both, at less cost */
+	struct kv_query query;		 /* for one task the same as both, at less cost */
 	struct kv_identity self;	 /* namespaces and root; not a process that lasts */
-	bool finds_threads;		 /* see kv_tool_finds_threads() */
+	bool finds_threads;		 /* see kv_identity_finds_threads() */
 	uint32_t overflow_uid, overflow_gid;
 	bool perfmon_reads_maps;
 };
@@ -38,20 +39,21 @@ struct kv_host {
 	((struct kv_host){.reader_tool = KV_LOADED_INIT,    \
 			  .processes_tool = KV_LOADED_INIT, \
 			  .threads_tool = KV_LOADED_INIT,   \
-			  .asker = KV_ASKER_INIT})
+			  .query = KV_QUERY_INIT})
 
 /**
  * kv_host_open() - learn who we are and get ready to identify others
  * @host: KV_HOST_INIT; in any case to be closed with kv_host_close()
  * @with_processes: for a mount: iter/process.h will be used
- * @types: to load what that takes with, or NULL
+ * @pins: to take programs from, or NULL
+ * @types: to load others with, or NULL
  *
  * Forks a child and starts a thread, for a moment each: no other thread may be running.
  *
  * Return: 0 or -errno with @err set.
  */
 int kv_host_open(struct kv_host *host, const struct kv_policy *policy, bool with_processes,
-		 struct kv_types *types, struct kv_err *err);
+		 const struct kv_pins *pins, struct kv_types *types, struct kv_err *err);
 
 void kv_host_close(struct kv_host *host);
 

@@ -3,7 +3,7 @@
 
 #include <unistd.h>
 
-#include "access/tool.h"
+#include "access/identity.h"
 
 /* Which thread asks it is all that it depends on, so one serves a process. */
 static const struct kv_loaded *self_tool;
@@ -17,11 +17,11 @@ static int ask_kernel(pid_t tid, struct kv_self *self, struct kv_err *err)
 {
 	struct kv_loaded own = KV_LOADED_INIT;
 	struct kv_identity identity;
-	int rc = self_tool ? 0 : kv_tool_open("identity/reader", NULL, &own, err);
+	int rc = self_tool ? 0 : kv_embedded_load("identity/reader", NULL, &own, err);
 
 	if (rc)
 		return rc;
-	rc = kv_tool_identify(self_tool ? self_tool : &own, tid, &identity);
+	rc = kv_identity_ask(self_tool ? self_tool : &own, tid, &identity);
 	kv_loaded_close(&own);
 	if (rc)
 		return kv_err_errno(err, rc, "can't learn this thread's number");

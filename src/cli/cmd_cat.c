@@ -112,20 +112,24 @@ static int cat_view(const struct kv_args *args, struct kv_view *view, struct kv_
 	const struct kv_policy policy = {0};
 	struct kv_reader reader = KV_READER_INIT;
 	struct kv_host host = KV_HOST_INIT;
+	struct kv_pins dir = KV_PINS_INIT, *pins = NULL;
 	const struct kv_format *format;
 	struct kv_plan plan;
 	int rc = choose(args, view, &plan, &format, err);
 
+	if (!rc && kv_pins_open(args->pin_dir, false, &dir, NULL) == 0)
+		pins = &dir;
 	if (!rc)
-		rc = kv_pinset_get(args->pin_dir, view, err);
+		rc = kv_pinset_get(pins, view, err);
 	if (!rc)
-		rc = kv_host_open(&host, &policy, false, types, err);
+		rc = kv_host_open(&host, &policy, false, pins, types, err);
 	if (!rc)
 		rc = kv_reader_self(&host, &reader, err);
 	if (!rc)
 		rc = cat_as(&host, &reader, args, view, &plan, format, err);
 	kv_reader_close(&reader);
 	kv_host_close(&host);
+	kv_pins_close(&dir);
 	return rc;
 }
 

@@ -100,7 +100,7 @@ static bool check_readers(struct checklist *list, struct kv_types *types, struct
 	const struct kv_policy policy = {0};
 	struct kv_err why = {0};
 	char note[2048];
-	int rc = kv_host_open(host, &policy, true, types, &why);
+	int rc = kv_host_open(host, &policy, true, NULL, types, &why);
 
 	put_note(note, sizeof(note), &why);
 	need(list, "identifying readers", rc == 0, "", note);
@@ -174,7 +174,7 @@ int kv_cmd_check(const struct kv_args *args, struct kv_err *err)
 	struct kv_host host = KV_HOST_INIT;
 	struct kv_views views;
 	bool any, identifies;
-	int rc = kv_views_open(args->iter_dir, &views, err);
+	int rc = kv_views_open(args->iter_dir, NULL, &views, err);
 
 	if (rc)
 		return rc;

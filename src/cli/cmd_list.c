@@ -53,7 +53,7 @@ static int check_readers(struct kv_views *views, struct kv_err *err)
 {
 	const struct kv_policy policy = {0};
 	struct kv_host host = KV_HOST_INIT;
-	int rc = kv_host_open(&host, &policy, true, views->types, err);
+	int rc = kv_host_open(&host, &policy, true, NULL, views->types, err);
 
 	kv_host_close(&host);
 	return rc == -EPERM ? 0 : rc;
@@ -62,7 +62,7 @@ static int check_readers(struct kv_views *views, struct kv_err *err)
 int kv_cmd_list(const struct kv_args *args, struct kv_err *err)
 {
 	struct kv_views views;
-	int rc = kv_views_open(args->iter_dir, &views, err);
+	int rc = kv_views_open(args->iter_dir, NULL, &views, err);
 
 	if (rc)
 		return rc;

@@ -1,20 +1,35 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
 
+#include "access/identity.h"
 #include "cli/commands.h"
 #include "load/pinset.h"
+
+/* What `kview cat` tells its caller by. */
+static int pin_identity(const struct kv_pins *pins, struct kv_types *types, struct kv_err *err)
+{
+	struct kv_loaded program = KV_LOADED_INIT;
+	int rc = kv_identity_open(pins, types, &program, err);
+
+	if (!rc)
+		rc = kv_identity_pin(pins, &program, err);
+	kv_loaded_close(&program);
+	return rc;
+}
 
 int kv_cmd_load(const struct kv_args *args, struct kv_err *err)
 {
 	struct kv_pins pins = KV_PINS_INIT;
 	struct kv_views views;
-	int rc = kv_views_open(args->iter_dir, &views, err);
+	int rc = kv_views_open(args->iter_dir, NULL, &views, err);
 
 	if (rc)
 		return rc;
 	rc = kv_pins_open(args->pin_dir, true, &pins, err);
 	if (!rc)
 		rc = kv_pinset_make(&pins, &views, true, kv_warn_view, err);
+	if (!rc)
+		rc = pin_identity(&pins, views.types, err);
 	if (!rc)
 		rc = kv_pins_keep(&pins, err);
 	/* A load that failed leaves no directory that it made. */

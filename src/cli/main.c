@@ -87,7 +87,7 @@ void kv_warn_view(const struct kv_view *view)
 int kv_open_view(const struct kv_args *args, struct kv_views *views, struct kv_view **view,
 		 struct kv_err *err)
 {
-	int rc = kv_views_open(args->iter_dir, views, err);
+	int rc = kv_views_open(args->iter_dir, args->operands[0], views, err);
 
 	if (rc)
 		return rc;

@@ -45,12 +45,12 @@ static struct kv_image *append(struct kv_images *images, const char *name)
 	return image;
 }
 
-static int add_embedded(struct kv_images *images)
+static int add_embedded(struct kv_images *images, const char *only)
 {
 	for (const struct kv_embedded *e = kv_embedded; e->name; e++) {
 		struct kv_image *image;
 
-		if (strchr(e->name, '/'))
+		if (strchr(e->name, '/') || (only && strcmp(e->name, only) != 0))
 			continue;
 		image = append(images, e->name);
 		if (!image)
@@ -116,7 +116,14 @@ static int is_object(const struct dirent *d)
 	return n > strlen(SUFFIX) && strcmp(d->d_name + n - strlen(SUFFIX), SUFFIX) == 0;
 }
 
-static int add_dir(struct kv_images *images, const char *dir, struct kv_err *err)
+static bool is_wanted(const char *file, const char *only)
+{
+	size_t n = strlen(file) - strlen(SUFFIX);
+
+	return !only || (strlen(only) == n && strncmp(file, only, n) == 0);
+}
+
+static int add_dir(struct kv_images *images, const char *dir, const char *only, struct kv_err *err)
 {
 	struct dirent **files = NULL;
 	int n = scandir(dir, &files, is_object, by_name), rc = 0;
@@ -127,7 +134,7 @@ static int add_dir(struct kv_images *images, const char *dir, struct kv_err *err
 		return rc;
 	}
 	for (int i = 0; i < n; i++) {
-		if (!rc)
+		if (!rc && is_wanted(files[i]->d_name, only))
 			rc = add_file(images, dir, files[i]->d_name);
 		free(files[i]);
 	}
@@ -135,16 +142,16 @@ static int add_dir(struct kv_images *images, const char *dir, struct kv_err *err
 	return rc;
 }
 
-int kv_images_read(const char *dir, struct kv_images *images, struct kv_err *err)
+int kv_images_read(const char *dir, const char *only, struct kv_images *images, struct kv_err *err)
 {
 	int rc;
 
 	*images = (struct kv_images){0};
-	rc = add_embedded(images);
+	rc = add_embedded(images, only);
 	if (rc)
 		kv_err_errno(err, rc, "can't list the views");
 	else if (dir)
-		rc = add_dir(images, dir, err);
+		rc = add_dir(images, dir, only, err);
 	if (rc)
 		kv_images_free(images);
 	return rc;

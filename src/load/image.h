@@ -35,6 +35,7 @@ struct kv_images {
 /**
  * kv_images_read() - all views' objects, by name
  * @dir: directory with more of them, as NAME.bpf.o, or NULL
+ * @only: the one view, if it is there; NULL: all
  * @images: on success to be freed with kv_images_free()
  *
  * A file that cannot be read, or whose name cannot be a view's, is in the list
@@ -42,7 +43,7 @@ struct kv_images {
  *
  * Return: 0, or -errno with @err set: no such directory, out of memory.
  */
-int kv_images_read(const char *dir, struct kv_images *images, struct kv_err *err);
+int kv_images_read(const char *dir, const char *only, struct kv_images *images, struct kv_err *err);
 
 void kv_images_free(struct kv_images *images);
 

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "load/image.h"
 #include "load/kernel.h"
 #include "load/types.h"
 
@@ -324,4 +325,28 @@ int kv_loaded_iter(const struct kv_loaded *loaded, pid_t pid, pid_t tid)
 		return bpf_iter_create(loaded->link_fd);
 	link = bpf_link_create(loaded->prog_fd, 0, BPF_TRACE_ITER, &opts);
 	return link < 0 ? link : bpf_iter_create(link);
+}
+
+int kv_embedded_load(const char *name, struct kv_types *types, struct kv_loaded *loaded,
+		     struct kv_err *err)
+{
+	const struct kv_embedded *e = kv_embedded_find(name);
+	struct bpf_object *object;
+	struct kv_err why = {0};
+	char kind[KV_KIND_MAX];
+	int rc;
+
+	if (!e)
+		return kv_err_set(err, -ENOENT, "no object '%s' is built in", name);
+	rc = kv_object_open(name, e->data, (size_t)(e->end - e->data), types, kind, &object, err);
+	if (rc)
+		return rc;
+	rc = kv_object_load(object, kind, NULL, 0, loaded, &why);
+	bpf_object__close(object);
+	if (rc) {
+		kv_err_set(err, rc, "can't load '%s': %s", name, why.msg);
+		if (why.hint[0])
+			kv_err_hint(err, "%s", why.hint);
+	}
+	return rc;
 }

@@ -63,6 +63,13 @@ int kv_object_schema(const struct bpf_object *object, struct kv_schema **schema,
 int kv_object_load(struct bpf_object *object, const char *kind, const struct kv_schema *schema,
 		   uint64_t fingerprint, struct kv_loaded *loaded, struct kv_err *err);
 
+/**
+ * kv_embedded_load() - the same of a built-in object that is no view
+ * @name: "identity/NAME"
+ */
+int kv_embedded_load(const char *name, struct kv_types *types, struct kv_loaded *loaded,
+		     struct kv_err *err);
+
 void kv_loaded_close(struct kv_loaded *loaded);
 
 /**

@@ -289,7 +289,26 @@ int kv_pin_use(const struct kv_pins *pins, struct kv_view *view, struct kv_err *
 	return 0;
 }
 
-/* A view's pin, of whatever build. */
+static bool is_program(int fd, const char *name)
+{
+	struct bpf_prog_info info = {0};
+	uint32_t len = sizeof(info);
+
+	return fd >= 0 && bpf_obj_get_info_by_fd(fd, &info, &len) == 0 &&
+	       strcmp(info.name, name) == 0;
+}
+
+/* A program that is no view is pinned as NAME=FINGERPRINT. */
+static bool is_own_program(const char *path)
+{
+	const char *name = strrchr(path, '/') + 1;
+	_cleanup_free_ char *own = strndup(name, strcspn(name, "="));
+	_cleanup_close_ int fd = own && strchr(name, '=') ? bpf_obj_get(path) : -1;
+
+	return is_program(fd, own);
+}
+
+/* A pin of kview's, of whatever build. */
 static bool is_ours(const char *path)
 {
 	struct kv_loaded loaded = KV_LOADED_INIT;
@@ -297,7 +316,7 @@ static bool is_ours(const char *path)
 	bool ours = inspect(path, &loaded, &table) == 0;
 
 	kv_loaded_close(&loaded);
-	return ours;
+	return ours || is_own_program(path);
 }
 
 /* What is there under a view's name may be replaced if kview pinned it. */
@@ -350,6 +369,83 @@ int kv_pin_store(const struct kv_pins *pins, const struct kv_view *view, struct 
 	return rc ? rc : replace_pin(view, path, new, err);
 }
 
+/* Was it left half pinned by a load that was killed? */
+static bool is_abandoned(const char *name, const void *arg)
+{
+	const char *new = strchr(name, NEW);
+	pid_t pid = new ? (pid_t)strtol(new + 1, NULL, 10) : 0;
+
+	(void)arg;
+	return new && (pid <= 0 || !kv_kernel_has_process(pid));
+}
+
+/* Of another build than the one that is kept. */
+static bool is_other_build(const char *name, const void *kept)
+{
+	size_t n = strcspn(kept, "=") + 1;
+
+	return strncmp(name, kept, n) == 0 && strcmp(name, kept) != 0;
+}
+
+static void remove_own(const struct kv_pins *pins, bool (*is_it)(const char *name, const void *arg),
+		       const void *arg)
+{
+	_cleanup_closedir_ DIR *d = opendir(pins->dir);
+	const struct dirent *e;
+	char path[PATH_MAX];
+
+	while (d && (e = readdir(d)))
+		if (is_it(e->d_name, arg) && pin_path(pins, e->d_name, "", path, NULL) == 0 &&
+		    is_ours(path))
+			unlink(path);
+}
+
+void kv_pins_sweep(const struct kv_pins *pins)
+{
+	remove_own(pins, is_abandoned, NULL);
+}
+
+/* --- programs that are no views --- */
+
+static int program_path(const struct kv_pins *pins, const char *name, uint64_t fingerprint,
+			char *path, struct kv_err *err)
+{
+	char suffix[32];
+
+	snprintf(suffix, sizeof(suffix), "=%016llx", (unsigned long long)fingerprint);
+	return pin_path(pins, name, suffix, path, err);
+}
+
+int kv_pin_use_program(const struct kv_pins *pins, const char *name, uint64_t fingerprint)
+{
+	_cleanup_close_ int fd = -1;
+	char path[PATH_MAX];
+
+	if (program_path(pins, name, fingerprint, path, NULL))
+		return -ENAMETOOLONG;
+	fd = bpf_obj_get(path);
+	if (fd < 0)
+		return -errno;
+	return is_program(fd, name) ? TAKE_FD(fd) : -ESTALE;
+}
+
+int kv_pin_store_program(const struct kv_pins *pins, const char *name, uint64_t fingerprint,
+			 int prog_fd, struct kv_err *err)
+{
+	char path[PATH_MAX];
+	int rc = program_path(pins, name, fingerprint, path, err);
+
+	if (rc)
+		return rc;
+	rc = bpf_obj_pin(prog_fd, path);
+	if (rc == -EEXIST)
+		return 0;
+	if (rc)
+		return kv_err_errno(err, rc, "can't pin '%s'", path);
+	remove_own(pins, is_other_build, strrchr(path, '/') + 1);
+	return 0;
+}
+
 /* --- removal --- */
 
 static int remove_pins(const struct kv_pins *pins, DIR *d, unsigned int *left, struct kv_err *err)
@@ -371,23 +467,6 @@ static int remove_pins(const struct kv_pins *pins, DIR *d, unsigned int *left, s
 			return kv_err_errno(err, -errno, "can't remove the pin '%s'", path);
 	}
 	return 0;
-}
-
-void kv_pins_sweep(const struct kv_pins *pins)
-{
-	_cleanup_closedir_ DIR *d = opendir(pins->dir);
-	const struct dirent *e;
-	char path[PATH_MAX];
-
-	while (d && (e = readdir(d))) {
-		const char *new = strchr(e->d_name, NEW);
-		pid_t pid = new ? (pid_t)strtol(new + 1, NULL, 10) : 0;
-
-		if (!new || (pid > 0 && kv_kernel_has_process(pid)))
-			continue;
-		if (pin_path(pins, e->d_name, "", path, NULL) == 0 && is_ours(path))
-			unlink(path);
-	}
 }
 
 int kv_pins_remove(const struct kv_pins *pins, struct kv_err *err)

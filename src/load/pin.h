@@ -68,4 +68,17 @@ int kv_pin_use(const struct kv_pins *pins, struct kv_view *view, struct kv_err *
  */
 int kv_pin_store(const struct kv_pins *pins, const struct kv_view *view, struct kv_err *err);
 
+/**
+ * kv_pin_use_program() - a program that is no view
+ * @name: its name in the kernel
+ * @fingerprint: of its build
+ *
+ * Return: its descriptor, to be closed; -ENOENT or another -errno.
+ */
+int kv_pin_use_program(const struct kv_pins *pins, const char *name, uint64_t fingerprint);
+
+/* kv_pin_store_program() - pin one, unless it is pinned, in the place of other builds */
+int kv_pin_store_program(const struct kv_pins *pins, const char *name, uint64_t fingerprint,
+			 int prog_fd, struct kv_err *err);
+
 #endif

@@ -52,15 +52,10 @@ int kv_pinset_make(const struct kv_pins *pins, struct kv_views *views, bool fres
 	return 0;
 }
 
-int kv_pinset_get(const char *dir, struct kv_view *view, struct kv_err *err)
+int kv_pinset_get(const struct kv_pins *pins, struct kv_view *view, struct kv_err *err)
 {
-	struct kv_pins pins = KV_PINS_INIT;
-	int rc = -ENOENT;
+	int rc = pins && view->schema ? kv_pin_use(pins, view, NULL) : -ENOENT;
 
-	if (view->schema && kv_pins_open(dir, false, &pins, NULL) == 0) {
-		rc = kv_pin_use(&pins, view, NULL);
-		kv_pins_close(&pins);
-	}
 	if (rc)
 		rc = kv_view_load(view);
 	if (rc)

@@ -19,10 +19,10 @@ int kv_pinset_make(const struct kv_pins *pins, struct kv_views *views, bool fres
 /**
  * kv_pinset_get() - one view, from its pin if there is one of this build,
  * otherwise loaded for this process alone
- * @dir: the pin directory; need not exist
+ * @pins: NULL: there are none
  *
  * Return: 0 or -errno with @err set.
  */
-int kv_pinset_get(const char *dir, struct kv_view *view, struct kv_err *err);
+int kv_pinset_get(const struct kv_pins *pins, struct kv_view *view, struct kv_err *err);
 
 #endif

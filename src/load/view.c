@@ -115,16 +115,17 @@ static void open_one(struct kv_view *view, const struct kv_image *image, struct 
 	bpf_object__close(object);
 }
 
-int kv_views_open(const char *iter_dir, struct kv_views *views, struct kv_err *err)
+int kv_views_open(const char *iter_dir, const char *only, struct kv_views *views,
+		  struct kv_err *err)
 {
 	int rc;
 
 	*views = (struct kv_views){0};
 	kv_libbpf_log_init();
-	rc = kv_images_read(iter_dir, &views->images, err);
+	rc = kv_images_read(iter_dir, only, &views->images, err);
 	if (rc)
 		return rc;
-	views->list = calloc(views->images.n, sizeof(*views->list));
+	views->list = calloc(views->images.n + 1, sizeof(*views->list));
 	views->types = kv_types_new();
 	if (!views->list || !views->types) {
 		views->n = 0; /* none is open yet */

@@ -41,13 +41,15 @@ struct kv_views {
 /**
  * kv_views_open() - read the schema of every view; the kernel is not touched
  * @iter_dir: directory with more objects, or NULL
+ * @only: the one view to open, if it is there; NULL: all
  * @views: on success to be closed with kv_views_close()
  *
  * A broken object of a user's is in the list with its error.
  *
  * Return: 0 or -errno with @err set.
  */
-int kv_views_open(const char *iter_dir, struct kv_views *views, struct kv_err *err);
+int kv_views_open(const char *iter_dir, const char *only, struct kv_views *views,
+		  struct kv_err *err);
 
 void kv_views_close(struct kv_views *views);
 

@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
-#include "access/tool.h"
+#include "access/identity.h"
 
 #define CHUNK 32768
 
@@ -198,7 +198,7 @@ int kv_threads_new(const struct kv_threads_opts *opts, struct kv_threads **threa
 	t->iter = -1;
 	t->shown = NO_GROUP;
 	if (!opts->tool)
-		rc = kv_tool_open("identity/threads", NULL, &t->own, NULL);
+		rc = kv_embedded_load("identity/threads", NULL, &t->own, NULL);
 	if (!rc)
 		rc = list_all(t);
 	if (rc)

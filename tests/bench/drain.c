@@ -77,7 +77,7 @@ static int make_scope(struct kv_scope *scope, struct kv_err *err)
 	const struct kv_policy policy = {0};
 	struct kv_reader reader = KV_READER_INIT;
 	struct kv_host host = KV_HOST_INIT;
-	int rc = kv_host_open(&host, &policy, false, NULL, err);
+	int rc = kv_host_open(&host, &policy, false, NULL, NULL, err);
 
 	if (!rc)
 		rc = kv_reader_self(&host, &reader, err);
@@ -132,6 +132,7 @@ static int run(const struct kv_view *view, int times, struct kv_err *err)
 int main(int argc, char **argv)
 {
 	struct kv_err err = {0};
+	struct kv_pins pins = KV_PINS_INIT;
 	struct kv_views views;
 	struct kv_view *view;
 	int rc;
@@ -140,12 +141,15 @@ int main(int argc, char **argv)
 		fputs("usage: drain PIN_DIR VIEW TIMES\n", stderr);
 		return 2;
 	}
-	rc = kv_views_open(NULL, &views, &err);
+	rc = kv_views_open(NULL, NULL, &views, &err);
 	if (!rc) {
 		view = kv_views_find(&views, argv[2], &err);
-		rc = view ? kv_pinset_get(argv[1], view, &err) : -ENOENT;
+		rc = view ? kv_pins_open(argv[1], false, &pins, &err) : -ENOENT;
+		if (!rc)
+			rc = kv_pinset_get(&pins, view, &err);
 		if (!rc)
 			rc = run(view, atoi(argv[3]), &err);
+		kv_pins_close(&pins);
 		kv_views_close(&views);
 	}
 	if (rc)

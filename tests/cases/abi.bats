@@ -58,7 +58,7 @@ with_headers() {
 	run -0 --separate-stderr timeout 60 "$KVIEW" list --iter-dir "$D"
 	[ "$(grep -cE '^(columns|older|newer|scope|flag|nameless) +no +no ' <<<"$output")" -eq 6 ]
 	run -0 --separate-stderr timeout 60 "$KVIEW" load --iter-dir "$D"
-	[ "$(cd "$KVIEW_PIN_DIR" && echo *)" = "kmem_cache same task task_file task_vma" ]
+	[ "$(pinned)" = "kmem_cache same task task_file task_vma" ]
 }
 
 @test "a view of tasks that does not ask who reads is not compiled" {

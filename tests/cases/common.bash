@@ -9,6 +9,15 @@ KVIEW=$BUILD/kview
 # Built without sanitizers, whose threads and files the oracles would find.
 TOOLS=${KVIEW_TEST_TOOLS:-$BUILD/tests/cases}
 
+# The built-in views, in the order of kview list; and those of tasks, which are in pid/ too.
+VIEWS=$(cd "$ROOT/iters" && printf '%s\n' *.bpf.c | sed 's/\.bpf\.c$//' | xargs)
+TASK_VIEWS=$(cd "$ROOT/iters" && grep -lE '^SEC\("iter(\.s)?/task' ./*.bpf.c | sed 's|^\./||; s/\.bpf\.c$//' | xargs)
+
+# The views' links in the pin directory, and others' files; not the program that identifies readers.
+pinned() {
+	find "$KVIEW_PIN_DIR" -mindepth 1 -maxdepth 1 ! -name 'reader=*' -printf '%f\n' | LC_ALL=C sort | xargs
+}
+
 # Each file of cases has a directory, a mount point and a pin directory.
 kview_setup() {
 	[ "$(id -u)" = 0 ] || { echo "the cases need root" >&2; return 1; }

@@ -3,8 +3,6 @@
 # Views of users, compiled into $D, and what a mount says of them: for cases
 # that have loaded common.bash and made that directory.
 
-VIEWS="kmem_cache task task_file task_vma"
-
 # A whole view in $1, its record's members in $2: what the broken ones vary.
 source_of() {
 	cat <<-C
@@ -30,7 +28,7 @@ source_of() {
 # compile NAME <SOURCE: the way the manual says, into $D.
 compile() {
 	cat >"$DIR/$1.bpf.c"
-	clang -g -O2 -target bpf -Wno-undefined-internal -I "$ROOT/iters" -idirafter "/usr/include/$(uname -m)-linux-gnu" \
+	clang -g -O2 -target bpf -Wno-undefined-internal -I "$ROOT/iters/include/kview" -idirafter "/usr/include/$(uname -m)-linux-gnu" \
 		-c "$DIR/$1.bpf.c" -o "$D/$1.bpf.o"
 }
 
@@ -61,5 +59,5 @@ only() {
 	# shellcheck disable=SC2086 # words
 	[ "$(cd "$MNT" && echo *)" = "$(printf '%s\n' csv json pid schema status $VIEWS "$@" | LC_ALL=C sort | paste -sd ' ')" ]
 	# shellcheck disable=SC2086
-	[ "$(cd "$KVIEW_PIN_DIR" && echo *)" = "$(printf '%s\n' $VIEWS "$@" | LC_ALL=C sort | paste -sd ' ')" ]
+	[ "$(pinned)" = "$(printf '%s\n' $VIEWS "$@" | LC_ALL=C sort | paste -sd ' ')" ]
 }

@@ -36,7 +36,7 @@ views() {
 compile() {
 	clang -g -O2 -target bpf -Wall -Wextra -Wpadded -Werror -Wno-unused-parameter \
 		"-D__TARGET_ARCH_$(uname -m | sed 's/x86_64/x86/;s/aarch64/arm64/')" \
-		-idirafter "/usr/include/$(uname -m)-linux-gnu" "-I$ROOT/iters" -c "$1" -o "$2"
+		-idirafter "/usr/include/$(uname -m)-linux-gnu" "-I$ROOT/iters/include/kview" -c "$1" -o "$2"
 }
 
 same() {

@@ -143,10 +143,10 @@ private_bpffs() {
 	head -n 1 "$MNT.2/task_file"
 	timeout 20 "$KVIEW" umount "$MNT.2"
 	fails_with "look at them with bpftool" "$KVIEW" unload
-	[ "$(ls "$KVIEW_PIN_DIR")" = "$(printf 'task\ntask_vma')" ]
+	[ "$(ls -I "reader=*" "$KVIEW_PIN_DIR")" = "$(printf 'task\ntask_vma')" ]
 	kview_umount
 	until_true no_daemon
-	[ "$(ls "$KVIEW_PIN_DIR")" = "$(printf 'task\ntask_vma')" ]
+	[ "$(ls -I "reader=*" "$KVIEW_PIN_DIR")" = "$(printf 'task\ntask_vma')" ]
 	rmdir "$KVIEW_PIN_DIR/task_vma"
 	rm "$KVIEW_PIN_DIR/task"
 	rmdir "$KVIEW_PIN_DIR"

@@ -7,7 +7,7 @@ load population
 
 setup_file() {
 	population_setup
-	for view in task task_file task_vma kmem_cache; do
+	for view in $VIEWS; do
 		cat "$MNT/$view" >"$DIR/$view"
 		cat "$MNT/json/$view.json" >"$DIR/$view.json"
 		cat "$MNT/csv/$view.csv" >"$DIR/$view.csv"
@@ -17,8 +17,6 @@ setup_file() {
 teardown_file() {
 	population_teardown
 }
-
-VIEWS="task task_file task_vma kmem_cache"
 
 formats() {
 	local what=$1 view=$2

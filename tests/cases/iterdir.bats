@@ -130,7 +130,7 @@ sys.exit(subprocess.call(sys.argv[2:]))' "$@"
 @test "a directory of views works for load, check and -o iter_dir, a missing one is an error" {
 	cp "$OBJECTS"/*.bpf.o "$D"
 	"$KVIEW" load --iter-dir "$D"
-	[ "$(cd "$KVIEW_PIN_DIR" && echo *)" = "kmem_cache late_row map_list task task_file task_vma thread_bits two_buffers udp_ports" ]
+	[ "$(pinned)" = "kmem_cache late_row map_list task task_file task_vma thread_bits two_buffers udp_ports" ]
 	"$KVIEW" check --iter-dir "$D" | grep -qE '^view map_list +yes'
 	timeout 20 "$KVIEW" mount -o "ro,iter_dir=$D" "$MNT" 3>&-
 	[ "$(wc -l <"$MNT/thread_bits")" -gt 5 ]

@@ -129,7 +129,7 @@ static struct kv_view *open_on(struct btf *types, const char *name, struct kv_vi
 	struct kv_err why = {0};
 	struct kv_view *view;
 
-	if (kv_views_open(NULL, views, &why) || !(view = kv_views_find(views, name, &why)))
+	if (kv_views_open(NULL, NULL, views, &why) || !(view = kv_views_find(views, name, &why)))
 		errx(1, "%s", why.msg);
 	kv_types_free(views->types);
 	view->types = views->types = kv_types_of(types);
@@ -219,7 +219,7 @@ int main(int argc, char **argv)
 	host = KV_HOST_INIT;
 	reader = KV_READER_INIT;
 	kv_libbpf_log_init();
-	if (kv_host_open(&host, &policy, false, NULL, &why) || kv_reader_self(&host, &reader, &why))
+	if (kv_host_open(&host, &policy, false, NULL, NULL, &why) || kv_reader_self(&host, &reader, &why))
 		errx(1, "%s", why.msg);
 	whole = open_on(parse(argv[2]), argv[1], &views);
 	if (kv_view_load(whole) || kv_schema_put_lacking(whole->schema, columns, sizeof(columns)))

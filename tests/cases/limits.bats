@@ -119,7 +119,7 @@ refused() {
 		reads_waiting reads_stuck
 	END
 	xargs -n 1 <"$DIR/names" >"$DIR/want"
-	for v in kmem_cache task task_file task_vma; do
+	for v in $VIEWS; do
 		printf "$v.%s\n" iterator reads rows bytes errors
 	done >>"$DIR/want"
 	diff "$DIR/want" <(cut -f 1 "$DIR/status")

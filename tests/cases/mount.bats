@@ -6,7 +6,6 @@
 bats_require_minimum_version 1.5.0
 load common
 
-VIEWS="kmem_cache task task_file task_vma"
 
 setup() {
 	kview_setup
@@ -283,7 +282,7 @@ link_ids() {
 	# One link per view is common, each has another for listing pid/.
 	[ "$(comm -12 <(link_ids "$first") <(link_ids "$second") | wc -l)" -eq 4 ]
 	kview_umount
-	[ "$(cd "$KVIEW_PIN_DIR" && echo *)" = "$VIEWS" ]
+	[ "$(pinned)" = "$VIEWS" ]
 	[ "$(awk '$1 == '$$' {print $1; exit}' "$DIR/second/task")" = $$ ]
 	# And a third that comes while only the second is there uses them again.
 	up

@@ -4,8 +4,6 @@
 # shellcheck disable=SC2030,SC2031 # each test is a subshell
 bats_require_minimum_version 1.5.0
 
-VIEWS="kmem_cache task task_file task_vma"
-
 setup_file() {
 	load common
 	build_other
@@ -33,12 +31,9 @@ build_other() {
 	timeout 300 make -s -C "$tree" BUILD=b -j "$(nproc)" all 3>&-
 }
 
-pinned() {
-	(cd "$KVIEW_PIN_DIR" && echo *)
-}
-
 inodes() {
-	(cd "$KVIEW_PIN_DIR" && stat -c '%n %i' ./*)
+	# shellcheck disable=SC2046 # words
+	(cd "$KVIEW_PIN_DIR" && stat -c '%n %i' $(pinned))
 }
 
 nice_in_pin() {
@@ -46,10 +41,11 @@ nice_in_pin() {
 		$1 == '$$' {print $col["NICE"]}' "$KVIEW_PIN_DIR/task"
 }
 
-@test "load pins one link per view, for root alone" {
+@test "load pins one link per view, and the program that identifies readers, for root alone" {
 	run -0 timeout 20 "$KVIEW" load
 	[ -z "$output" ]
 	[ "$(pinned)" = "$VIEWS" ]
+	bpftool prog show pinned "$KVIEW_PIN_DIR"/reader=* | grep -q ' name reader '
 	[ "$(stat -c %a "$KVIEW_PIN_DIR"/* | sort -u)" = 600 ]
 	[ "$(stat -c %A "$KVIEW_PIN_DIR")" = drwx-----T ]
 	[ "$(stat -c %u:%g "$KVIEW_PIN_DIR" "$KVIEW_PIN_DIR"/* | sort -u)" = 0:0 ]
@@ -312,18 +308,18 @@ nice_in_pin() {
 	local b=$KVIEW_PIN_DIR-b
 	"$KVIEW" load --pin-dir "$b"
 	[ ! -e "$KVIEW_PIN_DIR" ]
-	[ "$(cd "$b" && echo *)" = "$VIEWS" ]
+	[ "$(KVIEW_PIN_DIR=$b pinned)" = "$VIEWS" ]
 	[ "$("$KVIEW" list --pin-dir "$b" | awk '$1 == "task" {print $3}')" = yes ]
 	[ "$("$KVIEW" list | awk '$1 == "task" {print $3}')" = no ]
 	"$KVIEW" unload --pin-dir="$b"
 	[ ! -e "$b" ]
 	kview_mount -o "ro,pin_dir=$b" 3>&-
 	[ ! -e "$KVIEW_PIN_DIR" ]
-	[ "$(cd "$b" && echo *)" = "$VIEWS" ]
+	[ "$(KVIEW_PIN_DIR=$b pinned)" = "$VIEWS" ]
 	kview_umount
 	[ ! -e "$b" ]
 	kview_mount --pin-dir "$b" 3>&-
-	[ "$(cd "$b" && echo *)" = "$VIEWS" ]
+	[ "$(KVIEW_PIN_DIR=$b pinned)" = "$VIEWS" ]
 	kview_umount
 	[ ! -e "$b" ]
 	KVIEW_PIN_DIR=$b "$KVIEW" load
@@ -332,7 +328,7 @@ nice_in_pin() {
 	[ ! -e "$b" ]
 	# Relative paths hold after the daemon has left for /.
 	(cd /sys/fs/bpf && timeout 20 "$KVIEW" mount --pin-dir "${b##*/}" "$MNT" 3>&-)
-	[ "$(cd "$b" && echo *)" = "$VIEWS" ]
+	[ "$(KVIEW_PIN_DIR=$b pinned)" = "$VIEWS" ]
 	kview_umount
 	[ ! -e "$b" ]
 }

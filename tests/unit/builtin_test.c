@@ -15,7 +15,7 @@ static int open_views(void **state)
 	struct kv_err err = {0};
 
 	(void)state;
-	return kv_views_open(NULL, &views, &err);
+	return kv_views_open(NULL, NULL, &views, &err);
 }
 
 static int close_views(void **state)

@@ -14,7 +14,7 @@
 static const struct kv_host host = {
 	.reader_tool = {-1, -1, -1},
 	.processes_tool = {-1, -1, -1},
-	.asker = {-1, -1},
+	.query = {-1, -1},
 	.self = {.pid_ns = HOME},
 };
 

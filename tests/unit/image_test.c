@@ -51,7 +51,7 @@ static size_t count_builtin(void)
 	struct kv_err err = {0};
 	size_t n;
 
-	assert_int_equal(kv_images_read(NULL, &images, &err), 0);
+	assert_int_equal(kv_images_read(NULL, NULL, &images, &err), 0);
 	n = images.n;
 	kv_images_free(&images);
 	return n;
@@ -62,7 +62,7 @@ static size_t read_dir(struct kv_images *images)
 {
 	struct kv_err err = {0};
 
-	assert_int_equal(kv_images_read(dir, images, &err), 0);
+	assert_int_equal(kv_images_read(dir, NULL, images, &err), 0);
 	return images->n - count_builtin();
 }
 
@@ -72,7 +72,7 @@ static void the_builtin_objects_come_without_a_directory(void **state)
 	struct kv_err err = {0};
 
 	(void)state;
-	assert_int_equal(kv_images_read(NULL, &images, &err), 0);
+	assert_int_equal(kv_images_read(NULL, NULL, &images, &err), 0);
 	assert_true(images.n >= 4);
 	for (size_t i = 0; i < images.n; i++) {
 		assert_null(images.list[i].path);
@@ -100,7 +100,7 @@ static void a_missing_directory_is_named(void **state)
 	struct kv_err err = {0};
 
 	(void)state;
-	assert_int_equal(kv_images_read("/nonexistent/dir", &images, &err), -ENOENT);
+	assert_int_equal(kv_images_read("/nonexistent/dir", NULL, &images, &err), -ENOENT);
 	assert_says(&err, "can't read the directory '/nonexistent/dir'");
 	assert_hints(&err, "--iter-dir");
 }
@@ -260,7 +260,7 @@ static void broken_objects_do_not_take_the_others_down(void **state)
 	put("copy.bpf.o", task->data, (size_t)(task->end - task->data));
 	put("text.bpf.o", "hello", 5);
 	put("none.bpf.o", "", 0);
-	assert_int_equal(kv_views_open(dir, &views, &err), 0);
+	assert_int_equal(kv_views_open(dir, NULL, &views, &err), 0);
 	assert_non_null(find(&views, "task")->schema);
 	assert_non_null(find(&views, "copy")->schema);
 	assert_string_equal(find(&views, "copy")->kind, "task");
@@ -282,7 +282,7 @@ static void an_object_without_a_view_says_so(void **state)
 
 	(void)state;
 	put("tool.bpf.o", tool->data, (size_t)(tool->end - tool->data));
-	assert_int_equal(kv_views_open(dir, &views, &err), 0);
+	assert_int_equal(kv_views_open(dir, NULL, &views, &err), 0);
 	assert_null(find(&views, "tool")->schema);
 	assert_says(&find(&views, "tool")->err, "declares no view");
 	assert_hints(&find(&views, "tool")->err, "KV_VIEW()");
@@ -295,7 +295,7 @@ static void a_view_that_is_not_there_is_named(void **state)
 	struct kv_err err = {0};
 
 	(void)state;
-	assert_int_equal(kv_views_open(NULL, &views, &err), 0);
+	assert_int_equal(kv_views_open(NULL, NULL, &views, &err), 0);
 	assert_null(kv_views_find(&views, "nope", &err));
 	assert_string_equal(err.msg, "no view 'nope'");
 	assert_hints(&err, "kview list");

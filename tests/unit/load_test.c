@@ -38,7 +38,7 @@ static int open_views(void **state)
 	(void)state;
 	memset(&load, 0, sizeof(load));
 	load.rc = -EPERM;
-	return kv_views_open(NULL, &views, &err);
+	return kv_views_open(NULL, NULL, &views, &err);
 }
 
 static int close_views(void **state)

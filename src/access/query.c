@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "access/ask.h"
+#include "access/query.h"
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -21,10 +21,10 @@ static int call(int prog_fd, void *question, size_t size)
 	return rc ? rc : (int)opts.retval;
 }
 
-int kv_ask_identity(const struct kv_asker *asker, pid_t tid, struct kv_identity *id)
+int kv_query_identity(const struct kv_query *query, pid_t tid, struct kv_identity *id)
 {
 	struct kv_ask_identity question = {.tid = tid};
-	int rc = call(asker->identity_fd, &question, sizeof(question));
+	int rc = call(query->identity_fd, &question, sizeof(question));
 
 	if (rc <= 0)
 		return rc ? rc : -ESRCH;
@@ -32,11 +32,11 @@ int kv_ask_identity(const struct kv_asker *asker, pid_t tid, struct kv_identity 
 	return 0;
 }
 
-int kv_ask_process(const struct kv_asker *asker, const struct kv_scope *scope, pid_t pid,
-		   struct kv_process *process)
+int kv_query_process(const struct kv_query *query, const struct kv_scope *scope, pid_t pid,
+		     struct kv_process *process)
 {
 	struct kv_ask_process question = {.scope = *scope, .pid = pid};
-	int rc = call(asker->process_fd, &question, sizeof(question));
+	int rc = call(query->process_fd, &question, sizeof(question));
 
 	if (rc <= 0)
 		return rc ? rc : -ENOENT;
@@ -54,7 +54,7 @@ static int program(const struct bpf_object *object, const char *name)
 }
 
 /* @initial: by numbers in the initial pid namespace, which may be ours. */
-static int load(struct kv_asker *asker, uint32_t initial, struct kv_types *types)
+static int load(struct kv_query *query, uint32_t initial, struct kv_types *types)
 {
 	const struct kv_embedded *e = kv_embedded_find("identity/ask");
 	struct bpf_object *object;
@@ -72,33 +72,33 @@ static int load(struct kv_asker *asker, uint32_t initial, struct kv_types *types
 	if (!rc)
 		rc = bpf_object__load(object);
 	if (!rc) {
-		asker->identity_fd = program(object, "ask_identity");
-		asker->process_fd = program(object, "ask_process");
+		query->identity_fd = program(object, "ask_identity");
+		query->process_fd = program(object, "ask_process");
 	}
 	bpf_object__close(object);
 	return rc;
 }
 
-static bool is_right(const struct kv_asker *asker, const struct kv_identity *self)
+static bool is_right(const struct kv_query *query, const struct kv_identity *self)
 {
 	struct kv_identity id;
 
-	return asker->identity_fd >= 0 && asker->process_fd >= 0 &&
-	       kv_ask_identity(asker, gettid(), &id) == 0 && memcmp(&id, self, sizeof(id)) == 0;
+	return query->identity_fd >= 0 && query->process_fd >= 0 &&
+	       kv_query_identity(query, gettid(), &id) == 0 && memcmp(&id, self, sizeof(id)) == 0;
 }
 
-void kv_asker_open(struct kv_asker *asker, const struct kv_identity *self, struct kv_types *types)
+void kv_query_open(struct kv_query *query, const struct kv_identity *self, struct kv_types *types)
 {
 	for (uint32_t initial = 0; initial <= 1; initial++) {
-		if (load(asker, initial, types) == 0 && is_right(asker, self))
+		if (load(query, initial, types) == 0 && is_right(query, self))
 			return;
-		kv_asker_close(asker);
+		kv_query_close(query);
 	}
 }
 
-void kv_asker_close(struct kv_asker *asker)
+void kv_query_close(struct kv_query *query)
 {
-	kv_closep(&asker->identity_fd);
-	kv_closep(&asker->process_fd);
-	*asker = KV_ASKER_INIT;
+	kv_closep(&query->identity_fd);
+	kv_closep(&query->process_fd);
+	*query = KV_QUERY_INIT;
 }

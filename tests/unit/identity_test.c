@@ -6,7 +6,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "access/tool.h"
+#include "access/identity.h"
 #include "unit.h"
 
 /* --- the kernel --- */
@@ -78,7 +78,7 @@ static int identify_thread(struct kv_identity *id)
 	sem_init(&over, 0, 0);
 	assert_int_equal(pthread_create(&thread, NULL, be_there, NULL), 0);
 	sem_wait(&asked);
-	rc = kv_tool_identify(&tool, thread_tid, id);
+	rc = kv_identity_ask(&tool, thread_tid, id);
 	sem_post(&over);
 	pthread_join(thread, NULL);
 	return rc;
@@ -113,7 +113,7 @@ static void or_among_those_of_its_process(void **state)
 	assert_int_equal(identify_thread(&id), 0);
 	assert_int_equal(id.thread_start, 7000 + thread_tid);
 	assert_int_equal(links, 2);
-	assert_int_equal(kv_tool_identify(&tool, getpid(), &id), 0);
+	assert_int_equal(kv_identity_ask(&tool, getpid(), &id), 0);
 	assert_int_equal(id.thread_start, 7000 + getpid());
 	assert_int_equal(links, 3);
 }
@@ -125,7 +125,7 @@ static void one_that_is_not_there_is_not_found(void **state)
 
 	(void)state;
 	finds_threads = false;
-	assert_int_equal(kv_tool_identify(&tool, none, &id), -ESRCH);
+	assert_int_equal(kv_identity_ask(&tool, none, &id), -ESRCH);
 	assert_int_equal(links, 1);
 }
 
@@ -135,7 +135,7 @@ static void what_the_kernel_refuses_is_an_error(void **state)
 
 	(void)state;
 	is_refused = true;
-	assert_int_equal(kv_tool_identify(&tool, getpid(), &id), -ENOMEM);
+	assert_int_equal(kv_identity_ask(&tool, getpid(), &id), -ENOMEM);
 }
 
 static void whether_threads_are_found_is_tried(void **state)
@@ -143,9 +143,9 @@ static void whether_threads_are_found_is_tried(void **state)
 	struct kv_loaded loaded = tool;
 
 	(void)state;
-	assert_true(kv_tool_finds_threads(&loaded));
+	assert_true(kv_identity_finds_threads(&loaded));
 	finds_threads = false;
-	assert_false(kv_tool_finds_threads(&loaded));
+	assert_false(kv_identity_finds_threads(&loaded));
 }
 
 #define TOOL(f) cmocka_unit_test_setup(f, setup)
