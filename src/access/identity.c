@@ -51,7 +51,8 @@ static int read_identity(int iter, struct kv_identity *id)
 
 static int identify_alone(const struct kv_loaded *program, pid_t tid, struct kv_identity *id)
 {
-	_cleanup_close_ int iter = kv_loaded_iter(program, 0, tid);
+	const struct kv_link link = kv_link_thread(tid);
+	_cleanup_close_ int iter = kv_loaded_iter(program, &link);
 
 	return iter < 0 ? iter : read_identity(iter, id);
 }
@@ -60,7 +61,8 @@ static int identify_alone(const struct kv_loaded *program, pid_t tid, struct kv_
 static int find_in_process(const struct kv_loaded *program, pid_t tid, struct kv_identity *id)
 {
 	pid_t pid = kv_kernel_process_of(tid);
-	_cleanup_close_ int iter = pid && pid != tid ? kv_loaded_iter(program, pid, 0) : -ESRCH;
+	const struct kv_link link = kv_link_process(pid);
+	_cleanup_close_ int iter = pid && pid != tid ? kv_loaded_iter(program, &link) : -ESRCH;
 	int rc = iter < 0 ? iter : 0;
 
 	do {

@@ -25,7 +25,8 @@ static ssize_t read_some(const struct kv_host *host, const struct kv_reader *rea
 static int look(const struct kv_host *host, const struct kv_reader *reader, pid_t pid,
 		struct kv_process *process)
 {
-	_cleanup_close_ int iter = kv_loaded_iter(&host->processes_tool, 0, pid);
+	const struct kv_link link = kv_link_thread(pid);
+	_cleanup_close_ int iter = kv_loaded_iter(&host->processes_tool, &link);
 	ssize_t n;
 
 	if (iter < 0)
@@ -163,7 +164,8 @@ static int by_nr(const void *a, const void *b)
 
 static int list_all(struct kv_processes *p)
 {
-	_cleanup_close_ int iter = kv_loaded_iter(&p->host->processes_tool, 0, 0);
+	const struct kv_link all = {0};
+	_cleanup_close_ int iter = kv_loaded_iter(&p->host->processes_tool, &all);
 	int rc;
 
 	p->is_listed = false;

@@ -315,16 +315,26 @@ void kv_loaded_close(struct kv_loaded *loaded)
 	*loaded = KV_LOADED_INIT;
 }
 
-int kv_loaded_iter(const struct kv_loaded *loaded, pid_t pid, pid_t tid)
+struct kv_link kv_link_process(pid_t pid)
 {
-	union bpf_iter_link_info info = {.task = {.pid = (uint32_t)pid, .tid = (uint32_t)tid}};
-	LIBBPF_OPTS(bpf_link_create_opts, opts, .iter_info = &info, .iter_info_len = sizeof(info));
-	_cleanup_close_ int link = -1;
+	return (struct kv_link){.info.task.pid = (uint32_t)pid, .has_info = pid > 0};
+}
 
-	if (!pid && !tid)
+struct kv_link kv_link_thread(pid_t tid)
+{
+	return (struct kv_link){.info.task.tid = (uint32_t)tid, .has_info = tid > 0};
+}
+
+int kv_loaded_iter(const struct kv_loaded *loaded, const struct kv_link *link)
+{
+	union bpf_iter_link_info info = link->info;
+	LIBBPF_OPTS(bpf_link_create_opts, opts, .iter_info = &info, .iter_info_len = sizeof(info));
+	_cleanup_close_ int fd = -1;
+
+	if (!link->has_info)
 		return bpf_iter_create(loaded->link_fd);
-	link = bpf_link_create(loaded->prog_fd, 0, BPF_TRACE_ITER, &opts);
-	return link < 0 ? link : bpf_iter_create(link);
+	fd = bpf_link_create(loaded->prog_fd, 0, BPF_TRACE_ITER, &opts);
+	return fd < 0 ? fd : bpf_iter_create(fd);
 }
 
 int kv_embedded_load(const char *name, struct kv_types *types, struct kv_loaded *loaded,

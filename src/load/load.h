@@ -6,6 +6,7 @@
 #ifndef KVIEW_ITER_LOAD_H
 #define KVIEW_ITER_LOAD_H
 
+#include <linux/bpf.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
@@ -72,17 +73,26 @@ int kv_embedded_load(const char *name, struct kv_types *types, struct kv_loaded 
 
 void kv_loaded_close(struct kv_loaded *loaded);
 
+/* The parameters of a link, which narrow its iterations; zeroed: it has none. */
+struct kv_link {
+	union bpf_iter_link_info info; /* as the iterator's kind has it */
+	bool has_info;
+};
+
+/*
+ * kv_link_process(), kv_link_thread() - a process with all its threads, or one thread alone;
+ * 0: all. Others cost nothing: the kernel looks it up.
+ */
+struct kv_link kv_link_process(pid_t pid);
+struct kv_link kv_link_thread(pid_t tid);
+
 /**
  * kv_loaded_iter() - begin an iteration
- * @pid: only this process, with all its threads; 0: all
- * @tid: or only this thread; 0: all
- *
- * For one of them the kernel looks it up, so that others cost nothing.
  *
  * Return: the iterator's descriptor, to be closed, or -errno; -ESRCH: there is
  * no such process or thread.
  */
-int kv_loaded_iter(const struct kv_loaded *loaded, pid_t pid, pid_t tid);
+int kv_loaded_iter(const struct kv_loaded *loaded, const struct kv_link *link);
 
 /**
  * kv_load_lacks() - what the kernel lacks that the last object refused was refused for

@@ -75,6 +75,7 @@ static int fail_open(const struct kv_view *view, pid_t pid, int rc, struct kv_er
 int kv_run_new(const struct kv_view *view, const struct kv_run_opts *opts, struct kv_run **run,
 	       struct kv_err *err)
 {
+	struct kv_link link = opts->pid ? kv_link_process(opts->pid) : opts->link;
 	struct kv_scope scope = opts->reader->scope;
 	struct kv_run *r;
 	int rc;
@@ -90,7 +91,7 @@ int kv_run_new(const struct kv_view *view, const struct kv_run_opts *opts, struc
 	if (!r)
 		return kv_err_errno(err, -ENOMEM, "can't run view '%s'", view->name);
 	scope.target_start = opts->start;
-	rc = kv_walk_open(&r->walk, view, opts->host, &scope, opts->pid);
+	rc = kv_walk_open(&r->walk, view, opts->host, &scope, &link);
 	if (rc) {
 		free(r);
 		return fail_open(view, opts->pid, rc, err);

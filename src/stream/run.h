@@ -20,7 +20,8 @@ struct kv_run;
 struct kv_run_opts {
 	const struct kv_reader *reader; /* on whose behalf; must outlive the run */
 	const struct kv_host *host;	/* for lists of threads, see iter/walk.h; or NULL */
-	pid_t pid;			/* only this process and its threads; 0: all */
+	struct kv_link link;		/* parameters of the link; none: all objects */
+	pid_t pid;	/* only this process and its threads, whose link that is; 0: all */
 	uint64_t start; /* kv_process.start, so that no later one of that pid is shown; 0: any */
 	bool (*cancelled)(void *arg); /* asked before each read; NULL: never */
 	void *arg;

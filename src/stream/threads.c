@@ -55,7 +55,8 @@ static int find_all(const struct kv_threads *t, pid_t pid, struct found *found)
 {
 	const struct kv_threads_opts *o = &t->opts;
 	const struct kv_loaded *tool = o->tool ? o->tool : &t->own;
-	_cleanup_close_ int iter = kv_loaded_iter(tool, pid, 0);
+	const struct kv_link link = kv_link_process(pid);
+	_cleanup_close_ int iter = kv_loaded_iter(tool, &link);
 	size_t bytes = 0, cap = 0;
 	ssize_t n;
 
@@ -276,9 +277,12 @@ static int open_next(struct kv_threads *t)
 	int rc = 0;
 
 	while (!rc && t->iter < 0) {
+		struct kv_link link;
+
 		if (!take_next(t))
 			return 0;
-		t->iter = kv_loaded_iter(t->opts.view, 0, t->now.nr);
+		link = kv_link_thread(t->now.nr);
+		t->iter = kv_loaded_iter(t->opts.view, &link);
 		t->seen = 0;
 		if (t->iter < 0)
 			rc = t->iter == -ESRCH ? look_further(t) : t->iter;

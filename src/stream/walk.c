@@ -21,11 +21,12 @@ static bool can_list(const struct kv_host *host)
 
 /* For the mappings of a process it is enough to ask its leader: no thread has others. */
 int kv_walk_open(struct kv_kernel_walk *w, const struct kv_view *view, const struct kv_host *host,
-		 const struct kv_scope *scope, pid_t pid)
+		 const struct kv_scope *scope, const struct kv_link *link)
 {
 	bool is_mm = strcmp(view->kind, "task_vma") == 0;
-	bool by_leader = is_mm && can_list(host);
-	int fd = kv_loaded_iter(&view->loaded, by_leader ? 0 : pid, by_leader ? pid : 0);
+	pid_t pid = view->per_task && link->has_info ? (pid_t)link->info.task.pid : 0;
+	struct kv_link leader = kv_link_thread(pid);
+	int fd = kv_loaded_iter(&view->loaded, pid && is_mm && can_list(host) ? &leader : link);
 
 	if (fd < 0)
 		return fd;

@@ -25,13 +25,14 @@ struct kv_kernel_walk {
 };
 
 /**
- * kv_walk_open() - begin a walk through a process, or through all if @pid is 0
+ * kv_walk_open() - begin a walk through all objects, or those that a link is made for
  * @walk: to be ended with kv_walk_end() if this succeeds
  *
  * Return: 0; -ESRCH: no such process; another -errno.
  */
 int kv_walk_open(struct kv_kernel_walk *walk, const struct kv_view *view,
-		 const struct kv_host *host, const struct kv_scope *scope, pid_t pid);
+		 const struct kv_host *host, const struct kv_scope *scope,
+		 const struct kv_link *link);
 
 void kv_walk_end(struct kv_kernel_walk *walk);
 
