@@ -4,19 +4,21 @@
 
 struct kmem_cache_row {
 	struct kv_head _head;
-	struct kv_str name KV_MEANS("name of the cache") KV_WIDTH(24);
-	__u64 active_objs KV_MEANS("objects in use, as /proc/slabinfo counts") KV_WIDTH(11);
-	__u64 num_objs KV_MEANS("objects the slabs have room for") KV_WIDTH(9);
+	struct kv_str name KV_ROLE(key) KV_MEANS("name of the cache") KV_WIDTH(24);
+	__u64 active_objs KV_ROLE(gauge) KV_MEANS("objects in use, as /proc/slabinfo counts")
+		KV_WIDTH(11);
+	__u64 num_objs KV_ROLE(gauge) KV_MEANS("objects the slabs have room for") KV_WIDTH(9);
 	__u32 objsize KV_MEANS("bytes an object takes") KV_UNIT("bytes") KV_WIDTH(7);
 	__u32 objperslab KV_MEANS("objects in a slab") KV_WIDTH(10);
 	__u32 pagesperslab KV_MEANS("pages in a slab") KV_UNIT("pages") KV_WIDTH(12);
 	__u32 _pad;
-	__u64 num_slabs KV_MEANS("slabs") KV_WIDTH(9);
+	__u64 num_slabs KV_ROLE(gauge) KV_MEANS("slabs") KV_WIDTH(9);
 	__u32 object_size KV_MEANS("bytes an object was asked with") KV_UNIT("bytes") KV_WIDTH(11);
 	__u32 align KV_MEANS("alignment of objects") KV_UNIT("bytes") KV_WIDTH(5);
 	__u32 flags KV_MEANS("SLAB_ flags, in hex") KV_SHOW(hex) KV_WIDTH(8);
-	__s32 refcnt KV_MEANS("users of the cache, merged ones included") KV_WIDTH(6);
-	__u64 memory KV_MEANS("memory its slabs hold") KV_UNIT("bytes") KV_WIDTH(11);
+	__s32 refcnt KV_ROLE(gauge) KV_MEANS("users of the cache, merged ones included")
+		KV_WIDTH(6);
+	__u64 memory KV_ROLE(gauge) KV_MEANS("memory its slabs hold") KV_UNIT("bytes") KV_WIDTH(11);
 };
 
 KV_VIEW(kmem_cache_row, "a row per slab cache: objects, slabs, memory", "6.13");

@@ -10,8 +10,8 @@
 
 struct task {
 	struct kv_head _head;
-	__s32 pid KV_MEANS("process id (thread group id)") KV_WIDTH(7);
-	__s32 tid KV_MEANS("thread id") KV_WIDTH(7);
+	__s32 pid KV_ROLE(key) KV_MEANS("process id (thread group id)") KV_WIDTH(7);
+	__s32 tid KV_ROLE(key) KV_MEANS("thread id") KV_WIDTH(7);
 	__s32 ppid KV_MEANS("process id of the parent of the process, 0 for none") KV_WIDTH(7);
 	__s32 pgid KV_MEANS("process group id of the process") KV_WIDTH(7);
 	__s32 sid KV_MEANS("session id of the process") KV_WIDTH(7);
@@ -26,22 +26,28 @@ struct task {
 	__s32 nice KV_MEANS("nice value, -20 to 19") KV_WIDTH(4);
 	__u32 policy KV_MEANS("scheduling policy: 0 other, 1 fifo, 2 rr, 3 batch, 5 idle, "
 			      "6 deadline, 7 ext") KV_WIDTH(6);
-	__s32 threads KV_MEANS("threads in the process") KV_WIDTH(7);
+	__s32 threads KV_ROLE(gauge) KV_MEANS("threads in the process") KV_WIDTH(7);
 	__u64 start KV_MEANS("when the thread started, Unix time; cut to 10 ms for who may not "
 			     "ptrace it") KV_UNIT("s") KV_SHOW(seconds) KV_NONE(0);
-	__u64 utime KV_MEANS("time of the thread in user mode, as /proc/PID/task/TID/stat; cut "
-			     "likewise") KV_UNIT("s") KV_SHOW(seconds);
-	__u64 stime KV_MEANS("time of the thread in kernel mode, as there; cut likewise")
-		KV_UNIT("s") KV_SHOW(seconds);
-	__u64 cputime KV_MEANS("time of the thread on a processor, the scheduler's exact sum")
-		KV_UNIT("s") KV_SHOW(seconds);
-	__u64 minflt KV_MEANS("page faults of the thread without I/O") KV_WIDTH(8);
-	__u64 majflt KV_MEANS("page faults of the thread with I/O") KV_WIDTH(6);
-	__u64 nvcsw KV_MEANS("voluntary context switches of the thread") KV_WIDTH(8);
-	__u64 nivcsw KV_MEANS("involuntary context switches of the thread") KV_WIDTH(6);
-	__u64 vsize KV_MEANS("virtual memory of the process") KV_UNIT("bytes") KV_WIDTH(12);
-	__u64 rss KV_MEANS("resident memory of the process, to the page") KV_UNIT("bytes")
-		KV_NONE(-1) KV_WIDTH(11);
+	__u64 utime KV_ROLE(counter)
+		KV_MEANS("time of the thread in user mode, as /proc/PID/task/TID/stat; cut "
+			 "likewise") KV_UNIT("s") KV_SHOW(seconds);
+	__u64 stime KV_ROLE(counter)
+		KV_MEANS("time of the thread in kernel mode, as there; cut likewise") KV_UNIT("s")
+			KV_SHOW(seconds);
+	__u64 cputime KV_ROLE(counter)
+		KV_MEANS("time of the thread on a processor, the scheduler's exact sum")
+			KV_UNIT("s") KV_SHOW(seconds);
+	__u64 minflt KV_ROLE(counter) KV_MEANS("page faults of the thread without I/O") KV_WIDTH(8);
+	__u64 majflt KV_ROLE(counter) KV_MEANS("page faults of the thread with I/O") KV_WIDTH(6);
+	__u64 nvcsw KV_ROLE(counter) KV_MEANS("voluntary context switches of the thread")
+		KV_WIDTH(8);
+	__u64 nivcsw KV_ROLE(counter) KV_MEANS("involuntary context switches of the thread")
+		KV_WIDTH(6);
+	__u64 vsize KV_ROLE(gauge) KV_MEANS("virtual memory of the process") KV_UNIT("bytes")
+		KV_WIDTH(12);
+	__u64 rss KV_ROLE(gauge) KV_MEANS("resident memory of the process, to the page")
+		KV_UNIT("bytes") KV_NONE(-1) KV_WIDTH(11);
 	__u32 pidns KV_MEANS("inode of its pid namespace, for who may ptrace it") KV_NONE(0)
 		KV_WIDTH(10);
 	struct kv_str cgroup KV_MEANS("path of the thread in the cgroup v2 hierarchy") KV_WIDTH(20);

@@ -7,22 +7,24 @@
 
 struct task_file {
 	struct kv_head _head;
-	__s32 pid KV_MEANS("process id (thread group id)") KV_WIDTH(7);
-	__s32 tid KV_MEANS("thread whose table it is: the leader, or one with a table of its own")
-		KV_WIDTH(7);
-	__u32 fd KV_MEANS("file descriptor") KV_WIDTH(4);
+	__s32 pid KV_ROLE(key) KV_MEANS("process id (thread group id)") KV_WIDTH(7);
+	__s32 tid KV_ROLE(key)
+		KV_MEANS("thread whose table it is: the leader, or one with a table of its own")
+			KV_WIDTH(7);
+	__u32 fd KV_ROLE(key) KV_MEANS("file descriptor") KV_WIDTH(4);
 	char type[4] KV_MEANS("REG DIR CHR BLK FIFO SOCK LNK, or ANON for no type") KV_WIDTH(4);
 	char access[4] KV_MEANS("r, w or rw; - for neither (O_PATH)") KV_WIDTH(6);
 	__u32 flags KV_MEANS("open flags in octal, as in fdinfo") KV_SHOW(oct) KV_WIDTH(8);
 	__u32 _pad;
-	__s64 pos KV_MEANS("file offset") KV_UNIT("bytes") KV_WIDTH(8);
+	__s64 pos KV_ROLE(gauge) KV_MEANS("file offset") KV_UNIT("bytes") KV_WIDTH(8);
 	__s32 mnt_id KV_MEANS("mount, as in /proc/PID/mountinfo") KV_WIDTH(6);
 	__u32 dev KV_MEANS("device of the file, major:minor in hex; - where the file system is a "
 			   "module younger than kview") KV_SHOW(dev) KV_NONE(4294967295)
 		KV_WIDTH(6);
 	__u64 ino KV_MEANS("inode number") KV_NONE(-1) KV_WIDTH(10);
-	__s64 size KV_MEANS("size of the file; on FUSE and NFS as this machine knew it last")
-		KV_UNIT("bytes") KV_NONE(-1) KV_WIDTH(10);
+	__s64 size KV_ROLE(gauge)
+		KV_MEANS("size of the file; on FUSE and NFS as this machine knew it last")
+			KV_UNIT("bytes") KV_NONE(-1) KV_WIDTH(10);
 	__u64 nlink KV_MEANS("names of the file; 0 if it is deleted, or memory alone") KV_NONE(-1)
 		KV_WIDTH(5);
 	__s64 blocks KV_MEANS(

@@ -6,8 +6,8 @@
 
 struct task_vma {
 	struct kv_head _head;
-	__s32 pid KV_MEANS("process id (thread group id)") KV_WIDTH(7);
-	__u64 start KV_MEANS("first address, in hex") KV_SHOW(hex) KV_WIDTH(12);
+	__s32 pid KV_ROLE(key) KV_MEANS("process id (thread group id)") KV_WIDTH(7);
+	__u64 start KV_ROLE(key) KV_MEANS("first address, in hex") KV_SHOW(hex) KV_WIDTH(12);
 	__u64 end KV_MEANS("address behind the last, in hex") KV_SHOW(hex) KV_WIDTH(12);
 	char perms[4] KV_MEANS("r w x, then p private or s shared") KV_WIDTH(5);
 	__u32 _pad;

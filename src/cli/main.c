@@ -29,7 +29,7 @@ const struct kv_command kv_commands[] = {
 	{"cat", "VIEW", "print a view, without a mount",
 	 KV_OPT_FORMAT | KV_OPT_COLUMNS | KV_OPT_PID | KV_OPT_ITER_DIR | KV_OPT_PIN_DIR, 1, 1,
 	 kv_cmd_cat},
-	{"schema", "VIEW", "a view's columns: name, type, unit, meaning", KV_OPT_ITER_DIR, 1, 1,
+	{"schema", "VIEW", "a view's columns: name, type, unit, meaning, role", KV_OPT_ITER_DIR, 1, 1,
 	 kv_cmd_schema},
 	{"status", "[MOUNTPOINT]", "what a mount has done, and what of it is in use", 0, 0, 1,
 	 kv_cmd_status},

@@ -113,7 +113,7 @@ char *kv_schema_put(const struct kv_schema *schema)
 			*col->unit ? col->unit : "-", *col->meaning ? col->meaning : "-");
 		if (col->lacks)
 			fprintf(f, " (no value: %s)", kv_column_why_lacks(col));
-		fputc('\n', f);
+		fprintf(f, "\t%s\n", kv_column_role_name(col));
 	}
 	if (fclose(f) != 0) {
 		free(text);

@@ -66,9 +66,9 @@ size_t kv_header_bound(const struct kv_plan *plan);
 size_t kv_row_bound(const struct kv_plan *plan, size_t record_len);
 
 /**
- * kv_schema_put() - the text of schema/VIEW: column, type, unit, meaning
+ * kv_schema_put() - the text of schema/VIEW: column, type, unit, meaning, role
  *
- * Tab-separated, one line per column; "-" where there is no unit or meaning. What this
+ * Tab-separated, one line per column; "-" where there is no unit, meaning or role. What this
  * kernel can't fill is said behind the meaning.
  *
  * Return: the text with a NUL behind, to be freed; NULL: out of memory.

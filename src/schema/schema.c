@@ -14,6 +14,7 @@
 #define SHOW "show:"
 #define NONE "none:"
 #define WIDTH "width:"
+#define ROLE "role:"
 #define SHOWS "shows:"
 #define SINCE "since:"
 
@@ -275,6 +276,33 @@ static int set_show(struct parser *p, struct kv_column *col, const char *how)
 	return -EINVAL;
 }
 
+static const char *const roles[] = {
+	[KV_ROLE_NONE] = "-",
+	[KV_ROLE_KEY] = "key",
+	[KV_ROLE_GAUGE] = "gauge",
+	[KV_ROLE_COUNTER] = "counter",
+};
+
+static int set_role(struct parser *p, struct kv_column *col, const char *name)
+{
+	enum kv_role role = KV_ROLE_KEY;
+
+	while (role <= KV_ROLE_COUNTER && strcmp(roles[role], name) != 0)
+		role++;
+	if (role > KV_ROLE_COUNTER) {
+		kv_err_set(p->err, -EINVAL,
+			   "column '%s' has the role '%s', which kview does not know", col->name,
+			   name);
+		kv_err_hint(p->err, "KV_ROLE() takes key, gauge or counter");
+		return -EINVAL;
+	}
+	if (role != KV_ROLE_KEY && !kv_column_is_number(col))
+		return kv_err_set(p->err, -EINVAL, "column '%s': only a number can be a %s",
+				  col->name, name);
+	col->role = role;
+	return 0;
+}
+
 static int set_integer(struct parser *p, const struct kv_column *col, const char *text,
 		       long long min, long long max, int64_t *to)
 {
@@ -315,6 +343,8 @@ static int column_tag(struct parser *p, struct kv_column *col, const char *tag)
 		return copy_text(&col->unit, v);
 	if ((v = tag_value(tag, SHOW)))
 		return set_show(p, col, v);
+	if ((v = tag_value(tag, ROLE)))
+		return set_role(p, col, v);
 	if ((v = tag_value(tag, NONE))) {
 		col->has_none = true;
 		return set_integer(p, col, v, none_min(col), none_max(col), &col->none);
@@ -439,6 +469,11 @@ int kv_schema_find(const struct kv_schema *schema, const char *name, size_t len)
 		    memcmp(schema->columns[i].name, name, len) == 0)
 			return (int)i;
 	return -1;
+}
+
+const char *kv_column_role_name(const struct kv_column *col)
+{
+	return roles[col->role];
 }
 
 const char *kv_column_type_name(const struct kv_column *col)

@@ -15,12 +15,21 @@
 
 struct btf;
 
+/* What a column is to who keeps rows over time: Prometheus, or a screen that shows rates. */
+enum kv_role {
+	KV_ROLE_NONE,
+	KV_ROLE_KEY,	 /* one of the columns that tell rows apart */
+	KV_ROLE_GAUGE,	 /* goes up and down */
+	KV_ROLE_COUNTER, /* only goes up, as long as its row is there */
+};
+
 struct kv_column {
 	char *name;    /* lower case */
 	char *unit;    /* "" for none */
 	char *meaning; /* one line, "" for none */
 	enum kv_type type;
 	enum kv_show show;
+	enum kv_role role;
 	uint16_t off;  /* in the record */
 	uint16_t size; /* of the field */
 	bool lacks;    /* this kernel can't fill it: no value, whatever is in the field */
@@ -70,6 +79,9 @@ static inline bool kv_column_is_number(const struct kv_column *col)
 	return col->type <= KV_TYPE_INT &&
 	       (col->show == KV_SHOW_DEC || col->show == KV_SHOW_SECONDS);
 }
+
+/* kv_column_role_name() - for schema/VIEW: key, gauge, counter, "-" for none */
+const char *kv_column_role_name(const struct kv_column *col);
 
 /* kv_column_type_name() - for schema/VIEW: integer, decimal, hex, octal, device, string */
 const char *kv_column_type_name(const struct kv_column *col);

@@ -185,8 +185,8 @@ without() {
 	while read -r view columns; do
 		"$KVIEW" schema "$view" >"$DIR/schema"
 		[ "$(cut -f 1 "$DIR/schema" | paste -sd ' ')" = "$columns" ]
-		# Four fields each, none of them empty, a type that is known, a meaning.
-		awk -F '\t' 'NF != 4 || $1 == "" || $3 == "" || length($4) < 2 ||
+		# Five fields each, none of them empty, a type that is known, a meaning.
+		awk -F '\t' 'NF != 5 || $1 == "" || $3 == "" || length($4) < 2 ||
 			$2 !~ /^(integer|hex|octal|decimal|device|string)$/ {print; exit 1}' "$DIR/schema"
 		# The header is the same in capitals, json and csv have the same in order.
 		[ "$("$KVIEW" cat "$view" | awk 'NR == 1 {$1 = $1; print tolower($0)}')" = "$columns" ]

@@ -115,7 +115,7 @@ columns_of() {
 	for view in $VIEWS; do
 		want=$(columns_of "$view")
 		[ "$(cut -f1 "$MNT/schema/$view" | paste -sd' ')" = "$want" ]
-		[ "$(awk -F'\t' 'NF != 4' "$MNT/schema/$view")" = "" ]
+		[ "$(awk -F'\t' 'NF != 5 || $5 !~ /^(-|key|gauge|counter)$/' "$MNT/schema/$view")" = "" ]
 		[ "$("$KVIEW" schema "$view")" = "$(cat "$MNT/schema/$view")" ]
 		[ "$(head -n 1 "$DIR/$view" | xargs | tr '[:upper:]' '[:lower:]')" = "$want" ]
 		[ "$(head -n 1 "$DIR/$view.csv" | tr , ' ')" = "$want" ]

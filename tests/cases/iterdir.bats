@@ -47,7 +47,7 @@ broken() {
 	[ "$(awk '{print NF}' "$MNT/thread_bits" | sort -u)" = 14 ]
 	[ "$(awk '$1 == '$$' {print $1, $2, $7, $10, $14}' "$MNT/thread_bits")" = "$$ $$ 01 08:01 -" ]
 	[ "$(awk -F , '$1 == '$$' {print $1, $7, $10, $13 $14}' "$MNT/csv/thread_bits.csv")" = "$$ 01 08:01 " ]
-	[ "$(sed -n 's/^start\t//p' "$MNT/schema/thread_bits")" = $'decimal\ts\twhen it started, since boot' ]
+	[ "$(sed -n 's/^start\t//p' "$MNT/schema/thread_bits")" = $'decimal\ts\twhen it started, since boot\t-' ]
 	[ "$("$KVIEW" schema --iter-dir "$D" thread_bits)" = "$(<"$MNT/schema/thread_bits")" ]
 	[ "$("$KVIEW" cat --iter-dir "$D" --pid $$ -F json -c tid,nice,pid thread_bits)" = \
 		"{\"tid\":$$,\"nice\":$(ps -o ni= $$ | tr -d ' '),\"pid\":$$}" ]
@@ -347,6 +347,8 @@ sys.exit(subprocess.call(sys.argv[2:]))' "$@"
 	broken show_chars 'struct kv_head _head; char name[4] KV_SHOW(hex);'
 	broken none 'struct kv_head _head; __u32 pid KV_NONE(nothing);'
 	broken width 'struct kv_head _head; __u32 pid KV_WIDTH(0);'
+	broken role 'struct kv_head _head; __u32 pid KV_ROLE(hero);'
+	broken sum 'struct kv_head _head; __u32 pid KV_SHOW(hex) KV_ROLE(counter);'
 	broken no_columns 'struct kv_head _head; __u32 _pad;'
 	broken no_head '__u32 pid; __u32 tid;'
 	broken late_head '__u32 pid; struct kv_head _head;'
@@ -356,6 +358,8 @@ sys.exit(subprocess.call(sys.argv[2:]))' "$@"
 	says upper "column 'Pid' is not in lower case"
 	says dash "column 'pid\$x' is not"
 	says long_name "'a_column_name_of_24_bytes' is empty or longer than 23"
+	says role "column 'pid' has the role 'hero'"
+	says sum "column 'pid': only a number can be a counter"
 	says pointer "column 'p' has a type that can't be shown"
 	says nested "column 's' has a type that can't be shown"
 	says float_column "column 'name' has a type that can't be shown"
@@ -370,7 +374,7 @@ sys.exit(subprocess.call(sys.argv[2:]))' "$@"
 	says no_head "does not begin with struct kv_head"
 	says late_head "does not begin with struct kv_head"
 	says many "more than 48 columns"
-	[ "$(grep -c '^kview: ' "$DIR/err")" -eq 17 ]
+	[ "$(grep -c '^kview: ' "$DIR/err")" -eq 19 ]
 	kview_umount
 }
 

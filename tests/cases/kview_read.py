@@ -48,13 +48,13 @@ def number(text, kind):
 
 
 def read_schema(path):
-    """[(column, type)], and the check that each line has four fields."""
+    """[(column, type)], and the check that each line has five fields."""
     columns = []
     with open(path, encoding="utf-8", newline="\n") as file:
         for line in file:
             fields = line.rstrip("\n").split("\t")
-            if len(fields) != 4 or not all(fields):
-                raise Broken(f"{path}: {line!r} has not four fields")
+            if len(fields) != 5 or not all(fields):
+                raise Broken(f"{path}: {line!r} has not five fields")
             columns.append((fields[0], fields[1]))
     if not columns:
         raise Broken(f"{path}: no columns")

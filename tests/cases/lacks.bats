@@ -154,7 +154,7 @@ read_all_ways() {
 	run without mnt_mountpoint timeout 60 "$KVIEW" list
 	echo "$output"
 	[ "$status" -eq 1 ]
-	[[ $output == *"can't load 'tools/reader': this kernel has no mount.mnt_mountpoint"* ]]
+	[[ $output == *"can't load 'identity/reader': this kernel has no mount.mnt_mountpoint"* ]]
 }
 
 @test "names of kernel threads that are kept elsewhere are (unreadable), and no others" {

@@ -225,7 +225,7 @@ static void the_bound_holds_for_the_smallest_record(void **state)
 
 /* --- schema/VIEW --- */
 
-static void the_schema_is_four_fields_a_line(void **state)
+static void the_schema_is_five_fields_a_line(void **state)
 {
 	struct row r;
 	char *text;
@@ -235,10 +235,11 @@ static void the_schema_is_four_fields_a_line(void **state)
 	r.schema.columns[0].meaning = (char *)"process id";
 	r.schema.columns[1].unit = (char *)"bytes";
 	r.schema.columns[1].show = KV_SHOW_HEX;
+	r.schema.columns[0].role = KV_ROLE_KEY;
 	text = kv_schema_put(&r.schema);
-	assert_string_equal(text, "pid\tinteger\t-\tprocess id\n"
-				  "pidns\thex\tbytes\t-\n"
-				  "comm\tstring\t-\t-\n");
+	assert_string_equal(text, "pid\tinteger\t-\tprocess id\tkey\n"
+				  "pidns\thex\tbytes\t-\t-\n"
+				  "comm\tstring\t-\t-\t-\n");
 	free(text);
 }
 
@@ -260,7 +261,7 @@ int main(void)
 		cmocka_unit_test(the_bound_holds_for_the_worst_chars),
 		cmocka_unit_test(the_bound_holds_for_lost_strings),
 		cmocka_unit_test(the_bound_holds_for_the_smallest_record),
-		cmocka_unit_test(the_schema_is_four_fields_a_line),
+		cmocka_unit_test(the_schema_is_five_fields_a_line),
 	};
 
 	return cmocka_run_group_tests_name("plan", tests, NULL, NULL);

@@ -120,7 +120,7 @@ static void unknown_tags_are_left_alone(void **state)
 	kv_schema_free(s);
 }
 
-/* One line of four fields in schema/VIEW, whatever an author writes. */
+/* One line of five fields in schema/VIEW, whatever an author writes. */
 static void control_characters_in_a_meaning_become_blanks(void **state)
 {
 	struct kv_schema *s = with_tag(type_u32, 4, "means:one\ttwo\nthree\x1b[1m");

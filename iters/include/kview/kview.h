@@ -29,6 +29,8 @@
 #define KV_SHOW(how) KV_TAG("show:" #how)     /* hex, oct, seconds, dev */
 #define KV_NONE(value) KV_TAG("none:" #value) /* this value means: no value */
 #define KV_WIDTH(n) KV_TAG("width:" #n)	      /* usual width in the text table */
+/* key: one of those that tell rows apart; gauge: goes up and down; counter: only up */
+#define KV_ROLE(role) KV_TAG("role:" #role)
 
 /*
  * KV_VIEW - declare the object's one view
