@@ -23,7 +23,7 @@ struct kv_mount_at {
  *
  * Return: 0 or -errno.
  */
-int kv_mountinfo_find(const char *path, struct kv_mount_at *at);
+int kv_mountinfo_find(const char *path, struct kv_mount_at *found);
 
 /**
  * kv_mountinfo_place() - where a file system is on top

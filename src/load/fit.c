@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "load/view.h"
+#include "schema/table.h"
 
 struct fit {
 	struct kv_view *view;

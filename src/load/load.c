@@ -12,6 +12,7 @@
 #include "load/image.h"
 #include "load/kernel.h"
 #include "load/types.h"
+#include "schema/table.h"
 
 /* --- libbpf's log --- */
 

@@ -15,6 +15,7 @@
 
 #include "base/cleanup.h"
 #include "load/kernel.h"
+#include "schema/table.h"
 
 #define BPFFS "/sys/fs/bpf"
 #define MAX_MAPS 16

@@ -92,19 +92,4 @@ static inline const char *kv_column_why_lacks(const struct kv_column *col)
 	return col->why_lacks ? col->why_lacks : "this kernel can't fill it";
 }
 
-/**
- * kv_schema_lack() - show no value in columns that this kernel can't fill, and in others again
- * @lacks: bits by index, see kv_has() in iters/include/kview/kview.h
- */
-void kv_schema_lack(struct kv_schema *schema, uint64_t lacks);
-
-/* kv_schema_lacks() - of which columns a loaded program's table says so, as bits by index */
-uint64_t kv_schema_lacks(const struct kv_schema *schema, const struct kv_table *table);
-
-/**
- * kv_schema_table() - the table for the program, and the text printer in it
- * @table: columns, ncolumns and lacks are filled, the rest is left as it is
- */
-void kv_schema_table(const struct kv_schema *schema, struct kv_table *table);
-
 #endif

@@ -219,7 +219,8 @@ int main(int argc, char **argv)
 	host = KV_HOST_INIT;
 	reader = KV_READER_INIT;
 	kv_libbpf_log_init();
-	if (kv_host_open(&host, &policy, false, NULL, NULL, &why) || kv_reader_self(&host, &reader, &why))
+	if (kv_host_open(&host, &policy, false, NULL, NULL, &why) ||
+	    kv_reader_self(&host, &reader, &why))
 		errx(1, "%s", why.msg);
 	whole = open_on(parse(argv[2]), argv[1], &views);
 	if (kv_view_load(whole) || kv_schema_put_lacking(whole->schema, columns, sizeof(columns)))

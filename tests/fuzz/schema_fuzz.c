@@ -4,6 +4,7 @@
  * out of the input, so that what is fuzzed is kview's reading of it and not
  * libbpf's parser.
  */
+#include "schema/table.h"
 #include "../unit/make_btf.h"
 #include "rows_check.h"
 

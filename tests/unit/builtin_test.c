@@ -6,6 +6,7 @@
 
 #include "load/view.h"
 #include "render/render.h"
+#include "schema/table.h"
 #include "unit.h"
 
 static struct kv_views views;

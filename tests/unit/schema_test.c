@@ -3,6 +3,7 @@
 #include "make_btf.h"
 #include "render/render.h"
 #include "schema/record.h"
+#include "schema/table.h"
 
 static void check_type(int type_of(struct made *), uint32_t size, enum kv_type want)
 {
