@@ -35,6 +35,8 @@ static int ask_self(struct kv_host *host, struct kv_err *err)
 	/* Without link_info.task (f0d74c4da1f0) it is unknown, or all threads come. */
 	if (rc == -EINVAL || rc == -E2BIG || rc == -ESRCH)
 		kv_err_hint(err, "iterators for one thread need Linux 6.1");
+	else if (rc == -EMFILE)
+		kv_err_hint(err, "raise the limit: ulimit -n 1024");
 	else
 		kv_err_hint(err, "the kernel may be short of memory: try again");
 	return rc;
@@ -65,8 +67,13 @@ int kv_host_open(struct kv_host *host, const struct kv_policy *policy, bool with
 		kv_query_open(&host->query, &host->self, types);
 	host->overflow_uid = kv_kernel_overflow_id("uid");
 	host->overflow_gid = kv_kernel_overflow_id("gid");
-	if (!rc)
+	if (!rc) {
+		struct kv_self self;
+
 		kv_self_by(&host->reader_tool);
+		rc = kv_self_get(&self,
+				 err); /* now: a read that begins may have no descriptor left */
+	}
 	host->finds_threads = !rc && kv_identity_finds_threads(&host->reader_tool);
 	/* It takes a child to know, and matters to who has no other right to look into tasks. */
 	if (!rc && (with_processes || !has_cap(&host->self, CAP_SYS_PTRACE)))

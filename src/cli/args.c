@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "load/pin.h"
+#include "render/render.h"
 
 struct option_def {
 	unsigned int bit;
@@ -24,7 +25,7 @@ static const struct option_def defs[] = {
 	{KV_OPT_TAKEOVER, "takeover", LONG_TAKEOVER, NULL, "replace the daemon of a live mount"},
 	{KV_OPT_MOUNT, "options", 'o', "OPT[,OPT...]",
 	 "allow_other, view=reader|host, hidepid=0|1|2, uid=, gid=, mode=, ..."},
-	{KV_OPT_FORMAT, "format", 'F', "FORMAT", "text (default), json or csv"},
+	{KV_OPT_FORMAT, "format", 'F', "FORMAT", NULL}, /* their names, the default first */
 	{KV_OPT_COLUMNS, "columns", 'c', "COL[,COL...]", "only these columns, in this order"},
 	{KV_OPT_PID, "pid", LONG_PID, "PID", "only this process and its threads"},
 	{KV_OPT_ITER_DIR, "iter-dir", LONG_ITER_DIR, "DIR", "also the views in DIR/NAME.bpf.o"},
@@ -163,7 +164,7 @@ int kv_args_parse(const struct kv_command *command, int argc, char **argv, struc
 
 	*args = (struct kv_args){
 		.pin_dir = pin_dir && *pin_dir ? pin_dir : KV_PIN_DIR,
-		.format = "text",
+		.format = kv_formats[0]->name,
 	};
 	rc = parse_options(command, argc, argv, args, err);
 	if (!rc && !args->help)
@@ -177,7 +178,7 @@ void kv_args_put_options(unsigned int options)
 {
 	for (size_t i = 0; i < N_DEFS; i++) {
 		const struct option_def *d = &defs[i];
-		char left[64], letter[5] = "    ";
+		char left[64], letter[5] = "    ", formats[KV_FORMAT_NAMES];
 
 		if (!(d->bit & options) && d->letter != 'h')
 			continue;
@@ -185,6 +186,7 @@ void kv_args_put_options(unsigned int options)
 			snprintf(letter, sizeof(letter), "-%c, ", d->letter);
 		snprintf(left, sizeof(left), "%s--%s%s%s", letter, d->name, d->value ? " " : "",
 			 d->value ? d->value : "");
-		printf("  %-28s %s\n", left, d->does);
+		kv_format_names(formats);
+		printf("  %-28s %s\n", left, d->does ? d->does : formats);
 	}
 }

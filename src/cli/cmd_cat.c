@@ -71,10 +71,13 @@ static int put_rows(struct kv_run *run, const struct kv_plan *plan, const struct
 static int choose(const struct kv_args *args, const struct kv_view *view, struct kv_plan *plan,
 		  const struct kv_format **format, struct kv_err *err)
 {
+	char names[KV_FORMAT_NAMES];
+
 	*format = kv_format_find(args->format);
 	if (!*format) {
+		kv_format_names(names);
 		kv_err_set(err, KV_USAGE, "unknown format '%s'", args->format);
-		kv_err_hint(err, "formats are text, json and csv");
+		kv_err_hint(err, "formats are %s", names);
 		return KV_USAGE;
 	}
 	if (!view->schema) { /* broken: loading it tells why */

@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "kview/abi.h"
+#include "render/render.h"
 
 #define SUFFIX ".bpf.o"
 #define IMAGE_MAX (16u << 20)
@@ -75,7 +76,7 @@ static int refuse(const struct kv_image *image, struct kv_err *err, const char *
 static int check_name(const struct kv_images *images, const struct kv_image *image,
 		      struct kv_err *err)
 {
-	static const char *const taken[] = {"pid", "json", "csv", "schema", "status", "self"};
+	static const char *const taken[] = {"pid", "schema", "status", "self"};
 	const char *name = image->name;
 
 	for (const char *c = name; *c; c++)
@@ -84,7 +85,7 @@ static int check_name(const struct kv_images *images, const struct kv_image *ima
 	if (!islower((unsigned char)*name) || strlen(name) > NAME_MAX_LEN)
 		return refuse(image, err, "a view's name begins with a letter and has at most 48");
 	for (size_t i = 0; i < sizeof(taken) / sizeof(taken[0]); i++)
-		if (strcmp(name, taken[i]) == 0)
+		if (strcmp(name, taken[i]) == 0 || kv_format_is_dir(name))
 			return refuse(image, err, "that name is the mount's own");
 	for (size_t i = 0; i < images->n; i++)
 		if (&images->list[i] != image && strcmp(images->list[i].name, name) == 0)

@@ -112,7 +112,7 @@ void kv_kernel_vsyscall(char perms[4])
 
 bool kv_kernel_has_descriptors(void)
 {
-	int fds[8];
+	int fds[20]; /* libbpf holds maps, types and probes while it loads */
 	size_t n = 0;
 
 	while (n < sizeof(fds) / sizeof(fds[0])) {

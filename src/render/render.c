@@ -22,6 +22,23 @@ const struct kv_format *kv_format_find(const char *name)
 	return NULL;
 }
 
+bool kv_format_is_dir(const char *name)
+{
+	for (const struct kv_format *const *f = kv_formats; *f; f++)
+		if (*(*f)->dir && strcmp((*f)->dir, name) == 0)
+			return true;
+	return false;
+}
+
+void kv_format_names(char names[KV_FORMAT_NAMES])
+{
+	size_t n = 0;
+
+	for (const struct kv_format *const *f = kv_formats; *f && n < KV_FORMAT_NAMES; f++)
+		n += (size_t)snprintf(names + n, KV_FORMAT_NAMES - n, "%s%s", n ? ", " : "",
+				      (*f)->name);
+}
+
 static void begin_plan(struct kv_plan *plan, const struct kv_schema *schema)
 {
 	plan->schema = schema;

@@ -61,6 +61,14 @@ extern const struct kv_format *const kv_formats[]; /* ends with NULL */
 /* kv_format_find() - by name, NULL for none */
 const struct kv_format *kv_format_find(const char *name);
 
+/* kv_format_is_dir() - has a format's files a directory of that name in the mount? */
+bool kv_format_is_dir(const char *name);
+
+#define KV_FORMAT_NAMES 64
+
+/* kv_format_names() - "text, json, csv": the first is what is meant where none is named */
+void kv_format_names(char names[KV_FORMAT_NAMES]);
+
 /* kv_header_bound(), kv_row_bound() - bytes that suffice in any format */
 size_t kv_header_bound(const struct kv_plan *plan);
 size_t kv_row_bound(const struct kv_plan *plan, size_t record_len);

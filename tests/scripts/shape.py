@@ -36,7 +36,7 @@ ROOMS = [
     ('src/base/', [r'src/base/'], [LIBC], NOT_LIBC),
     ('src/schema/', [r'src/(base|schema)/', ABI], [LIBC, BTF], IO),
     ('src/render/', [r'src/(base|schema|render)/', ABI], [LIBC], IO),
-    ('src/load/', [r'src/(base|schema|load)/', ABI], [LIBC, LIBBPF], FUSE),
+    ('src/load/', [r'src/(base|schema|render|load)/', ABI], [LIBC, LIBBPF], FUSE),
     ('src/access/', [r'src/(base|schema|load|access)/', ABI], [LIBC, LIBBPF], FUSE),
     ('src/stream/', [r'src/(base|schema|render|load|access|stream)/', ABI], [LIBC], NOT_LIBC),
     ('src/cli/', [r'src/', r'fuse/daemon/serve\.h$', r'fuse/mount/(options|umount)\.h$'], [LIBC],
