@@ -5,8 +5,8 @@
  * that serve it: what a worker had read and not answered when it ended is
  * given to the next, or fails.
  */
-#ifndef KVIEW_FUSE_CONNECTION_H
-#define KVIEW_FUSE_CONNECTION_H
+#ifndef KVIEW_DAEMON_CONNECTION_H
+#define KVIEW_DAEMON_CONNECTION_H
 
 #include <stdbool.h>
 #include <sys/types.h>

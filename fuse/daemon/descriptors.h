@@ -3,8 +3,8 @@
  * How many descriptors a worker can need, and that it may have them: with fewer
  * some users' open files would cost all others, root among them, theirs.
  */
-#ifndef KVIEW_FUSE_DESCRIPTORS_H
-#define KVIEW_FUSE_DESCRIPTORS_H
+#ifndef KVIEW_DAEMON_DESCRIPTORS_H
+#define KVIEW_DAEMON_DESCRIPTORS_H
 
 #include <stdint.h>
 

@@ -5,8 +5,8 @@
  * that threads of it hang in the kernel still, the parent knows whom to answer, and when nobody
  * can take a request any more.
  */
-#ifndef KVIEW_FUSE_FLIGHT_H
-#define KVIEW_FUSE_FLIGHT_H
+#ifndef KVIEW_DAEMON_FLIGHT_H
+#define KVIEW_DAEMON_FLIGHT_H
 
 #include <stdatomic.h>
 #include <stdbool.h>

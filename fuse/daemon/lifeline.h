@@ -8,8 +8,8 @@
  * It waits for the parent's end as well, by another pipe: without a parent nobody can
  * unmount, and the mount must not hang.
  */
-#ifndef KVIEW_FUSE_LIFELINE_H
-#define KVIEW_FUSE_LIFELINE_H
+#ifndef KVIEW_DAEMON_LIFELINE_H
+#define KVIEW_DAEMON_LIFELINE_H
 
 struct kv_lifeline {
 	int own;    /* its end of the pipe that tells of us */

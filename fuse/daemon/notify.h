@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-#ifndef KVIEW_FUSE_NOTIFY_H
-#define KVIEW_FUSE_NOTIFY_H
+#ifndef KVIEW_DAEMON_NOTIFY_H
+#define KVIEW_DAEMON_NOTIFY_H
 
 /**
  * kv_notify() - tell the service manager, where one asked to be told

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* What it takes to mount, and what the two processes may still do once it is there. */
-#ifndef KVIEW_FUSE_PRIVILEGE_H
-#define KVIEW_FUSE_PRIVILEGE_H
+#ifndef KVIEW_DAEMON_PRIVILEGE_H
+#define KVIEW_DAEMON_PRIVILEGE_H
 
 #include <stdbool.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* A thread that lets open files rest which nobody reads. */
-#ifndef KVIEW_FUSE_REST_H
-#define KVIEW_FUSE_REST_H
+#ifndef KVIEW_DAEMON_REST_H
+#define KVIEW_DAEMON_REST_H
 
 #include <pthread.h>
 #include <stdbool.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* The system calls that a worker may make. */
-#ifndef KVIEW_FUSE_SECCOMP_H
-#define KVIEW_FUSE_SECCOMP_H
+#ifndef KVIEW_DAEMON_SECCOMP_H
+#define KVIEW_DAEMON_SECCOMP_H
 
 #include <stdbool.h>
 

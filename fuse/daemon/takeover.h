@@ -4,8 +4,8 @@
  * the connection of the one that serves, tells it to go, and goes on. The
  * mount, its binds and what waits in the connection stay.
  */
-#ifndef KVIEW_FUSE_TAKEOVER_H
-#define KVIEW_FUSE_TAKEOVER_H
+#ifndef KVIEW_DAEMON_TAKEOVER_H
+#define KVIEW_DAEMON_TAKEOVER_H
 
 #include <signal.h>
 #include <stdbool.h>

@@ -48,11 +48,11 @@ static void limit_heap(void)
 }
 
 /*
- * The kernel says INIT once, to the first worker of a mount. A later one's libfuse is told
- * the same by hand; its reply has a number that no request has, and the kernel
- * refuses it (ENOENT), which libfuse takes for an interrupted request.
+ * The kernel sends FUSE_INIT once per connection, so each later worker replays it into libfuse.
+ * The reply has the number of no request: the kernel refuses it with ENOENT, which libfuse
+ * takes for an interrupted request.
  */
-static void repeat_init(struct fuse_session *session)
+static void replay_init(struct fuse_session *session)
 {
 	struct {
 		struct fuse_in_header head;
@@ -156,7 +156,7 @@ static int serve(struct kv_mounted *m)
 	kv_handles_init(&s->files, m->shared->generation, &s->limits);
 	kv_handles_init(&s->dirs, m->shared->generation, &s->limits);
 	if (m->shared->facts.is_ready) {
-		repeat_init(m->session);
+		replay_init(m->session);
 		forget_attributes(m);
 	}
 	if (fuse_set_signal_handlers(m->session) < 0)

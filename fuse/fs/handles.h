@@ -4,8 +4,8 @@
  * table, never pointers. A handle that an earlier worker gave out is refused,
  * not followed.
  */
-#ifndef KVIEW_FUSE_HANDLES_H
-#define KVIEW_FUSE_HANDLES_H
+#ifndef KVIEW_FS_HANDLES_H
+#define KVIEW_FS_HANDLES_H
 
 #include <pthread.h>
 #include <stdbool.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* What a directory holds, as the bytes that READDIR is answered with. */
-#ifndef KVIEW_FUSE_LISTING_H
-#define KVIEW_FUSE_LISTING_H
+#ifndef KVIEW_FS_LISTING_H
+#define KVIEW_FS_LISTING_H
 
 #define FUSE_USE_VERSION 314
 #include <fuse_lowlevel.h>

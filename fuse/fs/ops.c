@@ -132,7 +132,7 @@ static void op_init(void *userdata, struct fuse_conn_info *conn)
 {
 	struct kv_server *s = userdata;
 
-	/* Later workers are told by hand, see repeat_init(). */
+	/* For later workers replay_init() does. */
 	if (!s->facts->is_ready)
 		s->facts->resends = conn->proto_minor >= RESEND_MINOR;
 	s->facts->is_ready = true;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-#ifndef KVIEW_FUSE_READ_H
-#define KVIEW_FUSE_READ_H
+#ifndef KVIEW_FS_READ_H
+#define KVIEW_FS_READ_H
 
 #include "fuse/fs/ops.h"
 

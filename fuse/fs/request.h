@@ -6,8 +6,8 @@
  * A read of /proc is not interrupted by signals; so one that gets on is finished here too,
  * unless the thread that waits for it is being killed.
  */
-#ifndef KVIEW_FUSE_REQUEST_H
-#define KVIEW_FUSE_REQUEST_H
+#ifndef KVIEW_FS_REQUEST_H
+#define KVIEW_FS_REQUEST_H
 
 #include "fuse/fs/ops.h"
 

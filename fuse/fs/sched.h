@@ -13,8 +13,8 @@
  * What has to wait before it has begun holds no thread. A job runs in the thread that submits
  * it, if a slot is free; then that thread does those that have become ready meanwhile.
  */
-#ifndef KVIEW_FUSE_SCHED_H
-#define KVIEW_FUSE_SCHED_H
+#ifndef KVIEW_FS_SCHED_H
+#define KVIEW_FS_SCHED_H
 
 #include <pthread.h>
 

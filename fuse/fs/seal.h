@@ -6,8 +6,8 @@
  * keys of this daemon; what another daemon told is no node's number here, but
  * by chance. Others have the number of kv_tree_told().
  */
-#ifndef KVIEW_FUSE_SEAL_H
-#define KVIEW_FUSE_SEAL_H
+#ifndef KVIEW_FS_SEAL_H
+#define KVIEW_FS_SEAL_H
 
 #include <stdint.h>
 

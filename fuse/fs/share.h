@@ -4,8 +4,8 @@
  * had, and who waits. Starts no thread and asks no clock, so that the rules can be tried
  * by themselves: all times are arguments, in ns. The caller has a lock.
  */
-#ifndef KVIEW_FUSE_SHARE_H
-#define KVIEW_FUSE_SHARE_H
+#ifndef KVIEW_FS_SHARE_H
+#define KVIEW_FS_SHARE_H
 
 #include <semaphore.h>
 #include <stdatomic.h>

@@ -12,8 +12,8 @@
  * the process's number in kview's own pid namespace and of its start, by which
  * a later process of the same number is another one.
  */
-#ifndef KVIEW_FUSE_TREE_H
-#define KVIEW_FUSE_TREE_H
+#ifndef KVIEW_FS_TREE_H
+#define KVIEW_FS_TREE_H
 
 #include <stdbool.h>
 #include <stdint.h>

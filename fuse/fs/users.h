@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* How many of something each user has. For few users: it is looked through. */
-#ifndef KVIEW_FUSE_USERS_H
-#define KVIEW_FUSE_USERS_H
+#ifndef KVIEW_FS_USERS_H
+#define KVIEW_FS_USERS_H
 
 #include <stdint.h>
 #include <sys/types.h>

@@ -4,8 +4,8 @@
  * their file systems: a dead one would not answer, and one that is our own
  * would have to be served by who asks.
  */
-#ifndef KVIEW_FUSE_MOUNTINFO_H
-#define KVIEW_FUSE_MOUNTINFO_H
+#ifndef KVIEW_MOUNT_MOUNTINFO_H
+#define KVIEW_MOUNT_MOUNTINFO_H
 
 #include <stdbool.h>
 #include <sys/types.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* The directory to mount on: what is there now, and may it be used? */
-#ifndef KVIEW_FUSE_MOUNTPOINT_H
-#define KVIEW_FUSE_MOUNTPOINT_H
+#ifndef KVIEW_MOUNT_MOUNTPOINT_H
+#define KVIEW_MOUNT_MOUNTPOINT_H
 
 #include <stdbool.h>
 

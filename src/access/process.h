@@ -3,8 +3,8 @@
  * The processes that a reader may know of: the names below pid/, which are
  * numbers in the reader's pid namespace.
  */
-#ifndef KVIEW_ITER_PROCESS_H
-#define KVIEW_ITER_PROCESS_H
+#ifndef KVIEW_ACCESS_PROCESS_H
+#define KVIEW_ACCESS_PROCESS_H
 
 #include <sys/ioctl.h>
 

@@ -3,8 +3,8 @@
  * Questions about one task that the kernel answers to a single call, where it
  * can. Where it can't, iterators made for one task tell the same.
  */
-#ifndef KVIEW_ITER_ASK_H
-#define KVIEW_ITER_ASK_H
+#ifndef KVIEW_ACCESS_QUERY_H
+#define KVIEW_ACCESS_QUERY_H
 
 #include <stdbool.h>
 #include <sys/types.h>

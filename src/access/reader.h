@@ -3,8 +3,8 @@
  * Readers: who opened a file, and what of the kernel that thread may see. The
  * answer is fixed when it opens; iterator programs ask it for each object.
  */
-#ifndef KVIEW_ITER_READER_H
-#define KVIEW_ITER_READER_H
+#ifndef KVIEW_ACCESS_READER_H
+#define KVIEW_ACCESS_READER_H
 
 #include <stdbool.h>
 #include <sys/types.h>
@@ -27,7 +27,7 @@ struct kv_host {
 	struct kv_policy policy;
 	struct kv_loaded reader_tool;
 	struct kv_loaded processes_tool; /* open only with_processes, ... */
-	struct kv_loaded threads_tool;	 /* ... as is this, for iter/threads.h */
+	struct kv_loaded threads_tool;	 /* ... as is this, for stream/threads.h */
 	struct kv_query query;		 /* for one task the same as both, at less cost */
 	struct kv_identity self;	 /* namespaces and root; not a process that lasts */
 	bool finds_threads;		 /* see kv_identity_finds_threads() */
@@ -44,7 +44,7 @@ struct kv_host {
 /**
  * kv_host_open() - learn who we are and get ready to identify others
  * @host: KV_HOST_INIT; in any case to be closed with kv_host_close()
- * @with_processes: for a mount: iter/process.h will be used
+ * @with_processes: for a mount: access/process.h will be used
  * @pins: to take programs from, or NULL
  * @types: to load others with, or NULL
  *

@@ -4,8 +4,8 @@
  * waits for it: a message that is not taken at once is dropped, and the next
  * one that is says how many were.
  */
-#ifndef KVIEW_FUSE_LOG_H
-#define KVIEW_FUSE_LOG_H
+#ifndef KVIEW_BASE_LOG_H
+#define KVIEW_BASE_LOG_H
 
 #include <stdatomic.h>
 #include <stdbool.h>

@@ -3,8 +3,8 @@
  * A view on a kernel that has not all it is made of: what the kernel lacks, or has in
  * another shape than the program knows, costs columns and not the view.
  */
-#ifndef KVIEW_ITER_FIT_H
-#define KVIEW_ITER_FIT_H
+#ifndef KVIEW_LOAD_FIT_H
+#define KVIEW_LOAD_FIT_H
 
 #include "base/err.h"
 

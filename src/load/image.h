@@ -3,8 +3,8 @@
  * BPF objects as bytes: those embedded in the program, and those that a user
  * puts in a directory (--iter-dir). Nothing is opened or loaded here.
  */
-#ifndef KVIEW_ITER_IMAGE_H
-#define KVIEW_ITER_IMAGE_H
+#ifndef KVIEW_LOAD_IMAGE_H
+#define KVIEW_LOAD_IMAGE_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* What this kernel can do, asked, never derived from its version. */
-#ifndef KVIEW_ITER_KERNEL_H
-#define KVIEW_ITER_KERNEL_H
+#ifndef KVIEW_LOAD_KERNEL_H
+#define KVIEW_LOAD_KERNEL_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -3,8 +3,8 @@
  * Objects into the kernel. One object is one iterator program; libbpf resolves
  * its kernel types, we fill in its column table.
  */
-#ifndef KVIEW_ITER_LOAD_H
-#define KVIEW_ITER_LOAD_H
+#ifndef KVIEW_LOAD_LOAD_H
+#define KVIEW_LOAD_LOAD_H
 
 #include <linux/bpf.h>
 #include <stdbool.h>
@@ -31,7 +31,7 @@ struct kv_loaded {
 /**
  * kv_object_parse() - parse an object, whatever is in it, without touching the kernel
  * @name: for messages
- * @types: to load it with, or NULL, see iter/types.h; one object at a time
+ * @types: to load it with, or NULL, see load/types.h; one object at a time
  * @object: on success to be closed with bpf_object__close()
  *
  * Return: 0 or -errno with @err set: no ELF, no BPF.

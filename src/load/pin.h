@@ -7,8 +7,8 @@
  * sticky bit); those that a mount made go with the last mount that uses them.
  * A user of the directory holds a shared flock on it, which dies with it.
  */
-#ifndef KVIEW_ITER_PIN_H
-#define KVIEW_ITER_PIN_H
+#ifndef KVIEW_LOAD_PIN_H
+#define KVIEW_LOAD_PIN_H
 
 #include <stdbool.h>
 

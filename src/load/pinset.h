@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* All views at once: taken from pins, loaded, pinned. */
-#ifndef KVIEW_ITER_PINSET_H
-#define KVIEW_ITER_PINSET_H
+#ifndef KVIEW_LOAD_PINSET_H
+#define KVIEW_LOAD_PINSET_H
 
 #include "load/pin.h"
 

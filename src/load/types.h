@@ -8,8 +8,8 @@
  * few modules, if they are there, and its ids are its own: it is for objects that ask
  * for no others.
  */
-#ifndef KVIEW_ITER_TYPES_H
-#define KVIEW_ITER_TYPES_H
+#ifndef KVIEW_LOAD_TYPES_H
+#define KVIEW_LOAD_TYPES_H
 
 #include <stdint.h>
 

@@ -3,8 +3,8 @@
  * The views of this kview: what each shows, whether this kernel can run it,
  * and the descriptors to run it with.
  */
-#ifndef KVIEW_ITER_VIEW_H
-#define KVIEW_ITER_VIEW_H
+#ifndef KVIEW_LOAD_VIEW_H
+#define KVIEW_LOAD_VIEW_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -4,8 +4,8 @@
  * one chunk of records and one window of output, both from the first read on, and
  * two chunks more while it is prefetched. Knows nothing of FUSE requests.
  */
-#ifndef KVIEW_FUSE_FILE_H
-#define KVIEW_FUSE_FILE_H
+#ifndef KVIEW_STREAM_FILE_H
+#define KVIEW_STREAM_FILE_H
 
 #include <stdatomic.h>
 #include <stdbool.h>

@@ -3,8 +3,8 @@
  * Prefetch: buffers of records that one thread reads from the kernel while another one
  * renders those before. At most one thread fills and one takes. Knows nothing of iterators.
  */
-#ifndef KVIEW_ITER_PREFETCH_H
-#define KVIEW_ITER_PREFETCH_H
+#ifndef KVIEW_STREAM_PREFETCH_H
+#define KVIEW_STREAM_PREFETCH_H
 
 #include <pthread.h>
 #include <stdbool.h>

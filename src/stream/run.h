@@ -4,8 +4,8 @@
  * that asks for the next record, one buffer at a time, and in one that prefetches.
  * Nothing is walked before the first record is asked for.
  */
-#ifndef KVIEW_ITER_RUN_H
-#define KVIEW_ITER_RUN_H
+#ifndef KVIEW_STREAM_RUN_H
+#define KVIEW_STREAM_RUN_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -19,7 +19,7 @@ struct kv_run;
 
 struct kv_run_opts {
 	const struct kv_reader *reader; /* on whose behalf; must outlive the run */
-	const struct kv_host *host;	/* for lists of threads, see iter/walk.h; or NULL */
+	const struct kv_host *host;	/* for lists of threads, see stream/walk.h; or NULL */
 	struct kv_link link;		/* parameters of the link; none: all objects */
 	pid_t pid;	/* only this process and its threads, whose link that is; 0: all */
 	uint64_t start; /* kv_process.start, so that no later one of that pid is shown; 0: any */

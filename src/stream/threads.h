@@ -10,8 +10,8 @@
  * had not come to gets an iterator of its own, which takes ten microseconds, but nobody is
  * asked for anything in vain.
  */
-#ifndef KVIEW_ITER_THREADS_H
-#define KVIEW_ITER_THREADS_H
+#ifndef KVIEW_STREAM_THREADS_H
+#define KVIEW_STREAM_THREADS_H
 
 #include "access/reader.h"
 #include "access/scope.h"

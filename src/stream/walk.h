@@ -3,8 +3,8 @@
  * The kernel's walk for one iteration, read by read: its own, or where that would take too
  * long or leave something out, by a list of threads. Knows nothing of records.
  */
-#ifndef KVIEW_ITER_WALK_H
-#define KVIEW_ITER_WALK_H
+#ifndef KVIEW_STREAM_WALK_H
+#define KVIEW_STREAM_WALK_H
 
 #include "stream/threads.h"
 #include "access/scope.h"

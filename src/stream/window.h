@@ -3,8 +3,8 @@
  * The last bytes of a stream, by offset: what readers step back to. Knows
  * nothing of FUSE, files or rows.
  */
-#ifndef KVIEW_FUSE_WINDOW_H
-#define KVIEW_FUSE_WINDOW_H
+#ifndef KVIEW_STREAM_WINDOW_H
+#define KVIEW_STREAM_WINDOW_H
 
 #include <stdbool.h>
 #include <stddef.h>
