@@ -40,6 +40,8 @@ static void put_view(const struct kv_args *args, struct kv_view *view)
 
 	printf("%-12s %-10s %-7s %s\n", view->name, supported ? "yes" : "no", is_pinned,
 	       view->schema ? view->schema->shows : "-");
+	if (view->others && *view->others)
+		printf("%-12s %-10s %-7s not attached: %s\n", "", "", "", view->others);
 	if (supported) {
 		put_lacking(view->schema);
 		return;

@@ -92,24 +92,55 @@ void kv_libbpf_log_init(void)
 
 /* --- opening --- */
 
-static struct bpf_program *only_program(const struct bpf_object *object)
+/* "task_file" for SEC("iter/task_file"); NULL: no iterator. A '?' says not to load it by default. */
+static const char *kind_of(const struct bpf_program *prog)
 {
-	struct bpf_program *first = bpf_object__next_program(object, NULL);
+	const char *section = bpf_program__section_name(prog);
 
-	if (!first || bpf_object__next_program(object, first))
+	section += *section == '?';
+	if (strncmp(section, "iter/", 5) != 0 && strncmp(section, "iter.s/", 7) != 0)
 		return NULL;
-	return first;
+	section = strchr(section, '/') + 1;
+	return *section && strlen(section) < KV_KIND_MAX ? section : NULL;
 }
 
-static int read_kind(const char *section, char *kind)
+/* The object's only iterator, or the one that is called like the view. */
+static struct bpf_program *view_program(const struct bpf_object *object, unsigned int *iterators)
 {
-	const char *slash = strchr(section, '/');
+	struct bpf_program *prog, *found = NULL, *named = NULL;
+	unsigned int n = 0;
 
-	if (!slash || (strncmp(section, "iter/", 5) != 0 && strncmp(section, "iter.s/", 7) != 0) ||
-	    strlen(slash + 1) >= KV_KIND_MAX)
-		return -EINVAL;
-	memcpy(kind, slash + 1, strlen(slash + 1) + 1);
-	return 0;
+	bpf_object__for_each_program(prog, object)
+	{
+		if (!kind_of(prog))
+			continue;
+		found = prog;
+		n++;
+		if (strcmp(bpf_program__name(prog), bpf_object__name(object)) == 0)
+			named = prog;
+	}
+	if (iterators)
+		*iterators = n;
+	return named ? named : n == 1 ? found : NULL;
+}
+
+char *kv_object_others(const struct bpf_object *object)
+{
+	const struct bpf_program *own = view_program(object, NULL);
+	struct bpf_program *prog;
+	char *text = NULL;
+	size_t size;
+	FILE *f = open_memstream(&text, &size);
+
+	if (!f)
+		return NULL;
+	bpf_object__for_each_program(prog, object) if (prog != own)
+		fprintf(f, "%s%s (%s)", ftell(f) ? ", " : "", bpf_program__name(prog),
+			bpf_program__section_name(prog));
+	if (fclose(f) == 0)
+		return text;
+	free(text);
+	return NULL;
 }
 
 static int offer_types(const struct bpf_object *object, struct kv_types *types, struct kv_err *err)
@@ -142,30 +173,44 @@ int kv_object_parse(const char *name, const void *data, size_t size, struct kv_t
 	return rc;
 }
 
+static void refuse_programs(const struct bpf_object *object, struct kv_err *err)
+{
+	const struct bpf_program *first = bpf_object__next_program(object, NULL);
+	unsigned int iterators;
+
+	view_program(object, &iterators);
+	if (iterators)
+		kv_err_set(err, -EINVAL, "it has %u iterators, and none is called '%s'", iterators,
+			   bpf_object__name(object));
+	else if (first)
+		kv_err_set(err, -EINVAL, "its program is in section '%s': no iterator",
+			   bpf_program__section_name(first));
+	else
+		kv_err_set(err, -EINVAL, "it has no program");
+	kv_err_hint(err, "a view is a program in a section iter/KIND, see kview-iters(7)");
+}
+
 int kv_object_open(const char *name, const void *data, size_t size, struct kv_types *types,
 		   char *kind, struct bpf_object **object, struct kv_err *err)
 {
-	struct bpf_program *prog;
+	struct bpf_program *own, *prog;
 	int rc = kv_object_parse(name, data, size, types, object, err);
 
 	if (rc) {
 		*object = NULL;
 		return rc;
 	}
-	prog = only_program(*object);
-	if (prog && read_kind(bpf_program__section_name(prog), kind) == 0)
-		return 0;
-	if (prog)
-		kv_err_set(err, -EINVAL, "its program is in section '%s': no iterator",
-			   bpf_program__section_name(prog));
-	else
-		kv_err_set(err, -EINVAL, "it has %s",
-			   bpf_object__next_program(*object, NULL) ? "more than one program"
-								   : "no program");
-	kv_err_hint(err, "a view is one program in a section iter/KIND, see kview-iters(7)");
-	bpf_object__close(*object);
-	*object = NULL;
-	return -EINVAL;
+	own = view_program(*object, NULL);
+	if (!own) {
+		refuse_programs(*object, err);
+		bpf_object__close(*object);
+		*object = NULL;
+		return -EINVAL;
+	}
+	/* The others wait for who attaches them. */
+	bpf_object__for_each_program(prog, *object) bpf_program__set_autoload(prog, prog == own);
+	strcpy(kind, kind_of(own));
+	return 0;
 }
 
 int kv_object_schema(const struct bpf_object *object, struct kv_schema **schema, struct kv_err *err)
@@ -276,7 +321,7 @@ static int keep(const struct bpf_object *object, struct bpf_link *link, struct k
 	struct bpf_map *readers = bpf_object__find_map_by_name(object, KV_READERS_MAP);
 
 	*loaded = (struct kv_loaded){
-		.prog_fd = dup_fd(bpf_program__fd(only_program(object))),
+		.prog_fd = dup_fd(bpf_program__fd(view_program(object, NULL))),
 		.link_fd = dup_fd(bpf_link__fd(link)),
 		.readers_fd = readers ? dup_fd(bpf_map__fd(readers)) : -1,
 	};
@@ -300,7 +345,7 @@ int kv_object_load(struct bpf_object *object, const char *kind, const struct kv_
 	rc = bpf_object__load(object);
 	if (rc)
 		return explain(rc, kind, schema ? schema->since : "", err);
-	link = bpf_program__attach_iter(only_program(object), NULL);
+	link = bpf_program__attach_iter(view_program(object, NULL), NULL);
 	if (!link)
 		return explain(-errno, kind, schema ? schema->since : "", err);
 	rc = keep(object, link, loaded, err);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Objects into the kernel. One object is one iterator program; libbpf resolves
- * its kernel types, we fill in its column table.
+ * Objects into the kernel. An iterator program of an object is a view, and may have other
+ * programs beside it; libbpf resolves its kernel types, we fill in its column table.
  */
 #ifndef KVIEW_LOAD_LOAD_H
 #define KVIEW_LOAD_LOAD_H
@@ -40,11 +40,15 @@ int kv_object_parse(const char *name, const void *data, size_t size, struct kv_t
 		    struct bpf_object **object, struct kv_err *err);
 
 /**
- * kv_object_open() - parse an object of one iterator; otherwise like kv_object_parse()
+ * kv_object_open() - parse the object of a view; otherwise like kv_object_parse()
+ * @name: of the view too: where there are several iterators, it is the one of that name
  * @kind: KV_KIND_MAX bytes, receives the iterator's kind ("task_file")
  */
 int kv_object_open(const char *name, const void *data, size_t size, struct kv_types *types,
 		   char *kind, struct bpf_object **object, struct kv_err *err);
+
+/* kv_object_others() - its other programs, "count (tp_btf/sched_switch)", to be freed; or NULL */
+char *kv_object_others(const struct bpf_object *object);
 
 /**
  * kv_object_schema() - the columns that the object's BTF declares

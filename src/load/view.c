@@ -111,6 +111,8 @@ static void open_one(struct kv_view *view, const struct kv_image *image, struct 
 		rc = kv_object_schema(object, &view->schema, &why);
 	if (rc)
 		kv_view_fail(view, rc, &why);
+	else
+		view->others = kv_object_others(object);
 	view->per_task = takes_task(view->kind);
 	bpf_object__close(object);
 }
@@ -142,6 +144,7 @@ void kv_views_close(struct kv_views *views)
 	for (size_t i = 0; i < views->n; i++) {
 		kv_view_unload(&views->list[i]);
 		kv_schema_free(views->list[i].schema);
+		free(views->list[i].others);
 	}
 	free(views->list);
 	kv_types_free(views->types);

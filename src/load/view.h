@@ -20,6 +20,7 @@ struct kv_view {
 	const char *name;
 	const char *path;	  /* of a user's object, NULL for a built-in one */
 	struct kv_schema *schema; /* NULL: the object is broken, see @err */
+	char *others;		  /* kv_object_others(); "" or NULL: it has none */
 	uint64_t fingerprint;
 	char kind[KV_KIND_MAX];
 	bool per_task;	/* the kernel can run it for one process */

@@ -294,6 +294,22 @@ sys.exit(subprocess.call(sys.argv[2:]))' "$@"
 	[ ! -e "$KVIEW_PIN_DIR" ]
 }
 
+@test "an object may have other programs beside its view: they are named, and not loaded" {
+	{
+		cat "$ROOT/tests/cases/iters/thread_bits.bpf.c"
+		cat <<-'C'
+			SEC("tp_btf/no_such_tracepoint") int count(void *ctx) { return 0; }
+			SEC("iter/no_such_kind") int no_such(void *ctx) { return 0; }
+		C
+	} | sed 's/^int [a-z_]*(struct bpf_iter__task/int several(struct bpf_iter__task/' | compile several
+	mount_all
+	only several
+	[ "$(jq -s length "$MNT/pid/$$/json/several.json")" -ge 1 ]
+	[[ $("$KVIEW" list --iter-dir "$D") == *"not attached: count (tp_btf/no_such_tracepoint), no_such (iter/no_such_kind)"* ]]
+	[ ! -s "$DIR/err" ]
+	kview_umount
+}
+
 # --- BPF objects that are no view -----------------------------------------
 
 @test "a BPF object that is no view says what it lacks" {
@@ -311,7 +327,7 @@ sys.exit(subprocess.call(sys.argv[2:]))' "$@"
 	compile two <<-'C'
 		#include "kview.h"
 		SEC("iter/task") int one(struct bpf_iter__task *ctx) { return 0; }
-		SEC("iter/task") int two(struct bpf_iter__task *ctx) { return 0; }
+		SEC("iter/task") int other(struct bpf_iter__task *ctx) { return 0; }
 		char LICENSE[] SEC("license") = "GPL";
 	C
 	compile no_view <<-'C'
@@ -325,7 +341,7 @@ sys.exit(subprocess.call(sys.argv[2:]))' "$@"
 	says no_program "it has no program"
 	says tracing "its program is in section 'tp_btf/sched_switch': no iterator"
 	says tracepoint "no iterator"
-	says two "it has more than one program"
+	says two "it has 2 iterators, and none is called 'two'"
 	says no_view "it declares no view"
 	says no_btf "BTF"
 	[ "$(grep -c '^kview: ' "$DIR/err")" -eq 6 ]
