@@ -104,14 +104,18 @@ static const char *kind_of(const struct bpf_program *prog)
 	return *section && strlen(section) < KV_KIND_MAX ? section : NULL;
 }
 
+static struct bpf_program *next_program(const struct bpf_object *object, struct bpf_program *prog)
+{
+	return bpf_object__next_program(object, prog);
+}
+
 /* The object's only iterator, or the one that is called like the view. */
 static struct bpf_program *view_program(const struct bpf_object *object, unsigned int *iterators)
 {
 	struct bpf_program *prog, *found = NULL, *named = NULL;
 	unsigned int n = 0;
 
-	bpf_object__for_each_program(prog, object)
-	{
+	for (prog = next_program(object, NULL); prog; prog = next_program(object, prog)) {
 		if (!kind_of(prog))
 			continue;
 		found = prog;
@@ -134,9 +138,10 @@ char *kv_object_others(const struct bpf_object *object)
 
 	if (!f)
 		return NULL;
-	bpf_object__for_each_program(prog, object) if (prog != own)
-		fprintf(f, "%s%s (%s)", ftell(f) ? ", " : "", bpf_program__name(prog),
-			bpf_program__section_name(prog));
+	for (prog = next_program(object, NULL); prog; prog = next_program(object, prog))
+		if (prog != own)
+			fprintf(f, "%s%s (%s)", ftell(f) ? ", " : "", bpf_program__name(prog),
+				bpf_program__section_name(prog));
 	if (fclose(f) == 0)
 		return text;
 	free(text);
@@ -175,7 +180,7 @@ int kv_object_parse(const char *name, const void *data, size_t size, struct kv_t
 
 static void refuse_programs(const struct bpf_object *object, struct kv_err *err)
 {
-	const struct bpf_program *first = bpf_object__next_program(object, NULL);
+	const struct bpf_program *first = next_program(object, NULL);
 	unsigned int iterators;
 
 	view_program(object, &iterators);
@@ -208,8 +213,9 @@ int kv_object_open(const char *name, const void *data, size_t size, struct kv_ty
 		return -EINVAL;
 	}
 	/* The others wait for who attaches them. */
-	bpf_object__for_each_program(prog, *object) bpf_program__set_autoload(prog, prog == own);
-	strcpy(kind, kind_of(own));
+	for (prog = next_program(*object, NULL); prog; prog = next_program(*object, prog))
+		bpf_program__set_autoload(prog, prog == own);
+	snprintf(kind, KV_KIND_MAX, "%s", kind_of(own));
 	return 0;
 }
 
