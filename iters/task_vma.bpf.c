@@ -117,7 +117,7 @@ static __always_inline void put_special(struct kv_call *c, struct kv_str *s,
 
 static __always_inline bool read_user_path(struct file *file, struct path *user)
 {
-	void *at = (void *)file + bpf_core_field_offset(struct backing_file, user_path);
+	void *at = (void *)file + bpf_core_field_offset(struct backing_file___since_6_6, user_path);
 	struct super_block *of_mount, *of_dentry;
 	struct vfsmount *mnt;
 	struct dentry *dentry;

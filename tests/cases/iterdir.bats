@@ -310,6 +310,17 @@ sys.exit(subprocess.call(sys.argv[2:]))' "$@"
 	kview_umount
 }
 
+@test "a view may have the structs of a generated vmlinux.h instead of kview's" {
+	bpftool btf dump file /sys/kernel/btf/vmlinux format c >"$DIR/vmlinux.h"
+	{
+		echo "#include \"$DIR/vmlinux.h\""
+		cat "$ROOT/tests/cases/iters/thread_bits.bpf.c"
+	} | compile generated
+	"$KVIEW" cat --iter-dir "$D" --pid $$ -F csv -c pid,nice,leader generated >"$DIR/rows"
+	[ "$(tail -n +2 "$DIR/rows" | cut -d , -f 1 | sort -u)" = $$ ]
+	diff "$DIR/rows" <("$KVIEW" cat --iter-dir "$OBJECTS" --pid $$ -F csv -c pid,nice,leader thread_bits)
+}
+
 # --- BPF objects that are no view -----------------------------------------
 
 @test "a BPF object that is no view says what it lacks" {

@@ -10,7 +10,9 @@
 #ifndef KVIEW_ABI_H
 #define KVIEW_ABI_H
 
+#ifndef __VMLINUX_H__ /* which has these types */
 #include <linux/types.h>
+#endif
 
 #define KV_ABI_VERSION 6
 #define KV_MAX_COLUMNS 48

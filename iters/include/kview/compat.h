@@ -48,7 +48,7 @@ struct kernfs_node___parent_new {
  * A file opened by overlayfs on behalf of a mapping, since 6.6 (def3ae83da02): see
  * kv_is_since_6_6(). That this is asked is kept for: 6.1.
  */
-struct backing_file {
+struct backing_file___since_6_6 {
 	struct path user_path;
 };
 
@@ -138,7 +138,7 @@ struct kmem_cache___node {
 };
 
 /* An iterator over tasks for any program, since 6.7 (c68a78ffe2cb). For kv_walk_skips_threads(). */
-struct bpf_iter_task {
+struct bpf_iter_task___since_6_7 {
 	__u64 __opaque[3];
 };
 
@@ -152,7 +152,7 @@ struct bpf_iter_task {
 static __always_inline bool kv_is_since_6_6(void)
 {
 	return bpf_core_field_exists(struct sched_entity___since_6_6, deadline) ||
-	       bpf_core_type_exists(struct backing_file);
+	       bpf_core_type_exists(struct backing_file___since_6_6);
 }
 
 /*
@@ -173,7 +173,7 @@ static __always_inline bool kv_is_heap(__u64 start, __u64 end, __u64 start_brk, 
  */
 static __always_inline bool kv_walk_skips_threads(void)
 {
-	return !bpf_core_type_exists(struct bpf_iter_task);
+	return !bpf_core_type_exists(struct bpf_iter_task___since_6_7);
 }
 
 static __always_inline __u64 kv_above_0(long long n)

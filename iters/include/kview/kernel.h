@@ -8,6 +8,9 @@
 #ifndef KVIEW_KERNEL_H
 #define KVIEW_KERNEL_H
 
+#ifndef __VMLINUX_H__ /* bpftool's vmlinux.h has them all, if it is included before */
+
+#include <linux/bpf.h>
 #include <linux/types.h>
 
 typedef __u8 bool;
@@ -445,5 +448,7 @@ struct bpf_iter__kmem_cache {
 };
 
 #pragma clang diagnostic pop
+
+#endif
 
 #endif

@@ -11,7 +11,6 @@
 #ifndef KVIEW_VIEW_H
 #define KVIEW_VIEW_H
 
-#include <linux/bpf.h>
 #include "kernel.h"
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_core_read.h>

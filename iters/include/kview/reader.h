@@ -12,7 +12,6 @@
 #ifndef KVIEW_READER_H
 #define KVIEW_READER_H
 
-#include <linux/bpf.h>
 #include "kernel.h"
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_core_read.h>

@@ -24,7 +24,6 @@
 #ifndef KVIEW_STEADY_H
 #define KVIEW_STEADY_H
 
-#include <linux/bpf.h>
 #include "kernel.h"
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_core_read.h>
