@@ -54,7 +54,7 @@ mounts_quietly() {
 
 # But for the program that is pinned beside the views.
 names() {
-	(cd "$1" && echo * | sed 's/ reader=[0-9a-f]*//')
+	(cd "$1" && echo * | sed -E 's/(^| )reader=[0-9a-f]*//; s/^ //')
 }
 
 tree_has_views() {
