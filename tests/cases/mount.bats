@@ -254,7 +254,7 @@ is_dead() {
 	up
 	pid=$(daemon_pid)
 	kill -KILL "$pid"
-	until_true has_ended "$pid"
+	until_true no_daemon
 	until_true is_dead
 	up
 	[ "$(awk '{print $1; exit}' "$MNT/task")" = PID ]
