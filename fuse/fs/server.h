@@ -41,11 +41,11 @@ struct kv_server {
 	struct kv_handles files; /* struct kv_file */
 	struct kv_sched sched;	 /* requests that may take long */
 	struct kv_sched_ops sched_ops;
-	struct fuse_session *session;
-	unsigned int cpu_percent; /* of a user; 0: as much as there is */
-	unsigned int ncpus;	  /* that the threads may use, as the worker began */
-	struct kv_handles dirs;	  /* struct kv_processes, of pid/ alone */
-	uid_t uid;		  /* owner of the files */
+	struct fuse_session *session; /* the loop that receives requests ends with it */
+	unsigned int cpu_percent;     /* of a user; 0: as much as there is */
+	unsigned int ncpus;	      /* that the threads may use, as the worker began */
+	struct kv_handles dirs;	      /* struct kv_processes, of pid/ alone */
+	uid_t uid;		      /* owner of the files */
 	gid_t gid;
 	uid_t wide_uid; /* owner of those of kernel-wide views */
 	gid_t wide_gid;
