@@ -186,7 +186,7 @@ void kv_args_put_options(unsigned int options)
 			snprintf(letter, sizeof(letter), "-%c, ", d->letter);
 		snprintf(left, sizeof(left), "%s--%s%s%s", letter, d->name, d->value ? " " : "",
 			 d->value ? d->value : "");
-		kv_format_names(formats);
+		kv_format_names(" or ", formats);
 		printf("  %-28s %s\n", left, d->does ? d->does : formats);
 	}
 }

@@ -75,7 +75,7 @@ static int choose(const struct kv_args *args, const struct kv_view *view, struct
 
 	*format = kv_format_find(args->format);
 	if (!*format) {
-		kv_format_names(names);
+		kv_format_names(" and ", names);
 		kv_err_set(err, KV_USAGE, "unknown format '%s'", args->format);
 		kv_err_hint(err, "formats are %s", names);
 		return KV_USAGE;

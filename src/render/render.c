@@ -30,13 +30,13 @@ bool kv_format_is_dir(const char *name)
 	return false;
 }
 
-void kv_format_names(char names[KV_FORMAT_NAMES])
+void kv_format_names(const char *link, char names[KV_FORMAT_NAMES])
 {
 	size_t n = 0;
 
 	for (const struct kv_format *const *f = kv_formats; *f && n < KV_FORMAT_NAMES; f++)
-		n += (size_t)snprintf(names + n, KV_FORMAT_NAMES - n, "%s%s", n ? ", " : "",
-				      (*f)->name);
+		n += (size_t)snprintf(names + n, KV_FORMAT_NAMES - n, "%s%s",
+				      !n ? "" : f[1] ? ", " : link, (*f)->name);
 }
 
 static void begin_plan(struct kv_plan *plan, const struct kv_schema *schema)

@@ -66,8 +66,11 @@ bool kv_format_is_dir(const char *name);
 
 #define KV_FORMAT_NAMES 64
 
-/* kv_format_names() - "text, json, csv": the first is what is meant where none is named */
-void kv_format_names(char names[KV_FORMAT_NAMES]);
+/*
+ * kv_format_names() - "text, json and csv": the first is what is meant where none is named
+ * @link: before the last one: " and "
+ */
+void kv_format_names(const char *link, char names[KV_FORMAT_NAMES]);
 
 /* kv_header_bound(), kv_row_bound() - bytes that suffice in any format */
 size_t kv_header_bound(const struct kv_plan *plan);

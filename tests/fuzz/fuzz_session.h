@@ -30,6 +30,8 @@ struct handle {
 static struct {
 	struct fuse_session *session;
 	struct kv_server server;
+	struct kv_facts facts;
+	struct kv_log_state log;
 	struct request requests[MAX_REQUESTS];
 	unsigned int n_requests;
 	struct handle handles[MAX_REQUESTS];

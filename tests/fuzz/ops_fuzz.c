@@ -6,6 +6,7 @@
  */
 #include <sys/eventfd.h>
 
+#include "fuse/fs/ioctl.h"
 #include "fuse/fs/listing.h"
 #include "fuse/fs/request.h"
 #include "fuzz_session.h"
@@ -338,12 +339,15 @@ static void open_server(struct kv_server *s, uint8_t how)
 	s->host.threads_tool = (struct kv_loaded){PROG(IT_THREADS), PROG(IT_THREADS), -1};
 	s->host.self.walk_skips = how >> 4 & 1;
 	s->host.finds_threads = how >> 5 & 1;
-	s->shared = calloc(1, sizeof(*s->shared) + views.n * sizeof(struct kv_counters));
-	s->log.state = &s->shared->log;
-	MUST(s->shared && kv_tree_new(&s->tree, &views, 0400) == 0);
+	conn.facts = (struct kv_facts){0};
+	s->facts = &conn.facts;
+	s->counters = calloc(views.n, sizeof(struct kv_counters));
+	conn.log = (struct kv_log_state){0};
+	s->log.state = &conn.log;
+	MUST(s->counters && kv_tree_new(&s->tree, &views, 0400) == 0);
 	kv_handles_init(&s->files, 7, &s->limits);
 	kv_handles_init(&s->dirs, 7, &s->limits);
-	MUST(kv_sched_start(&s->sched, &sched_limits, &kv_request_ops) == -EAGAIN);
+	MUST(kv_sched_start(&s->sched, &sched_limits, &kv_request_ops, 0) == -EAGAIN);
 }
 
 /* @waiting: requests, as poll() tells */
@@ -363,7 +367,7 @@ static void open_session(unsigned int waiting)
 	conn.session = fuse_session_new(&args, &kv_ops, sizeof(kv_ops), &conn.server);
 	fuse_opt_free_args(&args);
 	MUST(conn.session && fd >= 0 && fuse_session_custom_io(conn.session, &io, fd) == 0);
-	conn.server.loop.session = conn.session;
+	conn.server.session = conn.session;
 	send_request((struct request){.opcode = FUSE_INIT}, 0, &init, sizeof(init));
 	MUST(conn.requests[0].is_answered && conn.server.facts->is_ready);
 }
@@ -387,11 +391,11 @@ static void close_session(void)
 			send_request((struct request){.opcode = FUSE_STATFS}, 0, NULL, 0);
 	check_idle();
 	fuse_session_destroy(conn.session);
-	MUST(kv_sched_stop(&s->sched, 0));
+	MUST(kv_sched_stop(&s->sched));
 	kv_handles_free(&s->files, free_file);
 	kv_handles_free(&s->dirs, free_file);
 	kv_tree_free(&s->tree);
-	free(s->shared);
+	free(s->counters);
 }
 
 static int lowest_fd(void)
