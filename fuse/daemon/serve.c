@@ -108,7 +108,7 @@ static int open_limits(struct kv_mounted *m, const struct kv_mount_opts *opts, s
 static int open_server(struct kv_mounted *m, const struct kv_mount_opts *opts, struct kv_err *err)
 {
 	struct kv_server *s = &m->server;
-	int rc = kv_tree_new(&s->tree, &m->views, opts->mode);
+	int rc = kv_tree_new(&s->tree, &m->views, kv_groups, opts->mode);
 
 	m->shared = mmap(NULL, shared_size(m), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
 			 -1, 0);
@@ -131,7 +131,7 @@ static int open_server(struct kv_mounted *m, const struct kv_mount_opts *opts, s
 	s->cpu_percent = opts->cpu_percent;
 	s->wide_uid = opts->uid;
 	s->wide_gid = opts->gid;
-	rc = kv_host_open(&s->host, &opts->policy, s->tree.pids, &m->pins, m->views.types, err);
+	rc = kv_host_open(&s->host, &opts->policy, s->tree.ngroups, &m->pins, m->views.types, err);
 	return rc ? rc : kv_identity_pin(&m->pins, &s->host.reader_tool, err);
 }
 

@@ -13,9 +13,9 @@
 #include <unistd.h>
 
 #include "stream/file.h"
-#include "access/process.h"
 #include "fuse/daemon/lifeline.h"
 #include "fuse/daemon/privilege.h"
+#include "fuse/fs/dir.h"
 #include "fuse/fs/request.h"
 #include "fuse/daemon/rest.h"
 #include "fuse/daemon/seccomp.h"
@@ -180,11 +180,6 @@ static void free_file(void *file)
 	kv_file_free(file);
 }
 
-static void free_dir(void *processes)
-{
-	kv_processes_free(processes);
-}
-
 /* To where the holder finds it, and to the log. */
 static int fail(struct kv_mounted *m, int rc, const char *what)
 {
@@ -239,6 +234,6 @@ int kv_work(struct kv_mounted *m)
 	if (rc)
 		fail(m, rc, "the worker can't serve");
 	kv_handles_free(&m->server.files, free_file);
-	kv_handles_free(&m->server.dirs, free_dir);
+	kv_handles_free(&m->server.dirs, kv_listing_free);
 	return rc ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -19,11 +19,11 @@ void kv_handles_free(struct kv_handles *handles, void (*release)(void *object))
 		if (handles->slots[i].object)
 			release(handles->slots[i].object);
 	free(handles->slots);
-	kv_users_free(&handles->owners);
+	free(handles->users);
 	pthread_mutex_destroy(&handles->lock);
 }
 
-static int check_limits(const struct kv_handles *handles, const struct kv_user *owner)
+static int check_limits(const struct kv_handles *handles, const struct kv_handle_user *owner)
 {
 	const struct kv_handle_limits *limits = &handles->limits;
 	bool is_host = owner->uid == limits->host;
@@ -49,11 +49,34 @@ static int grow(struct kv_handles *handles)
 	return 0;
 }
 
+/* A user's entry, made if there is none: its index, which stays while it has a count; or -ENOMEM. */
+static int64_t find_user(struct kv_handles *handles, uid_t uid)
+{
+	uint32_t unused = handles->nusers;
+	struct kv_handle_user *more;
+
+	for (uint32_t i = 0; i < handles->nusers; i++) {
+		if (handles->users[i].count && handles->users[i].uid == uid)
+			return i;
+		if (!handles->users[i].count)
+			unused = i;
+	}
+	if (unused == handles->nusers) {
+		more = reallocarray(handles->users, unused + 1, sizeof(*more));
+		if (!more)
+			return -ENOMEM;
+		handles->users = more;
+		handles->nusers++;
+	}
+	handles->users[unused] = (struct kv_handle_user){.uid = uid};
+	return unused;
+}
+
 static int add(struct kv_handles *handles, void *object, uid_t uid, uint64_t *handle)
 {
-	int64_t owner = kv_users_find(&handles->owners, uid);
+	int64_t owner = find_user(handles, uid);
 	uint32_t i = handles->free;
-	int rc = owner < 0 ? (int)owner : check_limits(handles, &handles->owners.list[owner]);
+	int rc = owner < 0 ? (int)owner : check_limits(handles, &handles->users[owner]);
 
 	if (!rc && i == handles->cap)
 		rc = grow(handles);
@@ -61,7 +84,7 @@ static int add(struct kv_handles *handles, void *object, uid_t uid, uint64_t *ha
 		return rc;
 	handles->free = handles->slots[i].owner;
 	handles->slots[i] = (struct kv_handle_slot){object, 1, (uint32_t)owner};
-	handles->owners.list[owner].count++;
+	handles->users[owner].count++;
 	handles->used++;
 	if (handles->most < handles->used)
 		handles->most = handles->used;
@@ -115,7 +138,7 @@ static void *empty(struct kv_handles *handles, struct kv_handle_slot *slot)
 {
 	void *object = slot->object;
 
-	handles->owners.list[slot->owner].count--;
+	handles->users[slot->owner].count--;
 	handles->used--;
 	*slot = (struct kv_handle_slot){.owner = handles->free};
 	handles->free = (uint32_t)(slot - handles->slots);

@@ -12,12 +12,16 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "fuse/fs/users.h"
+/* How many a user has. */
+struct kv_handle_user {
+	uid_t uid;
+	uint32_t count; /* 0: the entry is free for another user */
+};
 
 struct kv_handle_slot {
 	void *object; /* NULL: free */
 	uint32_t refs;
-	uint32_t owner; /* index in kv_handles.owners; of a free slot: the next free one */
+	uint32_t owner; /* index in kv_handles.users; of a free slot: the next free one */
 };
 
 /* How many there may be: a user who takes all that one may have leaves the others theirs. */
@@ -31,7 +35,8 @@ struct kv_handles {
 	pthread_mutex_t lock;
 	struct kv_handle_limits limits;
 	struct kv_handle_slot *slots;
-	struct kv_users owners;
+	struct kv_handle_user *users;
+	uint32_t nusers;
 	uint32_t used, cap, free; /* @free: index of the first free slot, or @cap */
 	uint32_t most;		  /* were used since none was */
 	uint32_t epoch;

@@ -7,13 +7,13 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "access/process.h"
 #include "fuse/fs/read.h"
-#include "fuse/fs/readdir.h"
+#include "fuse/fs/dir.h"
+#include "fuse/fs/caller.h"
 #include "fuse/fs/status.h"
 #include "fuse/fs/ioctl.h"
 
-/* The static tree never changes; what is below pid/ depends on who looks. */
+/* Names of the tree never change; which members a group has depends on who looks. */
 #define STATIC_TIMEOUT 60.0
 
 /* What so many take is worth the millisecond that it takes to give it back. */
@@ -51,75 +51,6 @@ static void fill_attr(const struct kv_server *s, uint64_t ino, struct stat *st)
 	st->st_atim = st->st_mtim = st->st_ctim = s->started;
 }
 
-/* --- who asks, and about which process --- */
-
-/* The caller waits for our reply, so it is still what it was as it asked. */
-static int identify(fuse_req_t req, struct kv_reader *reader)
-{
-	struct kv_server *s = server(req);
-	const struct fuse_ctx *ctx = fuse_req_ctx(req);
-	struct kv_err err = {0};
-	int rc = kv_reader_identify(&s->host, ctx->pid, ctx->uid, ctx->gid, reader, &err);
-
-	if (rc)
-		kv_log_complain(&s->log, err.msg);
-	return rc;
-}
-
-/*
- * A node that is there for this reader now: known to the tree, and its process
- * is the same as when it was looked up, and may be known of.
- *
- * After a takeover the number may be one that the daemon before us told, with
- * keys of its own: ESTALE has the kernel look the name up again.
- */
-static int look(const struct kv_server *s, const struct kv_reader *reader, uint64_t ino,
-		struct kv_process *process)
-{
-	int rc = kv_process_look(&s->host, reader, kv_ino_pid(ino), process);
-
-	if (!rc && kv_who(process->pid, process->start) != kv_ino_who(ino))
-		rc = -ENOENT;
-	return rc == -ENOENT && s->is_successor ? -ESTALE : rc;
-}
-
-/* May the caller go into the directory of a process, or look at what is in it? */
-static int enter(fuse_req_t req, uint64_t ino)
-{
-	struct kv_process process;
-	struct kv_reader reader;
-	int rc;
-
-	if (!kv_ino_who(ino))
-		return 0;
-	rc = identify(req, &reader);
-	if (rc)
-		return rc;
-	rc = look(server(req), &reader, ino, &process);
-	kv_reader_close(&reader);
-	return !rc && process.is_hidden ? -EPERM : rc;
-}
-
-/* pid/N: the reader's N. */
-static int find_process(fuse_req_t req, pid_t nr, uint64_t *ino)
-{
-	struct kv_server *s = server(req);
-	struct kv_process process;
-	struct kv_reader reader;
-	int rc;
-
-	if (!nr)
-		return -ENOENT;
-	rc = identify(req, &reader);
-	if (rc)
-		return rc;
-	rc = kv_process_find(&s->host, &reader, nr, &process);
-	kv_reader_close(&reader);
-	if (!rc)
-		*ino = kv_ino(kv_who(process.pid, process.start), s->tree.pid);
-	return rc;
-}
-
 /* --- names --- */
 
 /*
@@ -151,13 +82,13 @@ static int lookup(fuse_req_t req, uint64_t parent, const char *name, uint64_t *i
 
 	if (!dir)
 		return -ESTALE;
-	rc = enter(req, parent);
+	rc = kv_caller_enter(req, parent);
 	if (rc)
 		return rc;
 	*ino = kv_tree_lookup(tree, parent, name);
 	if (*ino)
 		return 0;
-	return dir->type == KV_NODE_PIDS ? find_process(req, kv_tree_pid(name), ino) : -ENOENT;
+	return dir->type == KV_NODE_GROUP ? kv_caller_find(req, dir, name, ino) : -ENOENT;
 }
 
 static void op_lookup(fuse_req_t req, fuse_ino_t told, const char *name)
@@ -175,10 +106,10 @@ static void op_lookup(fuse_req_t req, fuse_ino_t told, const char *name)
 	fill_attr(s, ino, &e.attr);
 	e.attr_timeout = STATIC_TIMEOUT;
 	/*
-	 * Whose process pid/N is, or whether it is at all, depends on who looks; and what is
-	 * in a directory that somebody holds open goes with its process.
+	 * Which object a member's name means, or whether any, depends on who looks; and what is
+	 * in a directory that somebody holds open goes with its object.
 	 */
-	e.entry_timeout = kv_ino_who(ino) ? 0.0 : STATIC_TIMEOUT;
+	e.entry_timeout = kv_ino_key(ino) ? 0.0 : STATIC_TIMEOUT;
 	fuse_reply_entry(req, &e);
 }
 
@@ -216,70 +147,23 @@ static void op_readlink(fuse_req_t req, fuse_ino_t told)
 {
 	const struct kv_node *node = kv_tree_node(&server(req)->tree, unseal(req, told));
 	struct kv_reader reader;
-	char name[16];
+	char name[32];
 	int rc;
 
 	if (!node || node->type != KV_NODE_SELF) {
 		fuse_reply_err(req, EINVAL);
 		return;
 	}
-	rc = identify(req, &reader);
+	rc = kv_caller_identify(req, &reader);
 	if (rc) {
 		fuse_reply_err(req, -rc);
 		return;
 	}
-	snprintf(name, sizeof(name), "%d", (int)reader.pid);
-	if (reader.pid)
+	if (node->group->self_name(&reader, name))
 		fuse_reply_readlink(req, name);
 	else
 		fuse_reply_err(req, ENOENT);
 	kv_reader_close(&reader);
-}
-
-/* --- directories --- */
-
-static int open_pids(fuse_req_t req, uint64_t *handle)
-{
-	struct kv_server *s = server(req);
-	struct kv_processes *processes;
-	struct kv_reader reader;
-	int rc = identify(req, &reader);
-	uid_t user;
-
-	if (rc)
-		return rc;
-	user = reader.user;
-	processes = kv_processes_new(&s->host, &reader);
-	rc = processes ? kv_handles_add(&s->dirs, processes, user, handle) : -ENOMEM;
-	if (rc && processes)
-		kv_processes_free(processes);
-	kv_reader_close(&reader);
-	return rc;
-}
-
-static void op_opendir(fuse_req_t req, fuse_ino_t told, struct fuse_file_info *fi)
-{
-	struct kv_server *s = server(req);
-	uint64_t ino = unseal(req, told);
-	const struct kv_node *node = kv_tree_node(&s->tree, ino);
-	int rc = node ? enter(req, ino) : -ESTALE;
-
-	if (!rc && node->type == KV_NODE_PIDS)
-		rc = open_pids(req, &fi->fh);
-	if (rc)
-		fuse_reply_err(req, -rc);
-	else if (fuse_reply_open(req, fi) == -ENOENT && node->type == KV_NODE_PIDS)
-		kv_drop_dir(s, fi->fh); /* interrupted: no release comes */
-}
-
-static void op_releasedir(fuse_req_t req, fuse_ino_t told, struct fuse_file_info *fi)
-{
-	struct kv_server *s = server(req);
-	const struct kv_node *node = kv_tree_node(&s->tree, unseal(req, told));
-
-	if (node && node->type == KV_NODE_PIDS)
-		kv_drop_dir(s, fi->fh);
-	fuse_reply_err(req, 0);
 }
 
 /* --- files --- */
@@ -311,17 +195,14 @@ static int open_file(fuse_req_t req, const struct kv_node *node, uint64_t ino,
 {
 	struct kv_server *s = server(req);
 	struct kv_source source = source_of(s, node);
-	struct kv_process process = {0};
+	struct kv_member member;
 	uid_t user = reader->user;
 	struct kv_file *file;
-	int rc = 0;
+	int rc = kv_caller_look(s, reader, ino, &member);
 
-	if (kv_ino_who(ino))
-		rc = look(s, reader, ino, &process);
-	if (rc || process.is_hidden)
-		return rc ? rc : -EPERM;
-	source.pid = process.pid;
-	source.start = process.start;
+	if (rc)
+		return rc;
+	source.subset = member.subset;
 	file = kv_file_new(&source, reader);
 	rc = file ? kv_handles_add(&s->files, file, user, handle) : -ENOMEM;
 	if (rc && file)
@@ -344,7 +225,7 @@ static void op_open(fuse_req_t req, fuse_ino_t told, struct fuse_file_info *fi)
 	else if ((fi->flags & O_ACCMODE) != O_RDONLY)
 		rc = -EROFS;
 	if (!rc)
-		rc = identify(req, &reader);
+		rc = kv_caller_identify(req, &reader);
 	if (!rc)
 		rc = open_file(req, node, ino, &reader, &fi->fh);
 	kv_reader_close(&reader);
@@ -386,7 +267,7 @@ static void op_ioctl(fuse_req_t req, fuse_ino_t ino, unsigned int cmd, void *arg
 	(void)in;
 	(void)in_size;
 	if (ino != KV_ROOT || cmd != KV_IOC_PID || out_size != sizeof(pid) ||
-	    fuse_req_ctx(req)->uid != server(req)->uid || identify(req, &reader)) {
+	    fuse_req_ctx(req)->uid != server(req)->uid || kv_caller_identify(req, &reader)) {
 		fuse_reply_err(req, ENOTTY);
 		return;
 	}
@@ -406,9 +287,9 @@ const struct fuse_lowlevel_ops kv_ops = {
 	.forget_multi = op_forget_multi,
 	.getattr = op_getattr,
 	.readlink = op_readlink,
-	.opendir = op_opendir,
+	.opendir = kv_op_opendir,
 	.readdir = kv_op_readdir,
-	.releasedir = op_releasedir,
+	.releasedir = kv_op_releasedir,
 	.open = op_open,
 	.read = kv_op_read,
 	.release = op_release,

@@ -60,14 +60,17 @@ static void run(struct kv_request *r)
 }
 
 /* Where one walk gets stuck another one of the same would. */
-static uint64_t lane_of(const struct kv_server *s, const struct kv_source *source)
+static uint64_t lane_of(const struct kv_server *s, fuse_ino_t told)
 {
-	if (!source->view)
+	uint64_t ino = kv_unseal_ino(&s->seal, told);
+	const struct kv_node *node = kv_tree_node(&s->tree, ino);
+
+	if (!node || node->type != KV_NODE_ROWS)
 		return KV_LANE_TEXTS;
-	return (uint64_t)(source->view - s->views->list) << 32 | (uint32_t)source->pid;
+	return (uint64_t)(node->view - s->views->list) << KV_KEY_BITS | kv_ino_key(ino);
 }
 
-void kv_op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi)
+void kv_op_read(fuse_req_t req, fuse_ino_t told, size_t size, off_t off, struct fuse_file_info *fi)
 {
 	struct kv_server *s = fuse_req_userdata(req);
 	struct kv_file *file = kv_handles_get(&s->files, fi->fh);
@@ -82,10 +85,9 @@ void kv_op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct f
 		.drop = kv_drop_file,
 	};
 
-	(void)ino;
 	if (!file) {
 		fuse_reply_err(req, ESTALE);
-	} else if (kv_request_submit(&r, kv_file_user(file), lane_of(s, kv_file_source(file)))) {
+	} else if (kv_request_submit(&r, kv_file_user(file), lane_of(s, told))) {
 		kv_drop_file(s, fi->fh);
 		fuse_reply_err(req, ENOMEM);
 	}

@@ -5,6 +5,6 @@
 #include "fuse/fs/ops.h"
 
 /* kv_op_read() - fuse_lowlevel_ops.read */
-void kv_op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi);
+void kv_op_read(fuse_req_t req, fuse_ino_t told, size_t size, off_t off, struct fuse_file_info *fi);
 
 #endif

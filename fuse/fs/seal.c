@@ -56,12 +56,12 @@ static bool is_taken(uint64_t told)
 	return kv_ino_index(told) == KV_TOLD_INDEX || told <= KV_ROOT;
 }
 
-/* Whoever would become one that is taken goes on to what that becomes. */
+/* Cycle walking: permute again until the result is not taken. */
 uint64_t kv_seal_ino(const struct kv_seal *seal, uint64_t ino)
 {
 	uint64_t told = ino;
 
-	if (!kv_ino_who(ino))
+	if (!kv_ino_key(ino))
 		return kv_tree_told(seal->tree, ino);
 	do
 		told = permute(seal, told);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Numbers of nodes as they are told outside. Ours hold the number that a
- * process has in kview's pid namespace; a reader in another one must not learn
- * it from st_ino or a file handle. So those below pid/PID are permuted under
- * keys of this daemon; what another daemon told is no node's number here, but
- * by chance. Others have the number of kv_tree_told().
+ * Public inode numbers. A member's own has, for example, the number of a process in kview's
+ * pid namespace: a reader in another one must not learn it from st_ino or a file handle.
+ * So the kernel is told a permutation of it under random keys of this daemon. What another
+ * daemon told is no node's number here, but by chance. Nodes of no member have the number of
+ * kv_tree_told().
  */
 #ifndef KVIEW_FS_SEAL_H
 #define KVIEW_FS_SEAL_H

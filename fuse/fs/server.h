@@ -44,7 +44,7 @@ struct kv_server {
 	struct fuse_session *session; /* the loop that receives requests ends with it */
 	unsigned int cpu_percent;     /* of a user; 0: as much as there is */
 	unsigned int ncpus;	      /* that the threads may use, as the worker began */
-	struct kv_handles dirs;	      /* struct kv_processes, of pid/ alone */
+	struct kv_handles dirs;	      /* listings of groups, see fuse/fs/dir.h */
 	uid_t uid;		      /* owner of the files */
 	gid_t gid;
 	uid_t wide_uid; /* owner of those of kernel-wide views */

@@ -9,12 +9,6 @@
 
 #define BLOCK 131072 /* what cat asks for */
 
-/* Is the node at @index pid/PID or below? */
-static bool is_of_pid(const struct kv_tree *tree, uint32_t index)
-{
-	return tree->pid && index >= tree->pid;
-}
-
 /* FNV-1a over the names on the way, with a slash before each. */
 static uint64_t hash_name(uint64_t hash, const char *name)
 {
@@ -40,7 +34,7 @@ static uint64_t make_told(const struct kv_tree *tree, const struct kv_node *node
 
 	if (tree->n == KV_ROOT)
 		return KV_ROOT;
-	if (!node->name || is_of_pid(tree, tree->n))
+	if (node->is_of_member)
 		return 0;
 	told = hash_path(tree, node->parent, node->name) | KV_TOLD_INDEX;
 	while (kv_tree_find(tree, told))
@@ -65,22 +59,29 @@ static uint32_t add(struct kv_tree *tree, struct kv_node node, const char *name,
 	return tree->n++;
 }
 
-static uint32_t add_dir(struct kv_tree *tree, enum kv_node_type type, uint32_t parent,
-			const char *name)
+static uint32_t add_dir(struct kv_tree *tree, uint32_t parent, const char *name,
+			const struct kv_group *group)
 {
-	struct kv_node node = {.type = type, .parent = parent, .mode = S_IFDIR | 0555};
+	const struct kv_node node = {
+		.type = KV_NODE_DIR,
+		.parent = parent,
+		.mode = S_IFDIR | 0555,
+		.group = group,
+		.is_of_member = group,
+	};
 
 	return add(tree, node, name, "");
 }
 
-static bool is_served(const struct kv_view *view, bool per_task)
+/* In the root, or of each member of a group. */
+static bool is_served(const struct kv_view *view, const struct kv_group *group)
 {
-	return view->is_loaded && (view->per_task || !per_task);
+	return view->is_loaded && (!group || group->has(view));
 }
 
 /* The files of the views in one format, in the directory @dir. */
 static int add_files(struct kv_tree *tree, uint32_t dir, const struct kv_views *views,
-		     const struct kv_format *format, bool per_task, mode_t wide_mode)
+		     const struct kv_format *format, const struct kv_group *group, mode_t wide_mode)
 {
 	for (size_t i = 0; i < views->n; i++) {
 		struct kv_view *view = &views->list[i];
@@ -92,9 +93,11 @@ static int add_files(struct kv_tree *tree, uint32_t dir, const struct kv_views *
 			.view = view,
 			.format = format,
 			.plan = &tree->plans[i],
+			.group = group,
+			.is_of_member = group,
 		};
 
-		if (is_served(view, per_task) && !add(tree, node, view->name, format->suffix))
+		if (is_served(view, group) && !add(tree, node, view->name, format->suffix))
 			return -ENOMEM;
 	}
 	return 0;
@@ -102,7 +105,7 @@ static int add_files(struct kv_tree *tree, uint32_t dir, const struct kv_views *
 
 /* The views below @parent: text files here, a directory per other format. */
 static int add_formats(struct kv_tree *tree, uint32_t parent, const struct kv_views *views,
-		       bool per_task, mode_t wide_mode)
+		       const struct kv_group *group, mode_t wide_mode)
 {
 	int rc = 0;
 
@@ -110,15 +113,15 @@ static int add_formats(struct kv_tree *tree, uint32_t parent, const struct kv_vi
 		uint32_t dir = parent;
 
 		if (*(*f)->dir)
-			dir = add_dir(tree, KV_NODE_DIR, parent, (*f)->dir);
-		rc = dir ? add_files(tree, dir, views, *f, per_task, wide_mode) : -ENOMEM;
+			dir = add_dir(tree, parent, (*f)->dir, group);
+		rc = dir ? add_files(tree, dir, views, *f, group, wide_mode) : -ENOMEM;
 	}
 	return rc;
 }
 
 static int add_schemas(struct kv_tree *tree, const struct kv_views *views)
 {
-	uint32_t dir = add_dir(tree, KV_NODE_DIR, KV_ROOT, "schema");
+	uint32_t dir = add_dir(tree, KV_ROOT, "schema", NULL);
 
 	if (!dir)
 		return -ENOMEM;
@@ -130,26 +133,34 @@ static int add_schemas(struct kv_tree *tree, const struct kv_views *views)
 			.mode = S_IFREG | 0444,
 		};
 
-		if (is_served(&views->list[i], false) && !add(tree, node, views->list[i].name, ""))
+		if (is_served(&views->list[i], NULL) && !add(tree, node, views->list[i].name, ""))
 			return -ENOMEM;
 	}
 	return 0;
 }
 
-static int add_pids(struct kv_tree *tree, const struct kv_views *views)
+static int add_group(struct kv_tree *tree, const struct kv_views *views,
+		     const struct kv_group *group, mode_t wide_mode)
 {
-	struct kv_node self = {.type = KV_NODE_SELF, .mode = S_IFLNK | 0777};
+	struct kv_node self = {.type = KV_NODE_SELF, .mode = S_IFLNK | 0777, .group = group};
+	uint32_t dir, member;
 	bool any = false;
 
 	for (size_t i = 0; i < views->n; i++)
-		any = any || is_served(&views->list[i], true);
+		any = any || is_served(&views->list[i], group);
 	if (!any)
 		return 0;
-	self.parent = tree->pids = add_dir(tree, KV_NODE_PIDS, KV_ROOT, "pid");
-	if (!tree->pids || !add(tree, self, "self", ""))
+	dir = self.parent = add_dir(tree, KV_ROOT, group->name, NULL);
+	if (!dir || (group->self && !add(tree, self, group->self, "")))
 		return -ENOMEM;
-	tree->pid = add_dir(tree, KV_NODE_DIR, tree->pids, NULL);
-	return tree->pid ? add_formats(tree, tree->pid, views, true, 0) : -ENOMEM;
+	member = add_dir(tree, dir, NULL, group);
+	if (!member)
+		return -ENOMEM;
+	tree->nodes[dir].type = KV_NODE_GROUP;
+	tree->nodes[dir].group = group;
+	tree->nodes[dir].member = member;
+	tree->ngroups++;
+	return add_formats(tree, member, views, group, wide_mode);
 }
 
 static int add_plans(struct kv_tree *tree, const struct kv_views *views)
@@ -163,7 +174,8 @@ static int add_plans(struct kv_tree *tree, const struct kv_views *views)
 	return 0;
 }
 
-int kv_tree_new(struct kv_tree *tree, const struct kv_views *views, mode_t wide_mode)
+int kv_tree_new(struct kv_tree *tree, const struct kv_views *views,
+		const struct kv_group *const *groups, mode_t wide_mode)
 {
 	struct kv_node status = {
 		.type = KV_NODE_STATUS,
@@ -178,15 +190,15 @@ int kv_tree_new(struct kv_tree *tree, const struct kv_views *views, mode_t wide_
 		return -ENOMEM;
 	rc = add_plans(tree, views);
 	if (!rc)
-		rc = add_dir(tree, KV_NODE_DIR, KV_ROOT, "") ? 0 : -ENOMEM;
+		rc = add_dir(tree, KV_ROOT, "", NULL) ? 0 : -ENOMEM;
 	if (!rc)
-		rc = add_formats(tree, KV_ROOT, views, false, wide_mode);
+		rc = add_formats(tree, KV_ROOT, views, NULL, wide_mode);
 	if (!rc)
 		rc = add(tree, status, "status", "") ? 0 : -ENOMEM;
 	if (!rc)
 		rc = add_schemas(tree, views);
-	if (!rc)
-		rc = add_pids(tree, views);
+	for (; *groups && !rc; groups++)
+		rc = add_group(tree, views, *groups, wide_mode);
 	if (rc)
 		kv_tree_free(tree);
 	return rc;
@@ -220,38 +232,21 @@ const struct kv_node *kv_tree_node(const struct kv_tree *tree, uint64_t ino)
 
 	if (index < KV_ROOT || index >= tree->n)
 		return NULL;
-	/* A process's number where it belongs, and nowhere else. */
-	if (is_of_pid(tree, index) != (kv_ino_who(ino) > 0))
+	/* A key where it belongs, and nowhere else. */
+	if (tree->nodes[index].is_of_member != (kv_ino_key(ino) > 0))
 		return NULL;
 	return &tree->nodes[index];
-}
-
-/* As /proc takes them: decimal, no sign, no leading zero. */
-pid_t kv_tree_pid(const char *name)
-{
-	long pid = 0;
-
-	if (*name < '1' || *name > '9')
-		return 0;
-	for (; *name; name++) {
-		if (*name < '0' || *name > '9')
-			return 0;
-		pid = pid * 10 + (*name - '0');
-		if (pid >= 1 << KV_PID_BITS)
-			return 0;
-	}
-	return (pid_t)pid;
 }
 
 uint64_t kv_tree_lookup(const struct kv_tree *tree, uint64_t dir, const char *name)
 {
 	const struct kv_node *node = kv_tree_node(tree, dir);
 
-	if (!node || (node->type != KV_NODE_DIR && node->type != KV_NODE_PIDS))
+	if (!node || (node->type != KV_NODE_DIR && node->type != KV_NODE_GROUP))
 		return 0;
 	for (uint32_t i = kv_tree_child(tree, dir, 0); i; i = kv_tree_child(tree, dir, i + 1))
 		if (strcmp(tree->nodes[i].name, name) == 0)
-			return kv_ino(kv_ino_who(dir), i);
+			return kv_ino(kv_ino_key(dir), i);
 	return 0;
 }
 
@@ -269,7 +264,7 @@ uint64_t kv_tree_parent(const struct kv_tree *tree, uint64_t ino)
 
 	if (!node)
 		return KV_ROOT;
-	return kv_ino(is_of_pid(tree, node->parent) ? kv_ino_who(ino) : 0, node->parent);
+	return kv_ino(tree->nodes[node->parent].is_of_member ? kv_ino_key(ino) : 0, node->parent);
 }
 
 static nlink_t count_links(const struct kv_tree *tree, uint64_t ino)

@@ -97,7 +97,11 @@ static int cat_as(const struct kv_host *host, const struct kv_reader *reader,
 		  const struct kv_args *args, const struct kv_view *view,
 		  const struct kv_plan *plan, const struct kv_format *format, struct kv_err *err)
 {
-	struct kv_run_opts opts = {.reader = reader, .host = host, .pid = args->pid};
+	struct kv_run_opts opts = {
+		.reader = reader,
+		.host = host,
+		.subset = kv_subset_process(args->pid, 0),
+	};
 	struct kv_run *run = NULL;
 	struct sink s = {0};
 	int rc = kv_run_new(view, &opts, &run, err);

@@ -129,7 +129,7 @@ static int read_row(const struct kv_view *view, const struct kv_host *host, stru
 	const struct kv_run_opts opts = {
 		.reader = &reader,
 		.host = host,
-		.pid = view->per_task ? getpid() : 0,
+		.subset = kv_subset_process(view->per_task ? getpid() : 0, 0),
 	};
 	struct kv_run *run = NULL;
 	const void *record;

@@ -36,7 +36,10 @@ void kv_format_names(const char *link, char names[KV_FORMAT_NAMES])
 
 	for (const struct kv_format *const *f = kv_formats; *f && n < KV_FORMAT_NAMES; f++)
 		n += (size_t)snprintf(names + n, KV_FORMAT_NAMES - n, "%s%s",
-				      !n ? "" : f[1] ? ", " : link, (*f)->name);
+				      !n     ? ""
+				      : f[1] ? ", "
+					     : link,
+				      (*f)->name);
 }
 
 static void begin_plan(struct kv_plan *plan, const struct kv_schema *schema)

@@ -84,12 +84,16 @@ static int step(struct kv_file *f, struct kv_err *err)
 	return 0;
 }
 
+static bool is_of_one(const struct kv_file *f)
+{
+	return f->source.subset.link.has_info;
+}
+
 static int start(struct kv_file *f, const struct kv_read *read, struct kv_err *err)
 {
 	struct kv_run_opts opts = {
 		.reader = &f->reader,
-		.pid = f->source.pid,
-		.start = f->source.start,
+		.subset = f->source.subset,
 		.host = f->source.host,
 		.cancelled = read->cancelled,
 		.arg = read->arg,
@@ -99,7 +103,7 @@ static int start(struct kv_file *f, const struct kv_read *read, struct kv_err *e
 
 	if (f->source.text)
 		return put_text(f);
-	f->window.is_long = !f->source.pid;
+	f->window.is_long = !is_of_one(f);
 	out = kv_window_reserve(&f->window, kv_header_bound(f->source.plan));
 	if (!out)
 		return -ENOMEM;
@@ -108,10 +112,10 @@ static int start(struct kv_file *f, const struct kv_read *read, struct kv_err *e
 		return rc;
 	kv_window_commit(&f->window, out,
 			 (size_t)(f->source.format->header(f->source.plan, out) - out));
-	if (!f->source.pid)
+	if (!is_of_one(f))
 		return 0;
 	/*
-	 * Is the process there, and may the reader look into it? A header alone
+	 * Is the object there, and may the reader look into it? A header alone
 	 * would say: yes, and it has nothing.
 	 */
 	rc = step(f, err);
@@ -198,11 +202,6 @@ struct kv_file *kv_file_new(const struct kv_source *source, struct kv_reader *re
 	*reader = KV_READER_INIT;
 	pthread_mutex_init(&f->lock, NULL);
 	return f;
-}
-
-const struct kv_source *kv_file_source(const struct kv_file *f)
-{
-	return &f->source;
 }
 
 uid_t kv_file_user(const struct kv_file *f)

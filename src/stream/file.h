@@ -34,8 +34,7 @@ struct kv_source {
 	const struct kv_plan *plan;
 	const struct kv_host *host;   /* as in kv_run_opts */
 	struct kv_counters *counters; /* of rows */
-	pid_t pid;		      /* 0: all processes */
-	uint64_t start;		      /* kv_process.start of that one */
+	struct kv_subset subset;      /* of rows */
 };
 
 /**
@@ -46,8 +45,7 @@ struct kv_source {
  */
 struct kv_file *kv_file_new(const struct kv_source *source, struct kv_reader *reader);
 
-/* kv_file_source(), kv_file_user() - what it shows, and who answers for the cost: kv_reader.user */
-const struct kv_source *kv_file_source(const struct kv_file *f);
+/* kv_file_user() - who answers for the cost: kv_reader.user */
 uid_t kv_file_user(const struct kv_file *f);
 
 /* kv_file_free() - no read may be under way */

@@ -72,29 +72,34 @@ static int fail_open(const struct kv_view *view, pid_t pid, int rc, struct kv_er
 	return rc;
 }
 
+struct kv_subset kv_subset_process(pid_t pid, uint64_t start)
+{
+	return (struct kv_subset){.link = kv_link_process(pid), .pid = pid, .start = start};
+}
+
 int kv_run_new(const struct kv_view *view, const struct kv_run_opts *opts, struct kv_run **run,
 	       struct kv_err *err)
 {
-	struct kv_link link = opts->pid ? kv_link_process(opts->pid) : opts->link;
+	pid_t pid = opts->subset.pid;
 	struct kv_scope scope = opts->reader->scope;
 	struct kv_run *r;
 	int rc;
 
-	if (opts->pid && !view->per_task) {
+	if (pid && !view->per_task) {
 		kv_err_set(err, -EINVAL, "view '%s' has no rows of single processes", view->name);
 		kv_err_hint(err, "--pid is for views of tasks; this one is kernel-wide");
 		return -EINVAL;
 	}
-	if (opts->pid && !kv_kernel_has_process(opts->pid))
-		return no_process(opts->pid, err);
+	if (pid && !kv_kernel_has_process(pid))
+		return no_process(pid, err);
 	r = calloc(1, sizeof(*r));
 	if (!r)
 		return kv_err_errno(err, -ENOMEM, "can't run view '%s'", view->name);
-	scope.target_start = opts->start;
-	rc = kv_walk_open(&r->walk, view, opts->host, &scope, &link);
+	scope.target_start = opts->subset.start;
+	rc = kv_walk_open(&r->walk, view, opts->host, &scope, &opts->subset.link);
 	if (rc) {
 		free(r);
-		return fail_open(view, opts->pid, rc, err);
+		return fail_open(view, pid, rc, err);
 	}
 	r->view = view;
 	r->opts = *opts;
@@ -131,7 +136,7 @@ static ssize_t read_chunk(struct kv_run *run, char *to, size_t size, struct kv_e
 	if (n != -ESTALE)
 		return n;
 	kv_err_set(err, -EIO, "view '%s': process %d lost the thread that was next",
-		   run->view->name, (int)run->opts.pid);
+		   run->view->name, (int)run->opts.subset.pid);
 	kv_err_hint(err, "read it again");
 	return KV_SAID;
 }
@@ -299,7 +304,7 @@ void kv_run_settle(struct kv_run *run)
 		return;
 	kv_prefetch_trim(&run->prefetch);
 	/* Each stop in one process's walk is a thread that may get lost. */
-	if (run->view->per_task && !run->opts.pid && run->walk.reads)
+	if (run->view->per_task && !run->opts.subset.pid && run->walk.reads)
 		run->size = SMALL_CHUNK;
 	if (run->cap < left + SPARE)
 		return;
@@ -318,15 +323,15 @@ static int check_end(const struct kv_run *run, struct kv_err *err)
 {
 	if (run->pos < run->len)
 		return kv_err_set(err, -EIO, "view '%s' ended amid a record", run->view->name);
-	if (!run->opts.pid || run->records)
+	if (!run->opts.subset.pid || run->records)
 		return 0;
 	if (run->saw & KV_SAW_DENIED) {
 		kv_err_set(err, -EACCES, "view '%s': process %d is not yours to look into",
-			   run->view->name, (int)run->opts.pid);
+			   run->view->name, (int)run->opts.subset.pid);
 		kv_err_hint(err, "it takes the right to ptrace it, as for /proc/PID/fd and maps");
 		return -EACCES;
 	}
-	return run->saw & KV_SAW_OTHER ? no_process(run->opts.pid, err) : 0;
+	return run->saw & KV_SAW_OTHER ? no_process(run->opts.subset.pid, err) : 0;
 }
 
 int kv_run_next(struct kv_run *run, const void **record, uint32_t *len, struct kv_err *err)

@@ -17,12 +17,20 @@
 
 struct kv_run;
 
+/* Whose rows: those of one object, by the parameters of a link; zeroed: of all. */
+struct kv_subset {
+	struct kv_link link;
+	pid_t pid;	/* the process and its threads that the link is for; 0: of another kind */
+	uint64_t start; /* kv_process.start, so that no later one of that pid is shown; 0: any */
+};
+
+/* kv_subset_process() - a process and its threads; @pid 0: all of them */
+struct kv_subset kv_subset_process(pid_t pid, uint64_t start);
+
 struct kv_run_opts {
 	const struct kv_reader *reader; /* on whose behalf; must outlive the run */
 	const struct kv_host *host;	/* for lists of threads, see stream/walk.h; or NULL */
-	struct kv_link link;		/* parameters of the link; none: all objects */
-	pid_t pid;	/* only this process and its threads, whose link that is; 0: all */
-	uint64_t start; /* kv_process.start, so that no later one of that pid is shown; 0: any */
+	struct kv_subset subset;
 	bool (*cancelled)(void *arg); /* asked before each read; NULL: never */
 	void *arg;
 };

@@ -33,7 +33,7 @@ static char *read_row(struct kv_view *view, pid_t pid)
 	const struct kv_run_opts opts = {
 		.reader = &reader,
 		.host = &host,
-		.pid = view->per_task ? pid : 0,
+		.subset = kv_subset_process(view->per_task ? pid : 0, 0),
 	};
 	struct kv_run *run = NULL;
 	struct kv_err why = {0};

@@ -259,6 +259,14 @@ static inline void send_request(struct request r, uid_t uid, const void *payload
 	free(buf.mem);
 }
 
+static inline bool is_group(uint64_t told)
+{
+	const struct kv_tree *tree = &conn.server.tree;
+	const struct kv_node *node = kv_tree_node(tree, kv_tree_find(tree, told));
+
+	return node && node->type == KV_NODE_GROUP;
+}
+
 /* Between requests that came from nobody's read: all is answered, nothing is left over. */
 static inline void check_idle(void)
 {
@@ -275,8 +283,7 @@ static inline void check_idle(void)
 		const struct handle *h = &conn.handles[i];
 
 		files += h->is_open && !h->is_dir;
-		dirs += h->is_open && h->is_dir &&
-			h->node == kv_tree_told(&conn.server.tree, conn.server.tree.pids);
+		dirs += h->is_open && h->is_dir && is_group(h->node);
 	}
 	kv_sched_count(&conn.server.sched, &counts);
 	MUST(counts.running == 0 && counts.waiting == 0);

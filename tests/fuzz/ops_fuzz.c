@@ -7,7 +7,7 @@
 #include <sys/eventfd.h>
 
 #include "fuse/fs/ioctl.h"
-#include "fuse/fs/listing.h"
+#include "fuse/fs/dir.h"
 #include "fuse/fs/request.h"
 #include "fuzz_session.h"
 #include "access/self.h"
@@ -162,7 +162,7 @@ static void do_readdir(struct input *in, uid_t uid)
 	struct fuse_read_in arg = {.fh = h ? h->fh : stale_handle(in)};
 	struct request r = {.opcode = FUSE_READDIR, .node = h ? h->node : any_node(in)};
 
-	arg.offset = any_offset(in, in_8(in) & 1 ? KV_PID_BASE + in_8(in) % 8u : in_8(in) % 32u);
+	arg.offset = any_offset(in, in_8(in) & 1 ? KV_MEMBERS + in_8(in) % 8u : in_8(in) % 32u);
 	arg.size = in_8(in) & 1 ? 4096 : in_16(in);
 	r.off = arg.offset;
 	r.size = arg.size;
@@ -344,7 +344,7 @@ static void open_server(struct kv_server *s, uint8_t how)
 	s->counters = calloc(views.n, sizeof(struct kv_counters));
 	conn.log = (struct kv_log_state){0};
 	s->log.state = &conn.log;
-	MUST(s->counters && kv_tree_new(&s->tree, &views, 0400) == 0);
+	MUST(s->counters && kv_tree_new(&s->tree, &views, kv_groups, 0400) == 0);
 	kv_handles_init(&s->files, 7, &s->limits);
 	kv_handles_init(&s->dirs, 7, &s->limits);
 	MUST(kv_sched_start(&s->sched, &sched_limits, &kv_request_ops, 0) == -EAGAIN);

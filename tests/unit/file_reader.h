@@ -75,8 +75,7 @@ static inline void reader_open(struct reader *r, const struct kv_format *format,
 		.format = format,
 		.plan = fake_plan(),
 		.counters = &r->counters,
-		.pid = pid,
-		.start = pid ? 77 : 0,
+		.subset = kv_subset_process(pid, pid ? 77 : 0),
 	};
 
 	*r = (struct reader){.cancel_in = -1};

@@ -256,7 +256,7 @@ static void users_one_after_the_other_need_one_entry(void **state)
 	begin(1000, 100);
 	for (uid_t uid = 1000; uid < 11000; uid++)
 		drop(add(uid));
-	assert_int_equal(h.owners.n, 1);
+	assert_int_equal(h.nusers, 1);
 	end(0);
 }
 
@@ -268,7 +268,7 @@ static void users_that_are_refused_need_no_entry(void **state)
 	add(2);
 	for (uid_t uid = 1000; uid < 2000; uid++)
 		refuse(uid, -ENFILE);
-	assert_true(h.owners.n <= 3);
+	assert_true(h.nusers <= 3);
 	end(2);
 }
 
@@ -287,7 +287,7 @@ static void an_entry_passes_to_another_user(void **state)
 	drop(b[0]);
 	drop(b[1]);
 	add_many(4, 2);
-	assert_int_equal(h.owners.n, 3);
+	assert_int_equal(h.nusers, 3);
 	refuse(4, -EMFILE);
 	add_many(2, 2);
 	refuse(2, -EMFILE);
@@ -310,10 +310,10 @@ static void many_users_each_have_theirs(void **state)
 		refuse(1000 + uid, -EMFILE);
 	for (uid_t uid = 0; uid < 2000; uid++)
 		assert_ptr_equal(kv_handles_drop(&h, handle[uid]), &objects[1000 + uid]);
-	assert_int_equal(h.owners.n, 2000);
+	assert_int_equal(h.nusers, 2000);
 	for (uid_t uid = 0; uid < 2000; uid++)
 		add(5000 + uid);
-	assert_int_equal(h.owners.n, 2000);
+	assert_int_equal(h.nusers, 2000);
 	end(2000);
 }
 

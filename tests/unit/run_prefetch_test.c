@@ -126,7 +126,8 @@ static void an_end_that_was_prefetched_is_not_asked_for_again(void **state)
 /* A process loses the thread that is next: see run_scope_test.c. */
 static void a_failure_comes_behind_the_records_before_it(void **state)
 {
-	const struct kv_run_opts opts = {.reader = &reader, .pid = getpid()};
+	const struct kv_run_opts opts = {.reader = &reader,
+					 .subset = kv_subset_process(getpid(), 0)};
 	struct kv_err err = {0};
 	struct kv_run *run;
 	uint32_t n;

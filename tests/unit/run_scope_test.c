@@ -10,7 +10,8 @@ static const struct kv_reader reader = {
 
 static struct kv_run *start(pid_t pid, uint64_t began)
 {
-	const struct kv_run_opts opts = {.reader = &reader, .pid = pid, .start = began};
+	const struct kv_run_opts opts = {.reader = &reader,
+					 .subset = kv_subset_process(pid, began)};
 	struct kv_run *run = NULL;
 	struct kv_err err = {0};
 
@@ -211,8 +212,10 @@ static bool end_it(void *arg)
 static void what_was_withheld_before_eagain_counts(void **state)
 {
 	struct withheld w = {.to = fake_messages()};
-	const struct kv_run_opts opts = {
-		.reader = &reader, .pid = getpid(), .cancelled = end_it, .arg = &w};
+	const struct kv_run_opts opts = {.reader = &reader,
+					 .subset = kv_subset_process(getpid(), 0),
+					 .cancelled = end_it,
+					 .arg = &w};
 	struct kv_run *run = NULL;
 	struct kv_err err = {0};
 	unsigned int n;

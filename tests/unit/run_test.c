@@ -243,7 +243,8 @@ static void whom_to_ask_can_change(void **state)
 
 static void a_process_gets_a_link_of_its_own(void **state)
 {
-	const struct kv_run_opts opts = {.reader = &reader, .pid = getpid()};
+	const struct kv_run_opts opts = {.reader = &reader,
+					 .subset = kv_subset_process(getpid(), 0)};
 	int before = open_fds();
 	struct kv_run *run;
 
@@ -260,7 +261,7 @@ static void a_process_gets_a_link_of_its_own(void **state)
 
 static int start_for(pid_t pid, struct kv_err *err)
 {
-	const struct kv_run_opts opts = {.reader = &reader, .pid = pid};
+	const struct kv_run_opts opts = {.reader = &reader, .subset = kv_subset_process(pid, 0)};
 	struct kv_run *run = NULL;
 	int rc;
 

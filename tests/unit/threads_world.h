@@ -404,8 +404,10 @@ static inline bool go_on(void *arg)
 
 static inline struct kv_run *start(uint32_t pid)
 {
-	const struct kv_run_opts opts = {
-		.reader = &reader, .pid = (pid_t)pid, .host = &host, .cancelled = go_on};
+	const struct kv_run_opts opts = {.reader = &reader,
+					 .subset = kv_subset_process((pid_t)pid, 0),
+					 .host = &host,
+					 .cancelled = go_on};
 	struct kv_run *run = NULL;
 	struct kv_err err = {0};
 

@@ -15,10 +15,33 @@ static struct kv_view list[] = {
 static const struct kv_views views = {.list = list, .n = ARRAY_SIZE(list)};
 static struct kv_tree tree;
 
+static bool is_of_tasks(const struct kv_view *view)
+{
+	return view->per_task;
+}
+
+static bool is_of_slabs(const struct kv_view *view)
+{
+	return strcmp(view->name, "kmem_cache") == 0;
+}
+
+static bool is_of_none(const struct kv_view *view)
+{
+	(void)view;
+	return false;
+}
+
+/* The tree asks a group for no member: whoever serves does. */
+static const struct kv_group pids = {.name = "pid", .has = is_of_tasks, .self = "self"};
+static const struct kv_group slabs = {.name = "slab", .has = is_of_slabs};
+static const struct kv_group nothing = {.name = "nothing", .has = is_of_none};
+static const struct kv_group *const groups[] = {&pids, &nothing, &slabs, NULL};
+static const struct kv_group *const just_pids[] = {&pids, NULL};
+
 static int make_tree(void **state)
 {
 	(void)state;
-	return kv_tree_new(&tree, &views, 0400);
+	return kv_tree_new(&tree, &views, groups, 0400);
 }
 
 static int free_tree(void **state)
@@ -28,15 +51,14 @@ static int free_tree(void **state)
 	return 0;
 }
 
-#define BEGAN UINT64_C(123456789012345) /* all processes here, ns after boot */
-
-/* A name in a directory; the process of a number is for who serves to find. */
+/* A name in a directory; of a group's members, as its own find() would say, the key is the number. */
 static uint64_t walk_to(uint64_t dir, const char *name)
 {
+	const struct kv_node *node = kv_tree_node(&tree, dir);
 	uint64_t ino = kv_tree_lookup(&tree, dir, name);
 
-	if (!ino && kv_tree_node(&tree, dir)->type == KV_NODE_PIDS && kv_tree_pid(name))
-		ino = kv_ino(kv_who(kv_tree_pid(name), BEGAN), tree.pid);
+	if (!ino && node->type == KV_NODE_GROUP && atoll(name))
+		ino = kv_ino((uint64_t)atoll(name), node->member);
 	return ino;
 }
 
@@ -80,7 +102,7 @@ static void assert_names(const char *path, const char *want)
 static void the_root_has_what_is_loaded(void **state)
 {
 	(void)state;
-	assert_names("", "kmem_cache task task_file json csv status schema pid");
+	assert_names("", "kmem_cache task task_file json csv status schema pid slab");
 }
 
 static void formats_have_directories_with_suffixes(void **state)
@@ -145,47 +167,41 @@ static void nothing_is_below_a_file_or_a_link(void **state)
 
 /* --- processes --- */
 
-static void numbers_of_processes_are_directories(void **state)
+static void members_are_directories_of_the_same_files(void **state)
 {
-	static const pid_t pids[] = {1, 42, 32768, 4194303};
+	static const uint64_t keys[] = {1, 42, 4194303, (UINT64_C(1) << KV_KEY_BITS) - 1};
 
 	(void)state;
-	for (size_t i = 0; i < ARRAY_SIZE(pids); i++) {
-		char path[32];
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+		char path[64];
 
-		snprintf(path, sizeof(path), "pid/%d", (int)pids[i]);
+		snprintf(path, sizeof(path), "pid/%llu", (unsigned long long)keys[i]);
 		assert_true(S_ISDIR(node_at(path)->mode));
-		assert_int_equal(kv_ino_pid(walk(path)), pids[i]);
-		assert_int_equal(kv_ino_who(walk(path)), kv_who(pids[i], BEGAN));
+		assert_true(kv_ino_key(walk(path)) == keys[i]);
 		strcat(path, "/json/task.json");
-		assert_int_equal(kv_ino_pid(walk(path)), pids[i]);
-		assert_int_equal(kv_ino_who(walk(path)), kv_who(pids[i], BEGAN));
+		assert_true(kv_ino_key(walk(path)) == keys[i]);
+		assert_int_equal(kv_ino_index(walk(path)),
+				 kv_ino_index(walk("pid/7/json/task.json")));
 		assert_true(S_ISREG(node_at(path)->mode));
+		assert_ptr_equal(node_at(path)->group, &pids);
 	}
 }
 
-/* Whose process a number is depends on who looks: the tree does not know. */
-static void the_tree_itself_finds_only_self_below_pid(void **state)
+/* A second kind of directory: a description of its own is all that it takes. */
+static void groups_have_each_their_members(void **state)
 {
 	(void)state;
-	assert_true(kv_tree_lookup(&tree, walk("pid"), "self") != 0);
-	assert_int_equal(kv_tree_lookup(&tree, walk("pid"), "1"), 0);
-	assert_int_equal(kv_tree_lookup(&tree, walk("pid"), "4194303"), 0);
-	assert_int_equal(kv_tree_lookup(&tree, walk("pid"), ""), 0);
-}
-
-/* --- which process of a number --- */
-
-#define TICK 1024u /* ns: what is kept of a start */
-
-static void files_of_a_later_process_have_numbers_of_their_own(void **state)
-{
-	uint32_t index;
-
-	(void)state;
-	index = kv_ino_index(walk("pid/1/task"));
-	assert_true(kv_ino(kv_who(1, BEGAN), index) != kv_ino(kv_who(1, BEGAN + TICK), index));
-	assert_non_null(kv_tree_node(&tree, kv_ino(kv_who(1, BEGAN + TICK), index)));
+	assert_names("slab", "");
+	assert_names("slab/3", "kmem_cache json csv");
+	assert_names("slab/3/json", "kmem_cache.json");
+	assert_int_equal(tree.ngroups, 2);
+	assert_int_equal(walk("nothing"), 0);
+	assert_ptr_equal(node_at("slab")->group, &slabs);
+	assert_ptr_equal(node_at("slab/3/kmem_cache")->group, &slabs);
+	assert_ptr_equal(node_at("pid/3/task")->group, &pids);
+	assert_true(node_at("slab/3/kmem_cache")->is_wide);
+	assert_int_equal(node_at("slab/3/kmem_cache")->mode, S_IFREG | 0400);
+	assert_true(walk("slab/3/json") != walk("pid/3/json"));
 }
 
 static void numbers_are_processes_below_pid_only(void **state)
@@ -249,7 +265,7 @@ static void expect_wide_mode(mode_t mode)
 {
 	struct stat st;
 
-	assert_int_equal(kv_tree_new(&tree, &views, mode), 0);
+	assert_int_equal(kv_tree_new(&tree, &views, groups, mode), 0);
 	for (uint32_t i = KV_ROOT; i < tree.n; i++)
 		if (tree.nodes[i].is_wide)
 			assert_int_equal(tree.nodes[i].mode, S_IFREG | mode);
@@ -283,13 +299,6 @@ static void the_status_is_for_root_and_of_no_view(void **state)
 	assert_null(node->view);
 }
 
-static void views_of_tasks_are_for_all(void **state)
-{
-	(void)state;
-	assert_int_equal(node_at("task")->mode, S_IFREG | 0444);
-	assert_int_equal(node_at("pid/1/json/task.json")->mode, S_IFREG | 0444);
-}
-
 static void nothing_is_writable(void **state)
 {
 	(void)state;
@@ -306,23 +315,21 @@ static void numbers_that_name_nothing_are_refused(void **state)
 	assert_null(kv_tree_node(&tree, 0xffff));
 }
 
-/* Every node with a process, and without: one of the two it is. */
-static void processes_are_named_below_pid_alone(void **state)
+/* Every node with a key, and without: one of the two it is. */
+static void keys_are_those_of_members_alone(void **state)
 {
-	const uint64_t who = kv_who(1, BEGAN);
-
 	(void)state;
 	for (uint32_t i = KV_ROOT; i < tree.n; i++) {
-		bool below = i >= tree.pid;
+		bool below = tree.nodes[i].is_of_member;
 
 		assert_int_equal(kv_tree_node(&tree, i) == NULL, below);
-		assert_int_equal(kv_tree_node(&tree, kv_ino(who, i)) != NULL, below);
+		assert_int_equal(kv_tree_node(&tree, kv_ino(1, i)) != NULL, below);
 	}
-	assert_null(kv_tree_node(&tree, kv_ino(who, 0)));
-	assert_null(kv_tree_node(&tree, kv_ino(who, tree.n)));
-	assert_null(kv_tree_node(&tree, tree.pid));
-	assert_null(kv_tree_node(&tree, kv_ino(who, tree.pids)));
-	assert_null(kv_tree_node(&tree, kv_ino(who, KV_ROOT)));
+	assert_null(kv_tree_node(&tree, kv_ino(1, 0)));
+	assert_null(kv_tree_node(&tree, kv_ino(1, tree.n)));
+	assert_null(kv_tree_node(&tree, node_at("pid")->member));
+	assert_null(kv_tree_node(&tree, kv_ino(1, kv_ino_index(walk("pid")))));
+	assert_null(kv_tree_node(&tree, kv_ino(1, KV_ROOT)));
 }
 
 static void a_wrong_directory_has_no_names(void **state)
@@ -330,7 +337,7 @@ static void a_wrong_directory_has_no_names(void **state)
 	(void)state;
 	assert_int_equal(kv_tree_lookup(&tree, 0, "task"), 0);
 	assert_int_equal(kv_tree_lookup(&tree, 0xffff, "task"), 0);
-	assert_int_equal(kv_tree_lookup(&tree, tree.pid, "task"), 0);
+	assert_int_equal(kv_tree_lookup(&tree, node_at("pid")->member, "task"), 0);
 }
 
 /* --- walking all of it --- */
@@ -342,7 +349,7 @@ static unsigned int check_below(uint64_t dir)
 	struct stat st;
 
 	for (uint32_t i = kv_tree_child(&tree, dir, 0); i; i = kv_tree_child(&tree, dir, i + 1)) {
-		uint64_t ino = kv_ino(kv_ino_who(dir), i);
+		uint64_t ino = kv_ino(kv_ino_key(dir), i);
 
 		assert_int_equal(kv_tree_lookup(&tree, dir, tree.nodes[i].name), ino);
 		assert_int_equal(kv_tree_parent(&tree, ino), dir);
@@ -366,7 +373,7 @@ static unsigned int check_below(uint64_t dir)
 static void listing_lookup_parent_and_attributes_agree(void **state)
 {
 	(void)state;
-	assert_int_equal(check_below(KV_ROOT), 8 + 3 * 3 + 1);
+	assert_int_equal(check_below(KV_ROOT), 9 + 3 * 3 + 1);
 	assert_int_equal(check_below(walk("pid/4194303")), 4 + 2 * 2);
 }
 
@@ -400,7 +407,7 @@ static void numbers_are_the_same_in_another_worker(void **state)
 	struct kv_tree other;
 
 	(void)state;
-	assert_int_equal(kv_tree_new(&other, &views, 0400), 0);
+	assert_int_equal(kv_tree_new(&other, &views, groups, 0400), 0);
 	assert_int_equal(other.n, tree.n);
 	for (uint32_t i = KV_ROOT; i < tree.n; i++) {
 		assert_int_equal(other.nodes[i].parent, tree.nodes[i].parent);
@@ -417,7 +424,7 @@ static void with_tree(struct kv_view *some, size_t n, const char *root)
 {
 	const struct kv_views v = {.list = some, .n = n};
 
-	assert_int_equal(kv_tree_new(&tree, &v, 0400), 0);
+	assert_int_equal(kv_tree_new(&tree, &v, just_pids, 0400), 0);
 	assert_names("", root);
 }
 
@@ -448,16 +455,6 @@ static void the_view_of_a_user_needs_no_word_here(void **state)
 	kv_tree_free(&tree);
 }
 
-static void a_freed_tree_is_empty(void **state)
-{
-	(void)state;
-	with_tree(list, ARRAY_SIZE(list), "kmem_cache task task_file json csv status schema pid");
-	kv_tree_free(&tree);
-	assert_null(tree.nodes);
-	assert_int_equal(tree.n, 0);
-	kv_tree_free(&tree);
-}
-
 #define IN_TREE(f) cmocka_unit_test_setup_teardown(f, make_tree, free_tree)
 
 int main(void)
@@ -471,19 +468,17 @@ int main(void)
 		IN_TREE(views_that_are_not_loaded_are_absent),
 		IN_TREE(names_are_taken_whole),
 		IN_TREE(nothing_is_below_a_file_or_a_link),
-		IN_TREE(numbers_of_processes_are_directories),
-		IN_TREE(the_tree_itself_finds_only_self_below_pid),
-		IN_TREE(files_of_a_later_process_have_numbers_of_their_own),
+		IN_TREE(members_are_directories_of_the_same_files),
+		IN_TREE(groups_have_each_their_members),
 		IN_TREE(numbers_are_processes_below_pid_only),
 		IN_TREE(files_of_two_processes_have_numbers_of_their_own),
 		IN_TREE(self_is_a_link),
 		IN_TREE(files_know_their_view_and_format),
 		IN_TREE(kernel_wide_views_are_for_root),
 		IN_TREE(the_status_is_for_root_and_of_no_view),
-		IN_TREE(views_of_tasks_are_for_all),
 		IN_TREE(nothing_is_writable),
 		IN_TREE(numbers_that_name_nothing_are_refused),
-		IN_TREE(processes_are_named_below_pid_alone),
+		IN_TREE(keys_are_those_of_members_alone),
 		IN_TREE(a_wrong_directory_has_no_names),
 		IN_TREE(listing_lookup_parent_and_attributes_agree),
 		IN_TREE(the_root_is_its_own_parent),
@@ -493,7 +488,6 @@ int main(void)
 		cmocka_unit_test(without_views_there_are_empty_directories_and_the_status),
 		cmocka_unit_test(without_views_of_tasks_there_is_no_pid),
 		cmocka_unit_test(the_view_of_a_user_needs_no_word_here),
-		cmocka_unit_test(a_freed_tree_is_empty),
 	};
 
 	return cmocka_run_group_tests_name("tree", tests, NULL, NULL);

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "fuse/fs/caller.h"
+
+#include <errno.h>
+
+int kv_caller_identify(fuse_req_t req, struct kv_reader *reader)
+{
+	struct kv_server *s = fuse_req_userdata(req);
+	const struct fuse_ctx *ctx = fuse_req_ctx(req);
+	struct kv_err err = {0};
+	int rc = kv_reader_identify(&s->host, ctx->pid, ctx->uid, ctx->gid, reader, &err);
+
+	if (rc)
+		kv_log_complain(&s->log, err.msg);
+	return rc;
+}
+
+int kv_caller_find(fuse_req_t req, const struct kv_node *group, const char *name, uint64_t *ino)
+{
+	struct kv_server *s = fuse_req_userdata(req);
+	struct kv_member member;
+	struct kv_reader reader;
+	int rc = kv_caller_identify(req, &reader);
+
+	if (rc)
+		return rc;
+	rc = group->group->find(&s->host, &reader, name, &member);
+	kv_reader_close(&reader);
+	if (!rc)
+		*ino = kv_ino(member.key, group->member);
+	return rc;
+}
+
+int kv_caller_look(const struct kv_server *s, const struct kv_reader *reader, uint64_t ino,
+		   struct kv_member *member)
+{
+	const struct kv_node *node = kv_tree_node(&s->tree, ino);
+	int rc;
+
+	*member = (struct kv_member){0};
+	if (!node->is_of_member)
+		return 0;
+	rc = node->group->look(&s->host, reader, kv_ino_key(ino), member);
+	if (rc == -ENOENT && s->is_successor)
+		return -ESTALE;
+	return !rc && member->is_hidden ? -EPERM : rc;
+}
+
+int kv_caller_enter(fuse_req_t req, uint64_t ino)
+{
+	struct kv_server *s = fuse_req_userdata(req);
+	struct kv_member member;
+	struct kv_reader reader;
+	int rc;
+
+	if (!kv_tree_node(&s->tree, ino)->is_of_member)
+		return 0;
+	rc = kv_caller_identify(req, &reader);
+	if (rc)
+		return rc;
+	rc = kv_caller_look(s, &reader, ino, &member);
+	kv_reader_close(&reader);
+	return rc;
+}

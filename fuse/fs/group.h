@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Directories with a member for each object of a kind: pid/ has one for each process. Members
+ * are directories of the same files, whose rows are of that object. A group says which members
+ * there are and for whom; tree, inode numbers, listings and requests are the same for all groups.
+ *
+ * To add one: a file that fills in struct kv_group, and a line in kv_groups.
+ */
+#ifndef KVIEW_FS_GROUP_H
+#define KVIEW_FS_GROUP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "access/reader.h"
+#include "load/view.h"
+#include "stream/run.h"
+
+#define KV_KEY_BITS 48 /* the rest of an inode number is the node's index, see tree.h */
+
+struct kv_member {
+	/*
+	 * Of KV_KEY_BITS, and not 0. Tells it from all others, and from a later object that gets
+	 * the same name; means the same to the next worker.
+	 */
+	uint64_t key;
+	uint64_t position; /* in a listing, below 2^62: it goes by them, and goes on behind one */
+	char name[32];
+	bool is_hidden; /* the reader may see the name, and nothing below it */
+	struct kv_subset subset;
+};
+
+struct kv_group {
+	const char *name; /* of the directory, "pid" */
+
+	/* Has the view rows of single objects of this kind? */
+	bool (*has)(const struct kv_view *view);
+
+	/*
+	 * find(): the member of that name for this reader. look(): the one that had this key, if
+	 * it is still there and the reader may know of it. All but @position is filled in.
+	 * Return: 0; -ENOENT: there is none; another -errno.
+	 */
+	int (*find)(const struct kv_host *host, const struct kv_reader *reader, const char *name,
+		    struct kv_member *member);
+	int (*look)(const struct kv_host *host, const struct kv_reader *reader, uint64_t key,
+		    struct kv_member *member);
+
+	/*
+	 * list_new(): a listing for @reader, which on success is the listing's; NULL: out of
+	 * memory. list_next(): the first member at @position or behind; key, position and name
+	 * are filled in. Return: 1; 0: the end; -errno. Several threads may call it at a time.
+	 */
+	void *(*list_new)(const struct kv_host *host, struct kv_reader *reader);
+	int (*list_next)(void *list, uint64_t position, struct kv_member *member);
+	void (*list_free)(void *list);
+
+	/* A link in the directory to the reader's own member, "self"; NULL: there is none. */
+	const char *self;
+	/* The name that it leads to; false: the reader is no member of its own. */
+	bool (*self_name)(const struct kv_reader *reader, char name[32]);
+};
+
+extern const struct kv_group kv_group_pids;
+extern const struct kv_group *const kv_groups[]; /* ends with NULL */
+
+#endif
