@@ -196,12 +196,10 @@ static void readdir_group(fuse_req_t req, uint64_t ino, size_t size, off_t off, 
 		.drop = drop,
 	};
 
-	if (!l) {
+	if (l)
+		kv_request_submit(&r, l->user, KV_LANE_LISTINGS);
+	else
 		fuse_reply_err(req, ESTALE);
-	} else if (kv_request_submit(&r, l->user, KV_LANE_LISTINGS)) {
-		drop(s, handle);
-		fuse_reply_err(req, ENOMEM);
-	}
 }
 
 void kv_op_readdir(fuse_req_t req, fuse_ino_t told, size_t size, off_t off,

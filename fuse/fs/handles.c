@@ -34,7 +34,7 @@ static int check_limits(const struct kv_handles *handles, const struct kv_handle
 	return limits->all <= kept || handles->used >= limits->all - kept ? -ENFILE : 0;
 }
 
-/* More slots, each of which leads to the next: the first free one is at @free then. */
+/* Adds free slots, each of which holds the index of the next. */
 static int grow(struct kv_handles *handles)
 {
 	uint32_t cap = handles->cap ? handles->cap * 2 : 16;
@@ -49,7 +49,7 @@ static int grow(struct kv_handles *handles)
 	return 0;
 }
 
-/* A user's entry, made if there is none: its index, which stays while it has a count; or -ENOMEM. */
+/* The index of a user's entry, which is made if there is none; or -ENOMEM. */
 static int64_t find_user(struct kv_handles *handles, uid_t uid)
 {
 	uint32_t unused = handles->nusers;
@@ -133,7 +133,7 @@ bool kv_handles_were(struct kv_handles *handles, uint32_t many)
 	return were;
 }
 
-/* The object of a slot that nobody refers to any more. */
+/* Frees a slot without references, and returns its object. */
 static void *empty(struct kv_handles *handles, struct kv_handle_slot *slot)
 {
 	void *object = slot->object;
@@ -167,18 +167,6 @@ void *kv_handles_get(struct kv_handles *handles, uint64_t handle)
 	}
 	pthread_mutex_unlock(&handles->lock);
 	return object;
-}
-
-bool kv_handles_is_last(struct kv_handles *handles, uint64_t handle)
-{
-	const struct kv_handle_slot *slot;
-	bool is_last;
-
-	pthread_mutex_lock(&handles->lock);
-	slot = find(handles, handle);
-	is_last = slot && slot->refs == 1;
-	pthread_mutex_unlock(&handles->lock);
-	return is_last;
 }
 
 void *kv_handles_drop(struct kv_handles *handles, uint64_t handle)

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * File handles as the kernel holds them for us: epoch << 32 | index into a
- * table, never pointers. A handle that an earlier worker gave out is refused,
- * not followed.
+ * File handles, which the kernel sends with each request for an open file: an epoch and an index
+ * into a table, never pointers. A handle of an earlier worker has another epoch and is refused.
  */
 #ifndef KVIEW_FS_HANDLES_H
 #define KVIEW_FS_HANDLES_H
@@ -24,7 +23,7 @@ struct kv_handle_slot {
 	uint32_t owner; /* index in kv_handles.users; of a free slot: the next free one */
 };
 
-/* How many there may be: a user who takes all that one may have leaves the others theirs. */
+/* How many there may be. No user can take those of all others. */
 struct kv_handle_limits {
 	uint32_t all;
 	uint32_t each; /* of one user; as many are kept free for @host */
@@ -38,7 +37,7 @@ struct kv_handles {
 	struct kv_handle_user *users;
 	uint32_t nusers;
 	uint32_t used, cap, free; /* @free: index of the first free slot, or @cap */
-	uint32_t most;		  /* were used since none was */
+	uint32_t most;		  /* highest @used since it was 0 */
 	uint32_t epoch;
 };
 
@@ -67,7 +66,7 @@ void kv_handles_each(struct kv_handles *handles, void (*visit)(void *object, voi
 /* kv_handles_count() - how many there are */
 uint32_t kv_handles_count(struct kv_handles *handles);
 
-/* kv_handles_were() - is none left, and were there @many at a time? It says so once. */
+/* kv_handles_were() - is none left, and were there @many at a time? True once each time. */
 bool kv_handles_were(struct kv_handles *handles, uint32_t many);
 
 /**
@@ -79,9 +78,6 @@ bool kv_handles_were(struct kv_handles *handles, uint32_t many);
  * Return: NULL for a handle that is not of this table.
  */
 void *kv_handles_get(struct kv_handles *handles, uint64_t handle);
-
-/* kv_handles_is_last() - is the caller's the only reference that is left? */
-bool kv_handles_is_last(struct kv_handles *handles, uint64_t handle);
 
 /**
  * kv_handles_drop() - give a reference back

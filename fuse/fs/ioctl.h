@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What the file system answers beyond files: included by who asks it, from outside. */
+/* The ioctl of the root directory, by which `kview umount` and a takeover find the daemon. */
 #ifndef KVIEW_FS_IOCTL_H
 #define KVIEW_FS_IOCTL_H
 

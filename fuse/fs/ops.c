@@ -16,7 +16,7 @@
 /* Names of the tree never change; which members a group has depends on who looks. */
 #define STATIC_TIMEOUT 60.0
 
-/* What so many take is worth the millisecond that it takes to give it back. */
+/* The memory of so many files is worth a malloc_trim(), which takes a millisecond. */
 #define MANY_FILES 16
 
 void kv_drop_file(struct kv_server *s, uint64_t handle)
@@ -63,7 +63,7 @@ static void op_init(void *userdata, struct fuse_conn_info *conn)
 {
 	struct kv_server *s = userdata;
 
-	/* For later workers replay_init() does. */
+	/* Later workers keep what the first one found: replay_init() calls this as well. */
 	if (!s->facts->is_ready)
 		s->facts->resends = conn->proto_minor >= RESEND_MINOR;
 	s->facts->is_ready = true;
@@ -113,7 +113,7 @@ static void op_lookup(fuse_req_t req, fuse_ino_t told, const char *name)
 	fuse_reply_entry(req, &e);
 }
 
-/* Numbers are not counted, so there is nothing to forget. */
+/* Nodes have no reference counts. */
 static void op_forget(fuse_req_t req, fuse_ino_t ino, uint64_t n)
 {
 	(void)ino;
@@ -271,7 +271,7 @@ static void op_ioctl(fuse_req_t req, fuse_ino_t ino, unsigned int cmd, void *arg
 		fuse_reply_err(req, ENOTTY);
 		return;
 	}
-	/* For who may unmount; in another pid namespace the number means another process. */
+	/* In another pid namespace the number would mean another process. */
 	may_know = reader.scope.pid_ns == server(req)->host.self.pid_ns;
 	kv_reader_close(&reader);
 	if (may_know)

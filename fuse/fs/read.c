@@ -17,7 +17,7 @@ static bool is_cancelled(void *request)
 	return !kv_request_goes_on(request);
 }
 
-/* What the reader is told; what only we can do something about is told to the log. */
+/* The error for the reader. If it is ours to mend, the log gets it as well. */
 static int report(struct kv_server *s, int rc, const struct kv_err *err)
 {
 	if (kv_file_is_answer(rc))
@@ -26,10 +26,10 @@ static int report(struct kv_server *s, int rc, const struct kv_err *err)
 	return rc == -ENOMEM || rc == -EMFILE || rc == -ENFILE ? rc : -EIO;
 }
 
-/* Each file that was prefetched may keep 64 KiB more. */
+/* Open files with which a worker still prefetches: each may keep 64 KiB more. */
 #define MAX_PREFETCHED 4
 
-/* As long as a CPU has nothing else to do. What is stuck needs none. */
+/* Only if a CPU has nothing else to do. Stuck jobs need none. */
 static bool may_prefetch(void *request)
 {
 	struct kv_request *r = request;
@@ -39,7 +39,7 @@ static bool may_prefetch(void *request)
 	kv_sched_count(&s->sched, &counts);
 	return counts.running - counts.stuck <= s->ncpus &&
 	       kv_handles_count(&s->files) <= MAX_PREFETCHED &&
-	       kv_sched_has_leisure(&s->sched, &r->job);
+	       kv_sched_is_idle(&s->sched, &r->job);
 }
 
 static void run(struct kv_request *r)
@@ -59,7 +59,7 @@ static void run(struct kv_request *r)
 	kv_file_prefetch(r->object, may_prefetch, r);
 }
 
-/* Where one walk gets stuck another one of the same would. */
+/* Reads of the same rows would get stuck in the same place. */
 static uint64_t lane_of(const struct kv_server *s, fuse_ino_t told)
 {
 	uint64_t ino = kv_unseal_ino(&s->seal, told);
@@ -85,10 +85,8 @@ void kv_op_read(fuse_req_t req, fuse_ino_t told, size_t size, off_t off, struct 
 		.drop = kv_drop_file,
 	};
 
-	if (!file) {
+	if (file)
+		kv_request_submit(&r, kv_file_user(file), lane_of(s, told));
+	else
 		fuse_reply_err(req, ESTALE);
-	} else if (kv_request_submit(&r, kv_file_user(file), lane_of(s, told))) {
-		kv_drop_file(s, fi->fh);
-		fuse_reply_err(req, ENOMEM);
-	}
 }

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-/* How often it is asked whether a thread is being killed: it takes a microsecond, or ten. */
+/* How often to ask whether a thread is being killed, which takes 1 to 10 us. */
 #define ASK_EVERY (100 * KV_MS)
 
 enum { WAITING, /* nobody has answered */ GIVEN_UP, /* the request is gone */ ANSWERING };
@@ -47,7 +47,7 @@ void kv_request_reply(struct kv_request *r, const struct iovec *iov, int n)
 
 bool kv_request_goes_on(struct kv_request *r)
 {
-	kv_sched_breathe(&r->server->sched, &r->job);
+	kv_sched_yield(&r->server->sched, &r->job);
 	return atomic_load(&r->state) != GIVEN_UP;
 }
 
@@ -59,7 +59,7 @@ static uint64_t now(void)
 	return (uint64_t)ts.tv_sec * 1000 * KV_MS + (uint64_t)ts.tv_nsec;
 }
 
-/* The kernel tells of one signal, and not of a deadly one behind it. */
+/* The kernel sends one FUSE_INTERRUPT per request, so a deadly signal after another is not told. */
 static bool is_being_killed(struct kv_request *r)
 {
 	uint64_t at = now();
@@ -103,22 +103,22 @@ const struct kv_sched_ops kv_request_ops = {
 	.free = free_request,
 };
 
-int kv_request_submit(const struct kv_request *like, uid_t uid, uint64_t lane)
+void kv_request_submit(const struct kv_request *like, uid_t uid, uint64_t lane)
 {
 	struct kv_request *r = malloc(sizeof(*r));
-	int rc;
 
-	if (!r)
-		return -ENOMEM;
+	if (!r) {
+		fuse_reply_err(like->req, ENOMEM);
+		like->drop(like->server, like->handle);
+		return;
+	}
 	*r = *like;
 	r->job = (struct kv_job){.uid = uid, .lane_id = lane};
 	r->tid = fuse_req_ctx(r->req)->pid;
-	/* It can have come before its request: then libfuse calls interrupt() at once. */
+	/* FUSE_INTERRUPT may have come before its request: then libfuse calls interrupt() at once. */
 	fuse_req_interrupt_func(r->req, interrupt, r);
-	rc = kv_sched_submit(&r->server->sched, &r->job);
-	if (!rc)
-		return 0;
-	fuse_req_interrupt_func(r->req, NULL, NULL);
-	free(r);
-	return rc;
+	if (kv_sched_submit(&r->server->sched, &r->job)) {
+		kv_request_fail(r, -ENOMEM);
+		free_request(&r->job);
+	}
 }

@@ -12,12 +12,12 @@
 
 #include "base/cleanup.h"
 
-/* Of a job that sleeps, and has not got on for so long, the slot is another one's ... */
+/* A job that sleeps and has made no progress for so long loses its slot ... */
 #define OVERDUE (20 * KV_MS)
-/* ... and then it counts as stuck. */
+/* ... and is stuck after this. */
 #define STUCK (500 * KV_MS)
 
-/* How often the clerk looks, while there are jobs and for a while after. */
+/* How often the timer thread looks while there are jobs, and how long after the last one. */
 #define TICK (10 * KV_MS)
 #define LINGER (1000 * KV_MS)
 
@@ -63,7 +63,7 @@ static int wait_until(pthread_cond_t *cond, pthread_mutex_t *lock, uint64_t unti
 
 static void *work(void *sched);
 
-/* Where none is to be had, who is done with another job does this one, or the clerk tries again. */
+/* If none can be made, a thread that has finished takes the job, or the timer thread tries again. */
 static bool add_thread(struct kv_sched *s)
 {
 	bool is_there;
@@ -85,7 +85,7 @@ static bool add_thread(struct kv_sched *s)
 	return is_there;
 }
 
-/* One for each that is ready, but for @own, which the calling thread will do. */
+/* One for each ready job, but for @own of them, which the calling thread will run. */
 static void add_threads(struct kv_sched *s, unsigned int own)
 {
 	const struct kv_job *job;
@@ -97,8 +97,8 @@ static void add_threads(struct kv_sched *s, unsigned int own)
 }
 
 /*
- * Free slots are for who is next. True: @here is, and the caller is to do it.
- * @own: so many others the caller will do otherwise
+ * Give the free slots to the next jobs. True: @here is one of them, and the caller is to run it.
+ * @own: how many others the caller will run
  */
 static bool dispatch(struct kv_sched *s, uint64_t at, const struct kv_job *here, unsigned int own)
 {
@@ -117,11 +117,11 @@ static bool dispatch(struct kv_sched *s, uint64_t at, const struct kv_job *here,
 	return is_here;
 }
 
-/* --- the clerk: what depends on time; with the lock held --- */
+/* --- the timer thread; with the lock held --- */
 
 /*
- * Or does it run, if only as soon as it is given a CPU? On a busy machine that takes its time, and
- * one more who wants a CPU would make it longer.
+ * A thread that is runnable does not sleep, even if it waits for a CPU: on a busy machine that
+ * takes time, and one job more would make it longer.
  */
 static bool sleeps(const struct kv_job *job)
 {
@@ -190,7 +190,7 @@ static void wait_tick(struct kv_sched *s, uint64_t at)
 {
 	if (kv_share_has_jobs(&s->share))
 		s->active = at;
-	/* Whoever finds it asleep has to wake it: not with every read of a busy reader. */
+	/* It lingers, so that a busy reader does not have to wake it with every read. */
 	if (at - s->active > LINGER) {
 		s->active = 0;
 		pthread_cond_wait(&s->wake, &s->lock);
@@ -221,7 +221,7 @@ static bool is_any(struct kv_job *job, void *arg)
 	return true;
 }
 
-/* What has begun goes on to its end; all wake up for that. */
+/* Jobs that have begun go on to their end; paused ones are woken for that. */
 static void end_all(struct kv_sched *s)
 {
 	struct kv_share_user *u;
@@ -272,7 +272,7 @@ static void *keep_time(void *sched)
 	return NULL;
 }
 
-static void wake_clerk(struct kv_sched *s, uint64_t at)
+static void wake_timer(struct kv_sched *s, uint64_t at)
 {
 	if (s->active)
 		return;
@@ -280,7 +280,7 @@ static void wake_clerk(struct kv_sched *s, uint64_t at)
 	pthread_cond_signal(&s->wake);
 }
 
-/* --- jobs, by the threads that do them --- */
+/* --- the threads that run jobs --- */
 
 static void finish(struct kv_sched *s, struct kv_job *job)
 {
@@ -296,7 +296,7 @@ static void finish(struct kv_sched *s, struct kv_job *job)
 static void do_job(struct kv_sched *s, struct kv_job *job)
 {
 	job->tid = gettid();
-	job->slice_since = now(); /* it may have been long in coming */
+	job->slice_since = now(); /* the thread may have taken long to start */
 	job->used = own_usage(job);
 	pthread_mutex_unlock(&s->lock);
 	s->ops->run(job);
@@ -345,7 +345,7 @@ int kv_sched_submit(struct kv_sched *s, struct kv_job *job)
 	} else if (s->has_ended) {
 		free_job(job);
 	} else {
-		wake_clerk(s, at);
+		wake_timer(s, at);
 		if (dispatch(s, at, job, 1))
 			do_job(s, job);
 		do_ready(s);
@@ -354,7 +354,7 @@ int kv_sched_submit(struct kv_sched *s, struct kv_job *job)
 	return rc;
 }
 
-/* Has it a thread, or is there one for it? To wait for who can't begin would be for ever. */
+/* Has it a thread, or is there one for it? Else to wait for it would be for ever. */
 static bool has_thread(struct kv_sched *s, const struct kv_job *job)
 {
 	return job->has_begun || s->starting || add_thread(s);
@@ -370,7 +370,7 @@ static bool has_to_wait(struct kv_sched *s, const struct kv_job *job, uint64_t a
 	return other && kv_share_gives_way(job, other, at) && has_thread(s, other);
 }
 
-void kv_sched_breathe(struct kv_sched *s, struct kv_job *job)
+void kv_sched_yield(struct kv_sched *s, struct kv_job *job)
 {
 	uint64_t at = now();
 	bool waits;
@@ -387,22 +387,22 @@ void kv_sched_breathe(struct kv_sched *s, struct kv_job *job)
 		; /* a signal */
 }
 
-bool kv_sched_has_leisure(struct kv_sched *s, const struct kv_job *job)
+bool kv_sched_is_idle(struct kv_sched *s, const struct kv_job *job)
 {
-	bool has_leisure;
+	bool is_idle;
 
 	pthread_mutex_lock(&s->lock);
-	has_leisure = job->has_slot && !job->is_short && !s->has_ended &&
-		      job->user->cpu_left > (int64_t)KV_SLICE && !kv_share_peek(&s->share);
+	is_idle = job->has_slot && !job->is_short && !s->has_ended &&
+		  job->user->cpu_left > (int64_t)KV_SLICE && !kv_share_peek(&s->share);
 	pthread_mutex_unlock(&s->lock);
-	return has_leisure;
+	return is_idle;
 }
 
 void kv_sched_interrupt(struct kv_job *job)
 {
 	uint64_t none = 0;
 
-	/* As long as there are jobs the clerk looks. */
+	/* The timer thread runs as long as there are jobs. */
 	atomic_compare_exchange_strong(&job->interrupted, &none, now());
 }
 
@@ -447,8 +447,8 @@ int kv_sched_start(struct kv_sched *s, const struct kv_share_limits *limits,
 	pthread_mutex_init(&s->lock, NULL);
 	init_cond(&s->wake);
 	init_cond(&s->done);
-	rc = -pthread_create(&s->clerk, NULL, keep_time, s);
-	s->has_clerk = !rc;
+	rc = -pthread_create(&s->timer, NULL, keep_time, s);
+	s->has_timer = !rc;
 	return rc;
 }
 
@@ -460,8 +460,8 @@ bool kv_sched_stop(struct kv_sched *s)
 	if (!s->has_ended)
 		end_all(s);
 	pthread_mutex_unlock(&s->lock);
-	if (s->has_clerk)
-		pthread_join(s->clerk, NULL);
+	if (s->has_timer)
+		pthread_join(s->timer, NULL);
 	pthread_mutex_lock(&s->lock);
 	is_done = has_none(s);
 	pthread_mutex_unlock(&s->lock);

@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Who has the worker's CPUs and threads. What may walk in the kernel for long is a job of
- * some user, and runs in one of a few slots, about as many as there are CPUs:
+ * The scheduler of the worker's threads and CPUs. A request that may walk in the kernel for long
+ * is a job of the user who sent it, and runs in one of a few slots, about as many as there
+ * are CPUs:
  *
- * - The next slot is for the user who has had the least of them. A job gives its slot back
- *   between two reads of its iterator when another has come to need it more.
- * - A user has a share of a CPU, and a burst before that.
- * - A job that gets nowhere, since a process keeps the lock that its walk waits for, or a file
- *   server does not answer, loses its slot and keeps its thread. So a user has a few
- *   threads, and fewer for what gets stuck in the same place, a lane.
+ * - The next free slot goes to the user who has used the least. Between two reads of its
+ *   iterator a job gives its slot up if a user who has used less waits for one.
+ * - Each user may use a share of a CPU, and a burst before that limit applies.
+ * - A job may get stuck in the kernel: another process keeps the lock that its walk waits
+ *   for, or a file server does not answer. It loses its slot and keeps its thread. So the
+ *   number of threads per user is limited, and lower still for jobs that would get stuck in
+ *   the same place, which form a lane.
  *
- * What has to wait before it has begun holds no thread. A job runs in the thread that submits
- * it, if a slot is free; then that thread does those that have become ready meanwhile.
+ * A job that waits to begin holds no thread. A job runs in the thread that submits it if a slot is
+ * free; that thread then runs the jobs that have become ready meanwhile.
  */
 #ifndef KVIEW_FS_SCHED_H
 #define KVIEW_FS_SCHED_H
@@ -21,17 +23,17 @@
 #include "fuse/fs/share.h"
 
 struct kv_sched_ops {
-	/* Do it, in any thread. @free follows. */
+	/* Runs the job, in any thread. @free follows. */
 	void (*run)(struct kv_job *job);
 	/*
-	 * Now and then, of one that was interrupted: was it given up, so that nobody waits
-	 * for it any more? @is_stuck: it has got nowhere for half a second. Must not call back.
+	 * Asked every 10 ms about a job that was interrupted: does nobody wait for it any more?
+	 * @is_stuck: it has made no progress for half a second. Must not call the scheduler.
 	 */
 	bool (*give_up)(struct kv_job *job, bool is_stuck);
 	void (*free)(struct kv_job *job);
-	/* Now and then while there are jobs: are they to come to an end? NULL: never by themselves */
+	/* Asked every 10 ms while there are jobs: is the worker ending? NULL: kv_sched_stop() tells */
 	bool (*is_over)(struct kv_sched *s);
-	/* They were, and some have not within @end_ms of kv_sched_start(): NULL: so be it */
+	/* Called if jobs are left @end_ms after @is_over; NULL: nothing is done then */
 	void (*abandon)(struct kv_sched *s);
 };
 
@@ -39,27 +41,27 @@ struct kv_sched {
 	struct kv_share share;
 	const struct kv_sched_ops *ops;
 	pthread_mutex_t lock;
-	pthread_cond_t wake; /* the clerk */
+	pthread_cond_t wake; /* the timer thread */
 	pthread_cond_t done; /* a job, or a thread, as it ends */
-	pthread_t clerk;
-	bool has_clerk;
-	struct kv_jobs ready;  /* begun, by nobody yet */
-	unsigned int threads;  /* of our own, for those */
-	unsigned int starting; /* of them have taken none yet */
-	uint64_t active;       /* when there was a job last; 0: the clerk sleeps */
+	pthread_t timer;
+	bool has_timer;
+	struct kv_jobs ready;  /* have a slot and no thread yet */
+	unsigned int threads;  /* that the scheduler made for those */
+	unsigned int starting; /* of these, those that have taken no job yet */
+	uint64_t active;       /* when there was a job last; 0: the timer thread sleeps */
 	unsigned int end_ms;
 	bool has_ended;
 };
 
 struct kv_sched_counts {
-	unsigned int running; /* have begun, whether they get on or not */
+	unsigned int running; /* have begun, stuck ones included */
 	unsigned int waiting; /* have not begun */
-	unsigned int stuck;   /* have begun, and get nowhere */
+	unsigned int stuck;   /* have begun, and made no progress for half a second */
 };
 
 /**
- * kv_sched_start() - get ready for jobs
- * @end_ms: how long they may take in the end; what is stuck in the kernel may never end
+ * kv_sched_start() - start the timer thread
+ * @end_ms: how long to wait in the end for jobs, which may be stuck in the kernel for good
  *
  * Return: 0 or -errno.
  */
@@ -67,36 +69,36 @@ int kv_sched_start(struct kv_sched *s, const struct kv_share_limits *limits,
 		   const struct kv_sched_ops *ops, unsigned int end_ms);
 
 /**
- * kv_sched_stop() - no more jobs: forget those that have not begun, wait for the others
+ * kv_sched_stop() - drop the jobs that have not begun, wait for the others
  *
- * Return: have all ended? If not, nothing that they use may be freed.
+ * Return: true: all have ended; false: the caller must free nothing that they use.
  */
 bool kv_sched_stop(struct kv_sched *s);
 
-/* kv_sched_tick() - what the clerk does, a thread of the scheduler's own, every some milliseconds */
+/* kv_sched_tick() - what the timer thread does every 10 ms */
 void kv_sched_tick(struct kv_sched *s);
 
 /**
- * kv_sched_submit() - do it, or have it done as soon as it has a slot
+ * kv_sched_submit() - run a job in this thread, or in another as soon as it has a slot
  *
- * After the end jobs are freed and not done.
+ * After kv_sched_stop() jobs are freed and not run.
  *
- * Return: 0: it may be done and freed already; -ENOMEM: nothing was done.
+ * Return: 0: the job may have been run and freed already; -ENOMEM: it is the caller's still.
  */
 int kv_sched_submit(struct kv_sched *s, struct kv_job *job);
 
 /**
- * kv_sched_breathe() - called by a job between two steps, by its thread: is it another's time?
+ * kv_sched_yield() - called by a job's thread between two steps: give the slot up if another needs it
  *
- * Comes back when it is its own again.
+ * Returns when the job has a slot again.
  */
-void kv_sched_breathe(struct kv_sched *s, struct kv_job *job);
+void kv_sched_yield(struct kv_sched *s, struct kv_job *job);
 
-/* kv_sched_interrupt() - kv_sched_ops.give_up will be asked about it; from any thread */
+/* kv_sched_interrupt() - have kv_sched_ops.give_up asked about a job; from any thread */
 void kv_sched_interrupt(struct kv_job *job);
 
-/* kv_sched_has_leisure() - may a job do more than it was asked for? Nobody waits, and its user can pay */
-bool kv_sched_has_leisure(struct kv_sched *s, const struct kv_job *job);
+/* kv_sched_is_idle() - may @job prefetch: does nobody wait, and has its user CPU time left? */
+bool kv_sched_is_idle(struct kv_sched *s, const struct kv_job *job);
 
 void kv_sched_count(struct kv_sched *s, struct kv_sched_counts *counts);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What requests are answered with: one per worker, the user data of its session. */
+/* The state of a worker, and the user data of its FUSE session. */
 #ifndef KVIEW_FS_SERVER_H
 #define KVIEW_FS_SERVER_H
 
@@ -15,15 +15,15 @@
 #include "fuse/fs/tree.h"
 #include "stream/file.h"
 
-/* Of the mount, as it was before this worker too: in memory that all its processes share. */
+/* Facts about the mount that outlive a worker, in memory shared by supervisor and workers. */
 struct kv_facts {
-	bool is_ready; /* the kernel said INIT, and got its reply */
-	bool resends;  /* what a worker has not answered is for the next */
+	bool is_ready; /* FUSE_INIT was answered */
+	bool resends;  /* the kernel sends requests again that a worker left unanswered */
 	uint32_t restarts;
-	uint32_t dying; /* workers that hang in the kernel since they were killed */
+	uint32_t dying; /* killed workers that still hang in the kernel */
 };
 
-/* That serve at a time. */
+/* Threads of a worker that serve requests. */
 #define KV_MAX_THREADS 1024
 
 struct kv_server {

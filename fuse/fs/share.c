@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-/* Who has used up all goes on when there is so much again: in pieces of some length. */
+/* A user who has used up the CPU time waits for so much of it: not for slivers. */
 #define ENOUGH (5 * KV_MS)
 
 /* --- users --- */
@@ -63,7 +63,7 @@ static void update_least(struct kv_share *s)
 		s->least = least;
 }
 
-/* Those who have nothing to do, and of whom nothing is to be remembered, are forgotten. */
+/* Users without jobs, whose accounts are level again, are forgotten. */
 void kv_share_tick(struct kv_share *s, uint64_t at)
 {
 	struct kv_share_user *u, *next;
@@ -107,7 +107,7 @@ void kv_share_free(struct kv_share *s)
 	}
 }
 
-/* --- lanes: who waits before it has begun --- */
+/* --- lanes: jobs that have not begun --- */
 
 static struct kv_share_lane *find_lane(struct kv_share_user *u, uint64_t id)
 {
@@ -290,7 +290,7 @@ static struct kv_job *next_of(const struct kv_share *s, const struct kv_share_us
 	return NULL;
 }
 
-/* Of the user who has had the least. */
+/* The next job of the user who has used the least. */
 struct kv_job *kv_share_peek(const struct kv_share *s)
 {
 	const struct kv_share_user *u;
@@ -311,13 +311,13 @@ static void begin(struct kv_share *s, struct kv_job *job)
 	u->begun++;
 	s->others += !is_host(s, u);
 	job->lane->begun++;
-	/* The others of this lane come behind those of other lanes. */
+	/* The lanes of a user take turns. */
 	TAILQ_REMOVE(&u->lanes, job->lane, others);
 	TAILQ_INSERT_TAIL(&u->lanes, job->lane, others);
 	TAILQ_INSERT_TAIL(&s->begun, job, begun);
 }
 
-/* It is not to wait for those who walk, who may not be given a CPU for a while. */
+/* A short job need not wait for the walks in the slots, which may lack a CPU for a while. */
 static struct kv_job *next_short(const struct kv_share *s)
 {
 	const struct kv_share_user *u;
@@ -362,7 +362,7 @@ bool kv_share_has_to_wait(const struct kv_share *s, const struct kv_job *job)
 
 bool kv_share_gives_way(const struct kv_job *job, const struct kv_job *other, uint64_t at)
 {
-	/* What is done beside the slots is in nobody's way, and would wait for one of them. */
+	/* A short job is in nobody's way: it has no slot to give. */
 	if (job->is_short)
 		return false;
 	if (other->user->had + KV_SLICE < job->user->had)

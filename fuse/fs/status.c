@@ -17,7 +17,7 @@ static double uptime(const struct kv_server *s)
 	       (double)(now.tv_nsec - s->began.tv_nsec) / 1e9;
 }
 
-/* By the number that the reader knows it by: from a container of its own there is none. */
+/* The number that the reader knows the process by; in a container of its own there is none. */
 static void put_process(FILE *out, const char *name, pid_t pid, const struct kv_server *s,
 			const struct kv_reader *reader)
 {

@@ -7,7 +7,7 @@
 /**
  * kv_status_text() - the file `status`: a line per fact, its name, a tab, its value
  * @server: a struct kv_server
- * @reader: who is told, and no more than /proc would tell
+ * @reader: who opened it; it is told no more of processes than /proc would tell
  *
  * Return: to be freed; NULL: out of memory.
  */

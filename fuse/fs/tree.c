@@ -9,7 +9,7 @@
 
 #define BLOCK 131072 /* what cat asks for */
 
-/* FNV-1a over the names on the way, with a slash before each. */
+/* FNV-1a of a slash and a name. */
 static uint64_t hash_name(uint64_t hash, const char *name)
 {
 	hash = (hash ^ '/') * 0x100000001b3;
@@ -18,7 +18,7 @@ static uint64_t hash_name(uint64_t hash, const char *name)
 	return hash;
 }
 
-/* Of a path from the root, whose own number is fixed. */
+/* Of the path from the root to @name. */
 static uint64_t hash_path(const struct kv_tree *tree, uint32_t parent, const char *name)
 {
 	uint64_t hash = 0xcbf29ce484222325;
@@ -103,7 +103,7 @@ static int add_files(struct kv_tree *tree, uint32_t dir, const struct kv_views *
 	return 0;
 }
 
-/* The views below @parent: text files here, a directory per other format. */
+/* All views below @parent: text files there, and a directory per other format. */
 static int add_formats(struct kv_tree *tree, uint32_t parent, const struct kv_views *views,
 		       const struct kv_group *group, mode_t wide_mode)
 {

@@ -111,11 +111,6 @@ struct kv_processes *kv_processes_new(const struct kv_host *host, struct kv_read
 	return p;
 }
 
-uid_t kv_processes_user(const struct kv_processes *p)
-{
-	return p->reader.user;
-}
-
 void kv_processes_free(struct kv_processes *p)
 {
 	kv_reader_close(&p->reader);

@@ -42,9 +42,6 @@ struct kv_processes;
  */
 struct kv_processes *kv_processes_new(const struct kv_host *host, struct kv_reader *reader);
 
-/* kv_processes_user() - who answers for the cost: kv_reader.user */
-uid_t kv_processes_user(const struct kv_processes *processes);
-
 void kv_processes_free(struct kv_processes *processes);
 
 /**

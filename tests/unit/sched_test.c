@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The scheduler with its threads: jobs that run, breathe, get stuck and are given up. */
+/* The scheduler with its threads: jobs that run, yield, get stuck and are given up. */
 #include <pthread.h>
 #include <stdatomic.h>
 #include <time.h>
@@ -55,7 +55,7 @@ static void run(struct kv_job *job)
 	for (unsigned int i = 0; i < w->steps && !w->is_given_up; i++) {
 		if (w->steps == ENDLESS && is_over)
 			break;
-		kv_sched_breathe(&sched, job);
+		kv_sched_yield(&sched, job);
 		do_step(w);
 	}
 	ran++;
