@@ -67,101 +67,6 @@ static void refuse(uid_t uid, int want)
 
 /* --- who may have how many --- */
 
-static void one_user_has_so_many_and_no_more(void **state)
-{
-	uint64_t first;
-
-	(void)state;
-	begin(100, 3);
-	first = add(1);
-	add_many(1, 2);
-	for (int i = 0; i < 10; i++)
-		refuse(1, -EMFILE);
-	drop(first);
-	add(1);
-	refuse(1, -EMFILE);
-	end(3);
-}
-
-static void a_user_at_the_limit_leaves_others_theirs(void **state)
-{
-	(void)state;
-	begin(100, 3);
-	for (uid_t uid = 1; uid <= 4; uid++) {
-		add_many(uid, 3);
-		refuse(uid, -EMFILE);
-	}
-	end(12);
-}
-
-/* As many as one user may have are kept for the one who mounted. */
-static void others_together_leave_the_reserve(void **state)
-{
-	uint64_t last;
-
-	(void)state;
-	begin(10, 3);
-	add_many(1, 3);
-	add_many(2, 3);
-	last = add(3);
-	refuse(3, -ENFILE);
-	refuse(4, -ENFILE);
-	add_many(HOST, 3);
-	refuse(HOST, -ENFILE);
-	drop(last);
-	refuse(4, -ENFILE); /* the host has its reserve, and one may come to need the rest */
-	add(HOST);
-	refuse(HOST, -ENFILE);
-	end(10);
-}
-
-static void the_mounting_user_may_have_all(void **state)
-{
-	(void)state;
-	begin(10, 3);
-	add_many(HOST, 10);
-	refuse(HOST, -ENFILE);
-	refuse(1, -ENFILE);
-	end(10);
-}
-
-/* What it has counts among all: others can't fill up what it has left. */
-static void others_find_less_where_the_mounting_user_has_much(void **state)
-{
-	(void)state;
-	begin(10, 3);
-	add_many(HOST, 5);
-	add_many(1, 2);
-	refuse(1, -ENFILE);
-	refuse(2, -ENFILE);
-	add_many(HOST, 3);
-	refuse(HOST, -ENFILE);
-	end(10);
-}
-
-static void root_is_as_all_others_unless_it_mounted(void **state)
-{
-	(void)state;
-	begin(10, 3);
-	add_many(0, 3);
-	refuse(0, -EMFILE);
-	add_many(UINT32_MAX, 3); /* as is the last number that there can be */
-	refuse(UINT32_MAX, -EMFILE);
-	end(6);
-}
-
-/* "You have too many" is what a user can do something about. */
-static void the_users_own_limit_is_named_first(void **state)
-{
-	(void)state;
-	begin(5, 2);
-	add_many(1, 2);
-	add(2);
-	refuse(1, -EMFILE);
-	refuse(2, -ENFILE);
-	end(3);
-}
-
 static void the_smallest_limits_hold(void **state)
 {
 	(void)state;
@@ -228,93 +133,6 @@ static void what_is_dropped_twice_is_given_back_once(void **state)
 	add(1);
 	refuse(1, -EMFILE);
 	end(2);
-}
-
-/* --- slots and owners --- */
-
-static void a_free_slot_is_taken_before_a_new_one(void **state)
-{
-	uint64_t handle[16];
-
-	(void)state;
-	begin(1000, 100);
-	for (int i = 0; i < 16; i++)
-		handle[i] = add(1);
-	assert_int_equal(h.cap, 16);
-	for (int i = 15; i >= 0; i -= 3)
-		drop(handle[i]);
-	add_many(2, 6);
-	assert_int_equal(h.cap, 16);
-	add(2);
-	assert_true(h.cap > 16);
-	end(17);
-}
-
-static void users_one_after_the_other_need_one_entry(void **state)
-{
-	(void)state;
-	begin(1000, 100);
-	for (uid_t uid = 1000; uid < 11000; uid++)
-		drop(add(uid));
-	assert_int_equal(h.nusers, 1);
-	end(0);
-}
-
-static void users_that_are_refused_need_no_entry(void **state)
-{
-	(void)state;
-	begin(3, 1);
-	add(1);
-	add(2);
-	for (uid_t uid = 1000; uid < 2000; uid++)
-		refuse(uid, -ENFILE);
-	assert_true(h.nusers <= 3);
-	end(2);
-}
-
-/* Whoever gets the entry of a user who has gone begins at none, and the others keep theirs. */
-static void an_entry_passes_to_another_user(void **state)
-{
-	uint64_t b[2];
-
-	(void)state;
-	begin(100, 2);
-	add(1);
-	b[0] = add(2);
-	b[1] = add(2);
-	add(3);
-	refuse(2, -EMFILE);
-	drop(b[0]);
-	drop(b[1]);
-	add_many(4, 2);
-	assert_int_equal(h.nusers, 3);
-	refuse(4, -EMFILE);
-	add_many(2, 2);
-	refuse(2, -EMFILE);
-	add(1);
-	refuse(1, -EMFILE);
-	add(3);
-	refuse(3, -EMFILE);
-	end(8);
-}
-
-static void many_users_each_have_theirs(void **state)
-{
-	static uint64_t handle[2000];
-
-	(void)state;
-	begin(MOST, 1);
-	for (uid_t uid = 0; uid < 2000; uid++)
-		handle[uid] = add(1000 + uid);
-	for (uid_t uid = 0; uid < 2000; uid += 7)
-		refuse(1000 + uid, -EMFILE);
-	for (uid_t uid = 0; uid < 2000; uid++)
-		assert_ptr_equal(kv_handles_drop(&h, handle[uid]), &objects[1000 + uid]);
-	assert_int_equal(h.nusers, 2000);
-	for (uid_t uid = 0; uid < 2000; uid++)
-		add(5000 + uid);
-	assert_int_equal(h.nusers, 2000);
-	end(2000);
 }
 
 /* --- as many as mount options allow --- */
@@ -475,22 +293,10 @@ static void threads_of_one_user_share_the_limit(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(one_user_has_so_many_and_no_more),
-		cmocka_unit_test(a_user_at_the_limit_leaves_others_theirs),
-		cmocka_unit_test(others_together_leave_the_reserve),
-		cmocka_unit_test(the_mounting_user_may_have_all),
-		cmocka_unit_test(others_find_less_where_the_mounting_user_has_much),
-		cmocka_unit_test(root_is_as_all_others_unless_it_mounted),
-		cmocka_unit_test(the_users_own_limit_is_named_first),
 		cmocka_unit_test(the_smallest_limits_hold),
 		cmocka_unit_test(a_reserve_of_all_or_more_leaves_others_none),
 		cmocka_unit_test(a_handle_counts_until_its_last_reference),
 		cmocka_unit_test(what_is_dropped_twice_is_given_back_once),
-		cmocka_unit_test(a_free_slot_is_taken_before_a_new_one),
-		cmocka_unit_test(users_one_after_the_other_need_one_entry),
-		cmocka_unit_test(users_that_are_refused_need_no_entry),
-		cmocka_unit_test(an_entry_passes_to_another_user),
-		cmocka_unit_test(many_users_each_have_theirs),
 		cmocka_unit_test(a_table_of_65536_is_filled_and_emptied),
 		cmocka_unit_test(the_limits_hold_in_any_order),
 		cmocka_unit_test(threads_of_one_user_share_the_limit),
