@@ -17,6 +17,8 @@
 #include <sched.h>
 #include <seccomp.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -25,55 +27,34 @@
 
 #include "access/process.h"
 
-static const int allowed[] = {
+static const char *const allowed[] = {
 	/* requests and replies, iterators, /proc */
-	SCMP_SYS(read),
-	SCMP_SYS(write),
-	SCMP_SYS(readv),
-	SCMP_SYS(writev),
-	SCMP_SYS(lseek),
-	SCMP_SYS(poll),
-	SCMP_SYS(ppoll),
-	SCMP_SYS(close),
-	SCMP_SYS(fstat),
-	SCMP_SYS(newfstatat),
-	SCMP_SYS(statx),
+	"read write readv writev lseek poll ppoll close fstat newfstatat statx",
 	/* memory */
-	SCMP_SYS(brk),
-	SCMP_SYS(mremap),
-	SCMP_SYS(munmap),
-	SCMP_SYS(madvise),
+	"brk mremap munmap madvise",
 	/* threads */
-	SCMP_SYS(set_robust_list),
-	SCMP_SYS(rseq),
-	SCMP_SYS(futex),
-	SCMP_SYS(sched_yield),
-	SCMP_SYS(sched_getaffinity),
-	SCMP_SYS(exit),
-	SCMP_SYS(exit_group),
+	"set_robust_list rseq futex sched_yield sched_getaffinity exit exit_group",
 	/* signals */
-	SCMP_SYS(rt_sigaction),
-	SCMP_SYS(rt_sigprocmask),
-	SCMP_SYS(rt_sigreturn),
-	SCMP_SYS(sigaltstack),
-	SCMP_SYS(restart_syscall),
-	/* facts; the clocks are for machines without a vDSO for them */
-	SCMP_SYS(getpid),
-	SCMP_SYS(getppid),
-	SCMP_SYS(gettid),
-	SCMP_SYS(getuid),
-	SCMP_SYS(geteuid),
-	SCMP_SYS(getgid),
-	SCMP_SYS(getegid),
-	SCMP_SYS(getrusage),
-	SCMP_SYS(sysinfo),
-	SCMP_SYS(getrandom),
-	SCMP_SYS(clock_gettime),
-	SCMP_SYS(clock_getres),
-	SCMP_SYS(clock_nanosleep),
-	SCMP_SYS(nanosleep),
-	SCMP_SYS(gettimeofday),
-	SCMP_SYS(time),
+	"rt_sigaction rt_sigprocmask rt_sigreturn sigaltstack restart_syscall",
+	/* facts */
+	"getpid getppid gettid getuid geteuid getgid getegid getrusage sysinfo getrandom",
+	/* clocks, on machines without a vDSO for them */
+	"clock_gettime clock_getres clock_nanosleep nanosleep gettimeofday time",
+};
+
+static const char *const deadly[] = {
+	/* to be another program, or somebody else */
+	"execve execveat fork vfork",
+	"setuid setgid setreuid setregid setresuid setresgid setgroups capset",
+	/* what CAP_SYS_PTRACE would allow */
+	"ptrace process_vm_readv process_vm_writev process_madvise pidfd_getfd kcmp",
+	"perf_event_open userfaultfd",
+	/* other mounts and namespaces */
+	"mount umount2 pivot_root chroot open_tree move_mount fsopen fsmount fspick mount_setattr",
+	"setns unshare open_by_handle_at",
+	/* the kernel; calls of io_uring pass by this filter */
+	"init_module finit_module delete_module kexec_load kexec_file_load reboot",
+	"io_uring_setup add_key request_key keyctl",
 };
 
 /* Allowed where an argument has this value in the bits of a mask. */
@@ -118,56 +99,6 @@ static const struct condition conditions[] = {
 	{SCMP_SYS(tgkill), 2, IS(0)},		 /* is that process? */
 };
 
-static const int deadly[] = {
-	/* to be another program, or somebody else */
-	SCMP_SYS(execve),
-	SCMP_SYS(execveat),
-	SCMP_SYS(fork),
-	SCMP_SYS(vfork),
-	SCMP_SYS(setuid),
-	SCMP_SYS(setgid),
-	SCMP_SYS(setreuid),
-	SCMP_SYS(setregid),
-	SCMP_SYS(setresuid),
-	SCMP_SYS(setresgid),
-	SCMP_SYS(setgroups),
-	SCMP_SYS(capset),
-	/* what CAP_SYS_PTRACE would allow */
-	SCMP_SYS(ptrace),
-	SCMP_SYS(process_vm_readv),
-	SCMP_SYS(process_vm_writev),
-	SCMP_SYS(process_madvise),
-	SCMP_SYS(pidfd_getfd),
-	SCMP_SYS(kcmp),
-	SCMP_SYS(perf_event_open),
-	SCMP_SYS(userfaultfd),
-	/* other mounts and namespaces */
-	SCMP_SYS(mount),
-	SCMP_SYS(umount2),
-	SCMP_SYS(pivot_root),
-	SCMP_SYS(chroot),
-	SCMP_SYS(open_tree),
-	SCMP_SYS(move_mount),
-	SCMP_SYS(fsopen),
-	SCMP_SYS(fsmount),
-	SCMP_SYS(fspick),
-	SCMP_SYS(mount_setattr),
-	SCMP_SYS(setns),
-	SCMP_SYS(unshare),
-	SCMP_SYS(open_by_handle_at),
-	/* the kernel */
-	SCMP_SYS(init_module),
-	SCMP_SYS(finit_module),
-	SCMP_SYS(delete_module),
-	SCMP_SYS(kexec_load),
-	SCMP_SYS(kexec_file_load),
-	SCMP_SYS(reboot),
-	SCMP_SYS(io_uring_setup), /* its calls pass by this filter */
-	SCMP_SYS(add_key),
-	SCMP_SYS(request_key),
-	SCMP_SYS(keyctl),
-};
-
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
 static int allow_if(scmp_filter_ctx filter, const struct condition *c)
@@ -176,18 +107,34 @@ static int allow_if(scmp_filter_ctx filter, const struct condition *c)
 				SCMP_CMP(c->arg, SCMP_CMP_MASKED_EQ, c->mask, c->value));
 }
 
+/* A rule for each call of a list of names. */
+static int add_list(scmp_filter_ctx filter, uint32_t action, const char *const *list, size_t n)
+{
+	char names[256], *save = NULL;
+	int rc = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		snprintf(names, sizeof(names), "%s", list[i]);
+		for (const char *name = strtok_r(names, " ", &save); name && !rc;
+		     name = strtok_r(NULL, " ", &save))
+			rc = seccomp_rule_add(filter, action, seccomp_syscall_resolve_name(name),
+					      0);
+	}
+	return rc;
+}
+
 static int add_rules(scmp_filter_ctx filter)
 {
 	/* abort(), and pthread_cancel() by which libfuse ends its threads. */
 	const struct condition own = {SCMP_SYS(tgkill), 0, IS(getpid())};
 	int rc = allow_if(filter, &own);
 
-	for (size_t i = 0; !rc && i < ARRAY_SIZE(allowed); i++)
-		rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, allowed[i], 0);
 	for (size_t i = 0; !rc && i < ARRAY_SIZE(conditions); i++)
 		rc = allow_if(filter, &conditions[i]);
-	for (size_t i = 0; !rc && i < ARRAY_SIZE(deadly); i++)
-		rc = seccomp_rule_add(filter, SCMP_ACT_KILL_PROCESS, deadly[i], 0);
+	if (!rc)
+		rc = add_list(filter, SCMP_ACT_ALLOW, allowed, ARRAY_SIZE(allowed));
+	if (!rc)
+		rc = add_list(filter, SCMP_ACT_KILL_PROCESS, deadly, ARRAY_SIZE(deadly));
 	return rc;
 }
 
