@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <grp.h>
 #include <pwd.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,92 +31,63 @@ static bool is_ignored(const char *word)
 	return false;
 }
 
-static const char *value_of(const char *word, const char *key)
+struct option {
+	const char *key;
+	bool (*parse)(const struct option *option, const char *value, void *to);
+	size_t at; /* of what it sets, in struct kv_mount_opts */
+	const char *hint;
+	int base; /* of a number, as of strtoul() */
+	unsigned int min, max;
+};
+
+/* An unsigned int in decimal or octal digits, and nothing else. */
+static bool parse_number(const struct option *option, const char *value, void *to)
 {
-	size_t n = strlen(key);
-
-	return strncmp(word, key, n) == 0 && word[n] == '=' ? word + n + 1 : NULL;
-}
-
-#define MAX_FILES 65536 /* some 180 KiB each, if all are read at length */
-
-static int bad_value(const char *word, const char *hint, struct kv_err *err)
-{
-	kv_err_set(err, -EINVAL, "bad value in mount option '%s'", word);
-	kv_err_hint(err, "%s", hint);
-	return -EINVAL;
-}
-
-/* A number, all of it, of at most @max. */
-static bool is_number(const char *text, int base, unsigned long max, unsigned long *n)
-{
+	unsigned long n;
 	char *end;
 
-	if (*text < '0' || *text > '9')
+	if (*value < '0' || *value > '9')
 		return false;
 	errno = 0;
-	*n = strtoul(text, &end, base);
-	return !errno && !*end && *n <= max;
+	n = strtoul(value, &end, option->base);
+	if (errno || *end || n < option->min || n > option->max)
+		return false;
+	*(unsigned int *)to = (unsigned int)n;
+	return true;
 }
 
-static int parse_uid(const char *word, const char *value, struct kv_mount_opts *opts,
-		     struct kv_err *err)
+static bool parse_user(const struct option *option, const char *value, void *to)
 {
 	const struct passwd *user;
-	unsigned long n;
 
-	if (is_number(value, 10, UINT32_MAX - 1, &n)) {
-		opts->uid = (uid_t)n;
-	} else if ((user = getpwnam(value))) {
-		opts->uid = user->pw_uid;
-	} else {
-		return bad_value(word, "uid=USER: a number, or the name of a user", err);
-	}
-	return 0;
+	if (parse_number(option, value, to))
+		return true;
+	user = getpwnam(value);
+	if (user)
+		*(uid_t *)to = user->pw_uid;
+	return user;
 }
 
-static int parse_gid(const char *word, const char *value, struct kv_mount_opts *opts,
-		     struct kv_err *err)
+static bool parse_group(const struct option *option, const char *value, void *to)
 {
 	const struct group *group;
-	unsigned long n;
 
-	if (is_number(value, 10, UINT32_MAX - 1, &n)) {
-		opts->gid = (gid_t)n;
-	} else if ((group = getgrnam(value))) {
-		opts->gid = group->gr_gid;
-	} else {
-		return bad_value(word, "gid=GROUP: a number, or the name of a group", err);
-	}
-	opts->policy.hidepid_gid = opts->gid;
-	return 0;
+	if (parse_number(option, value, to))
+		return true;
+	group = getgrnam(value);
+	if (group)
+		*(gid_t *)to = group->gr_gid;
+	return group;
 }
 
-static int parse_mode(const char *word, const char *value, struct kv_mount_opts *opts,
-		      struct kv_err *err)
+static bool parse_view(const struct option *option, const char *value, void *to)
 {
-	unsigned long n;
-
-	if (!is_number(value, 8, 0777, &n))
-		return bad_value(word, "mode=MODE: permissions in octal, as mode=0440", err);
-	opts->mode = (mode_t)n;
-	return 0;
+	(void)option;
+	*(bool *)to = strcmp(value, "host") == 0;
+	return *(bool *)to || strcmp(value, "reader") == 0;
 }
 
-static int parse_view(const char *word, const char *value, struct kv_mount_opts *opts,
-		      struct kv_err *err)
-{
-	if (strcmp(value, "reader") != 0 && strcmp(value, "host") != 0)
-		return bad_value(word,
-				 "view=reader: each sees what /proc would show it; "
-				 "view=host: all see what the host does",
-				 err);
-	opts->policy.host_view = strcmp(value, "host") == 0;
-	return 0;
-}
-
-static int parse_hidepid(const char *word, const char *value, struct kv_mount_opts *opts,
-			 struct kv_err *err)
+static bool parse_hidepid(const struct option *option, const char *value, void *to)
 {
 	/* The names are those of proc(5). */
 	static const char *const names[][2] = {
@@ -124,86 +96,45 @@ static int parse_hidepid(const char *word, const char *value, struct kv_mount_op
 		[KV_HIDEPID_INVISIBLE] = {"2", "invisible"},
 	};
 
+	(void)option;
 	for (unsigned int i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (strcmp(value, names[i][0]) == 0 || strcmp(value, names[i][1]) == 0) {
-			opts->policy.hidepid = (enum kv_hidepid)i;
-			return 0;
+			*(enum kv_hidepid *)to = (enum kv_hidepid)i;
+			return true;
 		}
-	return bad_value(word, "hidepid=0, 1 or 2, as for /proc", err);
+	return false;
 }
 
-static int parse_max_files(const char *word, const char *value, struct kv_mount_opts *opts,
-			   struct kv_err *err)
+static bool parse_dir(const struct option *option, const char *value, void *to)
 {
-	unsigned long n;
-
-	if (!is_number(value, 10, MAX_FILES, &n) || !n)
-		return bad_value(word, "max_files=N: files open at a time, 1 to 65536", err);
-	opts->max_files = (unsigned int)n;
-	return 0;
+	(void)option;
+	*(const char **)to = value;
+	return *value;
 }
 
-static int parse_max_user_files(const char *word, const char *value, struct kv_mount_opts *opts,
-				struct kv_err *err)
-{
-	unsigned long n;
+#define AT(member) offsetof(struct kv_mount_opts, member)
+#define MAX_ID (UINT32_MAX - 1) /* the last one is nobody's: see chown(2) */
+#define MAX_FILES 65536		/* some 180 KiB each, if all are read at length */
+#define MAX_CPU 100000		/* a thousand CPUs */
 
-	if (!is_number(value, 10, MAX_FILES, &n) || !n)
-		return bad_value(word, "max_user_files=N: of one user, 1 to 65536", err);
-	opts->max_user_files = (unsigned int)n;
-	return 0;
-}
-
-#define MAX_CPU 100000 /* a thousand CPUs */
-
-static int parse_cpu(const char *word, const char *value, struct kv_mount_opts *opts,
-		     struct kv_err *err)
-{
-	unsigned long n;
-
-	if (!is_number(value, 10, MAX_CPU, &n))
-		return bad_value(
-			word,
-			"cpu=PERCENT: of one CPU, for the reads of each user but the one who mounts; "
-			"0: no limit",
-			err);
-	opts->cpu_percent = (unsigned int)n;
-	return 0;
-}
-
-static int parse_pin_dir(const char *word, const char *value, struct kv_mount_opts *opts,
-			 struct kv_err *err)
-{
-	if (!*value)
-		return bad_value(word, "pin_dir=DIR, in a BPF file system", err);
-	opts->pin_dir = value;
-	return 0;
-}
-
-static int parse_iter_dir(const char *word, const char *value, struct kv_mount_opts *opts,
-			  struct kv_err *err)
-{
-	if (!*value)
-		return bad_value(word, "iter_dir=DIR, with BPF objects", err);
-	opts->iter_dir = value;
-	return 0;
-}
-
-static const struct {
-	const char *key;
-	int (*parse)(const char *word, const char *value, struct kv_mount_opts *opts,
-		     struct kv_err *err);
-} valued[] = {
-	{"pin_dir", parse_pin_dir},
-	{"iter_dir", parse_iter_dir},
-	{"view", parse_view},
-	{"hidepid", parse_hidepid},
-	{"uid", parse_uid},
-	{"gid", parse_gid},
-	{"mode", parse_mode},
-	{"max_files", parse_max_files},
-	{"max_user_files", parse_max_user_files},
-	{"cpu", parse_cpu},
+static const struct option options[] = {
+	{"pin_dir", parse_dir, AT(pin_dir), "pin_dir=DIR, in a BPF file system", 0, 0, 0},
+	{"iter_dir", parse_dir, AT(iter_dir), "iter_dir=DIR, with BPF objects", 0, 0, 0},
+	{"view", parse_view, AT(policy.host_view),
+	 "view=reader: each sees what /proc would show it; view=host: all see what the host does",
+	 0, 0, 0},
+	{"hidepid", parse_hidepid, AT(policy.hidepid), "hidepid=0, 1 or 2, as for /proc", 0, 0, 0},
+	{"uid", parse_user, AT(uid), "uid=USER: a number, or the name of a user", 10, 0, MAX_ID},
+	{"gid", parse_group, AT(gid), "gid=GROUP: a number, or the name of a group", 10, 0, MAX_ID},
+	{"mode", parse_number, AT(mode), "mode=MODE: permissions in octal, as mode=0440", 8, 0,
+	 0777},
+	{"max_files", parse_number, AT(max_files), "max_files=N: files open at a time, 1 to 65536",
+	 10, 1, MAX_FILES},
+	{"max_user_files", parse_number, AT(max_user_files),
+	 "max_user_files=N: of one user, 1 to 65536", 10, 1, MAX_FILES},
+	{"cpu", parse_number, AT(cpu_percent),
+	 "cpu=PERCENT: of one CPU, for the reads of each user but the one who mounts; 0: no limit",
+	 10, 0, MAX_CPU},
 };
 
 static int parse_word(const char *word, struct kv_mount_opts *opts, struct kv_err *err)
@@ -214,11 +145,17 @@ static int parse_word(const char *word, struct kv_mount_opts *opts, struct kv_er
 		opts->allow_other = true;
 		return 0;
 	}
-	for (size_t i = 0; i < sizeof(valued) / sizeof(valued[0]); i++) {
-		const char *value = value_of(word, valued[i].key);
+	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
+		const struct option *option = &options[i];
+		size_t n = strlen(option->key);
 
-		if (value)
-			return valued[i].parse(word, value, opts, err);
+		if (strncmp(word, option->key, n) != 0 || word[n] != '=')
+			continue;
+		if (option->parse(option, word + n + 1, (char *)opts + option->at))
+			return 0;
+		kv_err_set(err, -EINVAL, "bad value in mount option '%s'", word);
+		kv_err_hint(err, "%s", option->hint);
+		return -EINVAL;
 	}
 	kv_err_set(err, -EINVAL, "unknown mount option '%s'", word);
 	kv_err_hint(err,
@@ -234,6 +171,7 @@ int kv_mount_options(char *words, struct kv_mount_opts *opts, struct kv_err *err
 
 	for (char *w = strtok_r(words, ",", &save); w && !rc; w = strtok_r(NULL, ",", &save))
 		rc = parse_word(w, opts, err);
+	opts->policy.hidepid_gid = opts->gid;
 	return rc;
 }
 
