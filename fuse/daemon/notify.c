@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "fuse/daemon/notify.h"
 
-#include <poll.h>
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,18 +10,13 @@
 #include "base/cleanup.h"
 
 /* A service whose word is lost is taken for one that never started. */
-#define PATIENCE_MS 100
-
-static bool send_now(int fd, const char *state)
-{
-	return send(fd, state, strlen(state), MSG_DONTWAIT | MSG_NOSIGNAL) >= 0;
-}
+#define PATIENCE_US (100 * 1000)
 
 void kv_notify(const char *state)
 {
 	const char *path = getenv("NOTIFY_SOCKET");
+	const struct timeval patience = {.tv_usec = PATIENCE_US};
 	struct sockaddr_un to = {.sun_family = AF_UNIX};
-	struct pollfd writable = {.fd = -1, .events = POLLOUT};
 	_cleanup_close_ int fd = -1;
 	socklen_t len;
 
@@ -33,10 +26,7 @@ void kv_notify(const char *state)
 	len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path));
 	if (path[0] == '@') /* an abstract name */
 		to.sun_path[0] = '\0';
-	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (fd < 0 || connect(fd, (struct sockaddr *)&to, len) < 0 || send_now(fd, state))
-		return;
-	writable.fd = fd;
-	if (poll(&writable, 1, PATIENCE_MS) == 1)
-		send_now(fd, state);
+	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)) == 0)
+		sendto(fd, state, strlen(state), MSG_NOSIGNAL, (struct sockaddr *)&to, len);
 }

@@ -3,11 +3,11 @@
 #define KVIEW_DAEMON_NOTIFY_H
 
 /**
- * kv_notify() - tell the service manager, where one asked to be told
- * @state: as "READY=1"; see sd_notify(3), whose protocol this is
+ * kv_notify() - tell the service manager something, by the protocol of sd_notify(3)
+ * @state: such as "READY=1"
  *
- * Nobody listens unless NOTIFY_SOCKET is in the environment. One that takes no
- * messages is waited for once, for 100 ms.
+ * Nothing is done without NOTIFY_SOCKET in the environment. A manager that takes no message
+ * within 100 ms does not get it.
  */
 void kv_notify(const char *state);
 
