@@ -33,7 +33,7 @@ static bool is_ignored(const char *word)
 
 struct option {
 	const char *key;
-	bool (*parse)(const struct option *option, const char *value, void *to);
+	bool (*parse)(const struct option *option, const char *value, void *to); /* is it good? */
 	size_t at; /* of what it sets, in struct kv_mount_opts */
 	const char *hint;
 	int base; /* of a number, as of strtoul() */
@@ -82,9 +82,13 @@ static bool parse_group(const struct option *option, const char *value, void *to
 
 static bool parse_view(const struct option *option, const char *value, void *to)
 {
+	bool is_host = strcmp(value, "host") == 0;
+
 	(void)option;
-	*(bool *)to = strcmp(value, "host") == 0;
-	return *(bool *)to || strcmp(value, "reader") == 0;
+	if (!is_host && strcmp(value, "reader") != 0)
+		return false;
+	*(bool *)to = is_host;
+	return true;
 }
 
 static bool parse_hidepid(const struct option *option, const char *value, void *to)
@@ -108,7 +112,8 @@ static bool parse_hidepid(const struct option *option, const char *value, void *
 static bool parse_dir(const struct option *option, const char *value, void *to)
 {
 	(void)option;
-	*(const char **)to = value;
+	if (*value)
+		*(const char **)to = value;
 	return *value;
 }
 
