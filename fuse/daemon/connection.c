@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fuse.h>
+#include <linux/kcmp.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,13 +20,17 @@
 #include "base/cleanup.h"
 #include "fuse/daemon/flight.h"
 #include "fuse/mount/mountinfo.h"
-#include "fuse/mount/mountpoint.h"
 
 #define DEVICE "/dev/fuse"
 
 /* enum fuse_notify_code of Linux 6.9 and 6.16; older headers lack them. */
 enum notice {
+	/*
+	 * All requests that were read and not answered are to be read again. To be sent when
+	 * their reader is dead: a live one would see them twice.
+	 */
 	NOTIFY_RESEND = 7,
+	/* All names are to be looked up again. */
 	NOTIFY_INC_EPOCH = 8,
 };
 
@@ -35,15 +40,6 @@ static int notify(int fd, enum notice notice)
 	struct fuse_out_header header = {.len = sizeof(header), .error = (int)notice};
 
 	return write(fd, &header, sizeof(header)) < 0 ? -errno : 0;
-}
-
-/*
- * All requests that were read and not answered are to be read again. From the
- * last reader's death on: one who lives would see them twice.
- */
-static int resend(int fd)
-{
-	return notify(fd, NOTIFY_RESEND);
 }
 
 /* A descriptor of the same connection with requests of its own. */
@@ -57,41 +53,31 @@ static int clone_fd(int of)
 	return TAKE_FD(fd);
 }
 
-/* Requests that were read from it before end with the last descriptor of it. */
+/* Let workers read from another descriptor: what was read from the old one ends with it. */
 static int renew(struct kv_connection *c)
 {
-	int fd = clone_fd(c->kept);
-	int rc = 0;
+	_cleanup_close_ int fd = clone_fd(c->kept);
 
 	if (fd < 0)
 		return fd;
-	if (c->fd < 0) {
-		c->fd = fd;
-		return 0;
-	}
-	if (dup3(fd, c->fd, O_CLOEXEC) < 0)
-		rc = -errno;
-	close(fd);
-	return rc;
+	if (c->fd >= 0)
+		return dup3(fd, c->fd, O_CLOEXEC) < 0 ? -errno : 0;
+	c->fd = TAKE_FD(fd);
+	return 0;
 }
 
 /* --- its end by force --- */
 
-/* The kernel's list of connections, mounted for us alone. */
-static int open_list(void)
+/* In the kernel's list of connections, mounted for us alone. */
+static int open_abort(dev_t dev)
 {
 	_cleanup_close_ int fs = fsopen("fusectl", FSOPEN_CLOEXEC);
+	_cleanup_close_ int list = -1;
+	char path[32];
 
 	if (fs < 0 || fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
 		return -1;
-	return fsmount(fs, FSMOUNT_CLOEXEC, 0);
-}
-
-static int open_abort(dev_t dev)
-{
-	_cleanup_close_ int list = open_list();
-	char path[32];
-
+	list = fsmount(fs, FSMOUNT_CLOEXEC, 0);
 	snprintf(path, sizeof(path), "%u/abort", minor(dev));
 	return list < 0 ? -1 : openat(list, path, O_WRONLY | O_CLOEXEC);
 }
@@ -131,9 +117,7 @@ int kv_connection_mount(const char *mountpoint, bool allow_other, struct kv_conn
 	if (mount("kview", mountpoint, KV_FSTYPE, MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC,
 		  options) < 0)
 		return fail_mount(mountpoint, -errno, err);
-	rc = kv_mountinfo_find(mountpoint, &at);
-	if (rc)
-		kv_err_errno(err, rc, "can't find the mount on '%s'", mountpoint);
+	rc = kv_mountinfo_find(mountpoint, &at, err);
 	c->dev = at.dev;
 	c->abort = rc ? -1 : open_abort(c->dev);
 	if (!rc && (rc = renew(c)))
@@ -145,45 +129,41 @@ int kv_connection_mount(const char *mountpoint, bool allow_other, struct kv_conn
 
 /* --- another's --- */
 
-/* From Linux 6.18 on the kernel tells whose a descriptor is: the minor number of @dev. */
-static bool is_of(pid_t pid, int fd, dev_t dev)
-{
-	_cleanup_fclose_ FILE *f = NULL;
-	unsigned int number;
-	char path[64], line[128];
-
-	snprintf(path, sizeof(path), "/proc/%d/fdinfo/%d", (int)pid, fd);
-	f = fopen(path, "re");
-	while (f && fgets(line, sizeof(line), f))
-		if (sscanf(line, "fuse_connection: %u", &number) == 1)
-			return number == minor(dev);
-	return f != NULL;
-}
-
-/* The next descriptor of a connection that a process has, from @from on; -1: it has no more. */
-static int next_device(pid_t pid, dev_t dev, int from)
+/*
+ * Descriptors of the device that a supervisor has, all of one connection: kview closes what its
+ * starter had open, and a process serves one mount. There are two, and a third one for a moment:
+ * see renew(). The number of them; -E2BIG: that is another program.
+ */
+static int find_devices(pid_t pid, int fds[KV_CONNECTION_OTHERS])
 {
 	char path[64], target[sizeof(DEVICE)];
 	_cleanup_closedir_ DIR *dir = NULL;
 	const struct dirent *entry;
-	int next = -1;
+	int n = 0;
 
 	snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
 	dir = opendir(path);
 	while (dir && (entry = readdir(dir))) {
-		int fd = atoi(entry->d_name);
-		ssize_t n = readlinkat(dirfd(dir), entry->d_name, target, sizeof(target));
+		ssize_t len = readlinkat(dirfd(dir), entry->d_name, target, sizeof(target));
 
-		if (n == sizeof(DEVICE) - 1 && memcmp(target, DEVICE, (size_t)n) == 0 &&
-		    fd >= from && (next < 0 || fd < next) && is_of(pid, fd, dev))
-			next = fd;
+		if (len != sizeof(DEVICE) - 1 || memcmp(target, DEVICE, (size_t)len) != 0)
+			continue;
+		if (n == KV_CONNECTION_OTHERS)
+			return -E2BIG;
+		fds[n++] = atoi(entry->d_name);
 	}
-	return next;
+	return n;
 }
 
-bool kv_connection_is_of(const struct kv_connection *c, pid_t pid)
+bool kv_connection_is_worker(pid_t pid, pid_t supervisor)
 {
-	return next_device(pid, c->dev, 0) >= 0;
+	int fds[KV_CONNECTION_OTHERS];
+	int n = find_devices(supervisor, fds);
+
+	for (int i = 0; i < n; i++)
+		if (syscall(SYS_kcmp, supervisor, pid, KCMP_FILE, fds[i], fds[i]) == 0)
+			return true;
+	return false;
 }
 
 /*
@@ -192,27 +172,27 @@ bool kv_connection_is_of(const struct kv_connection *c, pid_t pid)
  */
 static int share_all(int pidfd, pid_t pid, struct kv_connection *c)
 {
-	int number = next_device(pid, c->dev, 0), n = 0;
+	int fds[KV_CONNECTION_OTHERS];
+	int n = find_devices(pid, fds);
 
-	for (; number >= 0; number = next_device(pid, c->dev, number + 1)) {
-		if (n == KV_CONNECTION_OTHERS)
-			return -E2BIG;
-		c->others[n] = (int)syscall(SYS_pidfd_getfd, pidfd, number, 0);
-		if (c->others[n++] < 0)
+	for (int i = 0; i < n; i++) {
+		c->others[i] = (int)syscall(SYS_pidfd_getfd, pidfd, fds[i], 0);
+		if (c->others[i] < 0)
 			return -errno;
 	}
-	return n ? 0 : -ENOENT;
+	return n > 0 ? 0 : n ? n : -ENOENT;
 }
 
 int kv_connection_share(int pidfd, pid_t pid, const char *mountpoint, struct kv_connection *c,
 			struct kv_err *err)
 {
 	struct kv_mount_at at;
-	int rc = kv_mountinfo_find(mountpoint, &at);
+	int rc = kv_mountinfo_find(mountpoint, &at, err);
 
+	if (rc)
+		return rc;
 	c->dev = at.dev;
-	if (!rc)
-		rc = share_all(pidfd, pid, c);
+	rc = share_all(pidfd, pid, c);
 	if (!rc)
 		rc = c->kept = clone_fd(c->others[0]);
 	if (rc >= 0)
@@ -232,13 +212,13 @@ int kv_connection_share(int pidfd, pid_t pid, const char *mountpoint, struct kv_
 
 int kv_connection_pass_on(struct kv_connection *c, struct kv_flight *flight, bool again)
 {
-	int rc = again ? resend(c->kept) : -ECANCELED;
+	int rc = again ? notify(c->kept, NOTIFY_RESEND) : -ECANCELED;
 
 	if (rc) {
 		kv_flight_fail(flight, c->fd, -ECONNABORTED);
-		rc = renew(c); /* for what is not in that book, unless the dead one hangs */
+		rc = renew(c); /* for requests that are not noted, unless the dead worker hangs */
 	}
-	kv_flight_clear(flight);
+	memset(flight, 0, sizeof(*flight));
 	return rc;
 }
 
@@ -254,15 +234,15 @@ bool kv_connection_inherit(struct kv_connection *c)
 {
 	bool resends;
 
-	/* The names are others now. Kernels that can't be told believe the old for a minute. */
+	/* Names may mean other files now. Older kernels keep what they know of them for a minute. */
 	notify(c->kept, NOTIFY_INC_EPOCH);
-	resends = resend(c->kept) == 0;
+	resends = notify(c->kept, NOTIFY_RESEND) == 0;
 	close_others(c);
 	return resends;
 }
 
-/* After that its device number may be another file system's. */
-bool kv_connection_has_ended(const struct kv_connection *c)
+/* It was unmounted or aborted, and its device number may be another file system's now. */
+static bool has_ended(const struct kv_connection *c)
 {
 	struct pollfd p = {.fd = c->kept, .events = POLLIN};
 
@@ -274,9 +254,8 @@ void kv_connection_unmount(const struct kv_connection *c)
 	char *path;
 
 	/* Places that can't be unmounted, since their way there is covered, are left. */
-	for (unsigned int left = 0; c->kept >= 0 && !kv_connection_has_ended(c) &&
-				    (path = kv_mountinfo_place(c->dev, KV_FSTYPE, left));
-	     free(path))
+	for (unsigned int left = 0;
+	     c->kept >= 0 && !has_ended(c) && (path = kv_mountinfo_place(c->dev, left)); free(path))
 		if (umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) < 0)
 			left++;
 	kv_connection_abort(c->abort);

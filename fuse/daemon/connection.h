@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A mount as the kernel has it: a connection, which lives as long as somebody
- * has a descriptor of it, and the requests in it. It outlives the processes
- * that serve it: what a worker had read and not answered when it ended is
- * given to the next, or fails.
+ * A FUSE connection: what the kernel has of a mount. It lives as long as a process has a
+ * descriptor of it, so it outlives a worker. The requests that a dead worker had read and not
+ * answered are given to the next one, or fail.
  */
 #ifndef KVIEW_DAEMON_CONNECTION_H
 #define KVIEW_DAEMON_CONNECTION_H
@@ -18,18 +17,18 @@ struct kv_flight;
 #define KV_CONNECTION_OTHERS 4
 
 struct kv_connection {
-	int kept;  /* what keeps it open: nobody reads from it */
-	int fd;	   /* what workers read from; the same number for all of them */
+	int kept;  /* keeps the connection alive; nobody reads from it */
+	int fd;	   /* workers read from it; the same number for all of them */
 	int abort; /* for kv_connection_abort(); -1: the kernel has none */
 	dev_t dev; /* of the file system */
-	int others[KV_CONNECTION_OTHERS]; /* of the process that it is shared with, until its end */
+	int others[KV_CONNECTION_OTHERS]; /* the predecessor's, until its end */
 };
 
 #define KV_CONNECTION_INIT \
 	((struct kv_connection){.kept = -1, .fd = -1, .abort = -1, .others = {-1, -1, -1, -1}})
 
 /**
- * kv_connection_mount() - a new one, mounted
+ * kv_connection_mount() - make a connection, and mount it
  * @mountpoint: absolute, without links
  *
  * Return: 0 or -errno with @err set; @c is to be closed in any case.
@@ -38,8 +37,8 @@ int kv_connection_mount(const char *mountpoint, bool allow_other, struct kv_conn
 			struct kv_err *err);
 
 /**
- * kv_connection_share() - that of another holder
- * @pidfd: of the process; it goes on unharmed
+ * kv_connection_share() - share the connection of another supervisor, which goes on unharmed
+ * @pidfd: of that process
  * @pid: the same
  *
  * Return: 0 or -errno with @err set; @c is to be closed in any case.
@@ -47,48 +46,47 @@ int kv_connection_mount(const char *mountpoint, bool allow_other, struct kv_conn
 int kv_connection_share(int pidfd, pid_t pid, const char *mountpoint, struct kv_connection *c,
 			struct kv_err *err);
 
-/* kv_connection_is_of() - has a process a descriptor of it? */
-bool kv_connection_is_of(const struct kv_connection *c, pid_t pid);
+/* kv_connection_is_worker() - has a child of a supervisor the descriptors of its connection? */
+bool kv_connection_is_worker(pid_t pid, pid_t supervisor);
 
-/*
- * kv_connection_inherit() - after the end of the one it was shared with: what that had not
- * answered is for us, where the kernel can; otherwise it fails with the last descriptor of it
+/**
+ * kv_connection_inherit() - take over the requests of a predecessor that has ended
  *
- * Return: the kernel can.
+ * Those that it had not answered are read again if the kernel can give them back (Linux 6.9).
+ * Otherwise they fail.
+ *
+ * Return: can the kernel?
  */
 bool kv_connection_inherit(struct kv_connection *c);
 
 /**
- * kv_connection_pass_on() - after the end of the process that read from @c->fd
- * @flight: what it had at hand; empty on return
- * @again: what it has not answered is for the next one, where the kernel can;
- *	   otherwise it fails with ECONNABORTED
+ * kv_connection_pass_on() - after the end of a worker, make the connection ready for the next
+ * @flight: the requests that the worker had in hand; empty on return
+ * @again: the next worker is to read them again, if the kernel can give them back; otherwise
+ *	   they fail with ECONNABORTED
  *
  * Return: 0 or -errno.
  */
 int kv_connection_pass_on(struct kv_connection *c, struct kv_flight *flight, bool again);
 
-/* kv_connection_has_ended() - it was unmounted, or aborted: nobody will ask any more */
-bool kv_connection_has_ended(const struct kv_connection *c);
-
 /**
- * kv_connection_abort() - who waits for an answer, and who asks from now on, gets an error
+ * kv_connection_abort() - end the connection: requests that wait, and all later ones, fail
  * @abort: kv_connection.abort; nothing is done for -1
  *
- * Otherwise that would be so when the last descriptor of it is closed, which a thread
- * that hangs in the kernel may have.
+ * Closing all descriptors does so as well, but a thread that hangs in the kernel may keep one.
  */
 void kv_connection_abort(int abort);
 
 /**
- * kv_connection_unmount() - take the mount away, from wherever it is now
+ * kv_connection_unmount() - unmount the mount where it is now, and abort the connection
  *
- * With its binds in this mount namespace, lazily where they are in use; who still has
- * it open gets errors. What somebody has mounted over it stays. Nothing happens if it has gone.
+ * Its bind mounts in this mount namespace go too, lazily where they are in use. Reads of files
+ * that are open fail. Other mounts that cover it stay, and so does what they cover. Nothing
+ * happens if the mount has gone.
  */
 void kv_connection_unmount(const struct kv_connection *c);
 
-/* kv_connection_close() - without other owners: who still asks gets ENOTCONN */
+/* kv_connection_close() - close all descriptors; if there are no others, requests fail (ENOTCONN) */
 void kv_connection_close(struct kv_connection *c);
 
 #endif

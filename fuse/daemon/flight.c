@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <linux/fuse.h>
 #include <poll.h>
-#include <string.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -12,7 +11,7 @@
 #define FUSE_USE_VERSION 314
 #include <fuse_lowlevel.h>
 
-/* A request is in one of so many places; for more that fall together there is no book. */
+/* A request is in one of so many places; where all are taken it is not noted. */
 #define WAYS 32
 
 static unsigned int first_place(uint64_t unique)
@@ -20,7 +19,7 @@ static unsigned int first_place(uint64_t unique)
 	return (unsigned int)(unique * 0x9e3779b97f4a7c15 >> 40) % KV_FLIGHT_REQUESTS;
 }
 
-/* Put @to where @from is. */
+/* Put @to in the place of @from, among those of @unique. */
 static void replace(struct kv_flight *flight, uint64_t unique, uint64_t from, uint64_t to)
 {
 	unsigned int at = first_place(unique);
@@ -44,7 +43,7 @@ static struct kv_flight *flight_of(void *userdata)
 	return *(struct kv_flight **)userdata;
 }
 
-/* Where the calling thread stands; NULL: there is no place, which more threads than read would take. */
+/* Note the calling thread: where; NULL: more threads read than there are places for. */
 static _Atomic pid_t *enter(struct kv_flight *flight)
 {
 	static _Thread_local pid_t tid; /* workers fork no more */
@@ -77,6 +76,8 @@ static ssize_t receive(int fd, void *to, size_t size, void *userdata)
 
 	if (n >= (ssize_t)sizeof(*head) && gets_reply(head->opcode))
 		replace(flight, head->unique, 0, head->unique);
+	else if (n < 0 && code != ENODEV && code != ENOENT && code != EINTR)
+		flight->error = code;
 	if (place)
 		atomic_store(place, 0);
 	errno = code;
@@ -103,7 +104,7 @@ int kv_flight_session(struct fuse_session *session, int fd)
 	return fuse_session_custom_io(session, &io, fd);
 }
 
-/* --- the parent --- */
+/* --- the supervisor --- */
 
 static bool has_receiver(const struct kv_flight *flight, pid_t worker)
 {
@@ -132,11 +133,6 @@ void kv_flight_fail(struct kv_flight *flight, int fd, int code)
 		};
 
 		if (head.unique)
-			(void)!write(fd, &head, sizeof(head)); /* ENOENT: it has gone meanwhile */
+			(void)!write(fd, &head, sizeof(head)); /* ENOENT: it was answered */
 	}
-}
-
-void kv_flight_clear(struct kv_flight *flight)
-{
-	memset(flight, 0, sizeof(*flight));
 }

@@ -1,28 +1,35 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * How a parent learns at once that its worker has been killed. A process with threads is waited
- * for until the last of them has ended, and one may hang in the kernel for ever. So one
- * thread of the worker alone has the other end of a pipe. It does nothing, so it hangs
- * nowhere, and ends with the signal that ends them all.
+ * A thread of the worker that does nothing but hold one end of a socket pair. The supervisor has
+ * the other end, so each of the two learns at once of the other's death.
  *
- * It waits for the parent's end as well, by another pipe: without a parent nobody can
- * unmount, and the mount must not hang.
+ * That takes a thread of its own: a process that is killed ends with its last thread, and a
+ * thread that hangs in the kernel may never end. This one hangs nowhere. When the supervisor
+ * dies, nobody can unmount any more: then the thread aborts the connection, so that no reader
+ * hangs, and ends the worker.
  */
 #ifndef KVIEW_DAEMON_LIFELINE_H
 #define KVIEW_DAEMON_LIFELINE_H
 
+#include <stdatomic.h>
+#include <stdbool.h>
+
 struct kv_lifeline {
-	int own;    /* its end of the pipe that tells of us */
-	int parent; /* and of the one that tells of the parent */
-	int abort;  /* kv_connection.abort */
+	int fd;		      /* the worker's end of the socket pair */
+	int abort;	      /* kv_connection.abort */
+	atomic_bool is_owner; /* of the connection, which a predecessor may still have */
 };
 
 /**
  * kv_lifeline_hold() - in the worker: start that thread
- * @line: closed for all other threads on success
+ * @line: must live as long as the process
+ * @shares_fd: @line->fd stays open for the caller too, who closes it before anything can hang
+ *
+ * From then on the caller, and threads that it starts, have another table of descriptors than
+ * that thread. @line->abort is closed for them.
  *
  * Return: 0 or -errno.
  */
-int kv_lifeline_hold(const struct kv_lifeline *line);
+int kv_lifeline_hold(struct kv_lifeline *line, bool shares_fd);
 
 #endif

@@ -22,7 +22,7 @@ static int keep_capabilities(uint64_t kept)
 
 	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0)
 		return -errno;
-	/* Needs CAP_SETPCAP; without it there is nothing to gain by executing either. */
+	/* This needs CAP_SETPCAP. Without it execve(2) gains nothing either: no_new_privs. */
 	for (int cap = 0; prctl(PR_CAPBSET_READ, cap) >= 0; cap++)
 		if (!(kept & BIT(cap)) && prctl(PR_CAPBSET_DROP, cap) < 0 && errno != EPERM)
 			return -errno;
@@ -48,7 +48,7 @@ static int gain_nothing(void)
 	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? -errno : forbid(RLIMIT_CORE);
 }
 
-/* Where we may not change it, or the holder could not end us then, it stays as it is. */
+/* Without the right to change it, or the supervisor's to end us then, it stays as it is. */
 static int change_user(void)
 {
 	if (!kv_kernel_capable(CAP_SETUID) || !kv_kernel_capable(CAP_SETGID) ||
@@ -62,7 +62,7 @@ static int change_user(void)
 	return 0;
 }
 
-int kv_privilege_hold(void)
+int kv_privilege_supervise(void)
 {
 	int rc = gain_nothing();
 

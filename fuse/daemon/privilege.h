@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What it takes to mount, and what the two processes may still do once it is there. */
+/* The privileges that mounting needs, and those that the two processes keep after it. */
 #ifndef KVIEW_DAEMON_PRIVILEGE_H
 #define KVIEW_DAEMON_PRIVILEGE_H
 
@@ -8,42 +8,40 @@
 #include "base/err.h"
 
 /*
- * User and group of workers, an id that nobody has: above those that users
- * (60000), services, and the user namespaces of containers (below 2^31) are
- * given. A shared one such as nobody's would let others of that id end them.
+ * User and group of workers: an id that nobody has. It is above the ids of users (60000), of
+ * services, and of the user namespaces of containers (below 2^31). With a shared id, such as that
+ * of nobody, other processes of that id could kill workers.
  */
 #define KV_WORKER_ID 4000000000u
 
 /**
- * kv_privilege_check() - have we what mounting takes?
- * @identifies: false where the operator vouches for all readers (view=host)
+ * kv_privilege_check() - does this process have what mounting needs?
+ * @identifies: readers are identified: not with view=host
  *
  * Return: 0 or -EPERM with @err set.
  */
 int kv_privilege_check(bool identifies, struct kv_err *err);
 
 /**
- * kv_privilege_hold() - the holder's: to unmount, and to start and end workers
+ * kv_privilege_supervise() - drop what the supervisor does not need
  *
- * Keeps CAP_SYS_ADMIN (umount), CAP_DAC_READ_SEARCH (the way to the mount
- * point), CAP_KILL (workers have another user id), and what it hands to
- * workers: CAP_SETUID, CAP_SETGID, CAP_SYS_PTRACE. No way back.
+ * It keeps CAP_SYS_ADMIN (to unmount), CAP_DAC_READ_SEARCH (to reach the mount point), CAP_KILL
+ * (workers have another user id), and what workers need to begin: CAP_SETUID, CAP_SETGID,
+ * CAP_SYS_PTRACE. There is no way back.
  *
  * Return: 0 or -errno.
  */
-int kv_privilege_hold(void);
+int kv_privilege_supervise(void);
 
 /**
- * kv_privilege_work() - the worker's: to identify readers
+ * kv_privilege_work() - drop what the worker does not need
  * @identifies: as of kv_privilege_check()
  *
- * Keeps CAP_SYS_PTRACE, without which namespaces and root directories of
- * readers in /proc/TID can't be opened, and nothing else: programs are loaded,
- * links, iterators and maps need no right but their descriptors. Files are not
- * root's to it: it could read root's, and the memory of root's processes. It
- * gains nothing by executing anything, leaves no core and can't be looked into.
- *
- * It forgets PR_SET_PDEATHSIG, as every change of ids does.
+ * It keeps CAP_SYS_PTRACE, to open the namespaces and root directories of readers in /proc/TID,
+ * and nothing else: the programs are loaded by now, and links, iterators and maps need no right
+ * but their descriptors. With another user id it can't read root's files, nor the memory of
+ * root's processes. It gains no privilege by execve(2), leaves no core, and users can't look
+ * into it.
  *
  * Return: 0 or -errno.
  */

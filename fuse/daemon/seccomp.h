@@ -18,11 +18,11 @@
 #endif
 
 /**
- * kv_seccomp_worker() - from here on, only what serving takes
- * @is_filtered: set to whether there is a filter now: not where the kernel has
- *               none (no CONFIG_SECCOMP_FILTER), nor in builds with sanitizers
+ * kv_seccomp_worker() - from here on allow only the system calls that serving needs
+ * @is_filtered: set to whether there is a filter now. There is none on a kernel without
+ *               CONFIG_SECCOMP_FILTER, nor in a build with sanitizers
  *
- * For a process with no_new_privs and its connection open; of all its threads.
+ * It takes no_new_privs, and holds for all threads of the process.
  *
  * Return: 0 or -errno.
  */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The life of a mount: views, pins, session, daemon, and back. */
+/* A mount from its beginning to its end: views, pins, connection, daemon. */
 #ifndef KVIEW_DAEMON_SERVE_H
 #define KVIEW_DAEMON_SERVE_H
 
@@ -7,10 +7,10 @@
 #include "fuse/mount/options.h"
 
 /**
- * kv_mount() - load, pin, mount and serve
+ * kv_mount() - load and pin the views, mount, and serve
  *
- * Returns once the mount answers, with a daemon behind it; with
- * @opts->foreground only when the mount has gone.
+ * It returns once the mount answers, and a daemon serves it. With @opts->foreground the calling
+ * process serves, and it returns when the mount has gone.
  *
  * Return: 0 or -errno with @err set.
  */

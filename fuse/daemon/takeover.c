@@ -13,47 +13,14 @@
 
 #include "base/cleanup.h"
 #include "fuse/daemon/connection.h"
-#include "fuse/fs/ioctl.h"
+#include "fuse/mount/umount.h"
 
-/* A holder that needs longer is killed; its worker dies with it. */
+/* A supervisor that needs longer is killed. */
 #define END_TIMEOUT_MS 2000
-/* So long one takes for that whose threads do not hang in the kernel. */
+/* A killed worker whose threads do not hang in the kernel needs less. */
 #define WORKER_END_MS 1000
 
-static int ask_pid(int root)
-{
-	int pid = 0;
-
-	return ioctl(root, KV_IOC_PID, &pid) < 0 ? 0 : pid;
-}
-
-/* The number of a process that serves the mount, as long as @pidfd has not ended. */
-static int find_holder(const char *mountpoint, struct kv_predecessor *before, struct kv_err *err)
-{
-	_cleanup_close_ int root = open(mountpoint, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int pid;
-
-	if (root < 0)
-		return kv_err_errno(err, -errno, "can't open '%s'", mountpoint);
-	pid = ask_pid(root);
-	if (!pid) {
-		kv_err_errno(err, -EPERM, "can't learn who serves '%s'", mountpoint);
-		kv_err_hint(err, "it takes the user who mounted, in the same pid namespace, and "
-				 "the mount's root directory");
-		return -EPERM;
-	}
-	before->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
-	/* Asked again: that process served before and after, so it is what we have. */
-	if (before->pidfd < 0 || ask_pid(root) != pid) {
-		kv_err_errno(err, -EAGAIN, "can't take over '%s'", mountpoint);
-		kv_err_hint(err, "its daemon has just changed: try again");
-		return -EAGAIN;
-	}
-	before->pid = pid;
-	return 0;
-}
-
-/* A file of the holder's that only root may open, or users could keep successors away. */
+/* By a file of the supervisor's that only root may open, or users could keep successors away. */
 static int lock_out_others(const char *mountpoint, struct kv_predecessor *before,
 			   struct kv_err *err)
 {
@@ -89,9 +56,9 @@ static int compare_namespaces(const char *mountpoint, const struct kv_predecesso
 
 int kv_predecessor_find(const char *mountpoint, struct kv_predecessor *before, struct kv_err *err)
 {
-	int rc = find_holder(mountpoint, before, err);
+	int rc = before->pidfd = kv_mount_supervisor(mountpoint, &before->pid, err);
 
-	if (!rc)
+	if (rc >= 0)
 		rc = compare_namespaces(mountpoint, before, err);
 	if (!rc)
 		rc = lock_out_others(mountpoint, before, err);
@@ -105,36 +72,50 @@ static bool ends_within(int pidfd, int ms)
 	return poll(&p, 1, ms) == 1;
 }
 
-/* The worker among a holder's children as a pidfd; -1: there is none, or no way to know. */
-static int open_worker(pid_t holder, const struct kv_connection *c)
+/* The worker, among a supervisor's children, as a pidfd; -1: there is none, or no way to know. */
+static int open_worker(pid_t supervisor)
 {
 	_cleanup_fclose_ FILE *f = NULL;
 	char path[64];
 	int child;
 
-	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)holder, (int)holder);
-	f = fopen(path, "re"); /* needs CONFIG_PROC_CHILDREN */
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)supervisor, (int)supervisor);
+	f = fopen(path, "re"); /* needs CONFIG_PROC_CHILDREN, and the test of them CONFIG_KCMP */
 	while (f && fscanf(f, "%d", &child) == 1)
-		if (kv_connection_is_of(c, child))
+		if (kv_connection_is_worker(child, supervisor))
 			return (int)syscall(SYS_pidfd_open, child, 0);
 	return -1;
 }
 
+static void send_signal(int pidfd, int signal)
+{
+	syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, 0);
+}
+
+/*
+ * The worker first: one that outlives its supervisor aborts the connection. And two must not
+ * read the same requests, so it has to be dead before ours begins.
+ */
+static void kill_both(int supervisor, int worker)
+{
+	if (worker >= 0)
+		send_signal(worker, SIGKILL);
+	send_signal(supervisor, SIGKILL);
+	ends_within(supervisor, END_TIMEOUT_MS);
+	if (worker >= 0)
+		ends_within(worker, WORKER_END_MS);
+	else
+		poll(NULL, 0, WORKER_END_MS);
+}
+
 bool kv_predecessor_end(struct kv_predecessor *before, struct kv_connection *c)
 {
-	_cleanup_close_ int worker = open_worker(before->pid, c);
+	_cleanup_close_ int worker = open_worker(before->pid);
 	bool resends;
 
-	syscall(SYS_pidfd_send_signal, before->pidfd, KV_SIG_HAND_OVER, NULL, 0);
-	if (!ends_within(before->pidfd, END_TIMEOUT_MS)) {
-		syscall(SYS_pidfd_send_signal, before->pidfd, SIGKILL, NULL, 0);
-		ends_within(before->pidfd, END_TIMEOUT_MS);
-		/* Two must not read the same requests; this one is killed, as its parent was. */
-		if (worker >= 0)
-			ends_within(worker, WORKER_END_MS);
-		else
-			poll(NULL, 0, WORKER_END_MS);
-	}
+	send_signal(before->pidfd, KV_SIG_HAND_OVER);
+	if (!ends_within(before->pidfd, END_TIMEOUT_MS))
+		kill_both(before->pidfd, worker);
 	resends = kv_connection_inherit(c);
 	kv_predecessor_close(before); /* the next takeover may begin */
 	return resends;

@@ -5,20 +5,16 @@
 #include <linux/fuse.h>
 #include <malloc.h>
 #include <sched.h>
-#include <signal.h>
-#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "stream/file.h"
-#include "fuse/daemon/lifeline.h"
 #include "fuse/daemon/privilege.h"
+#include "fuse/daemon/seccomp.h"
 #include "fuse/fs/dir.h"
 #include "fuse/fs/request.h"
-#include "fuse/daemon/rest.h"
-#include "fuse/daemon/seccomp.h"
 
 /*
  * Threads of one user's, and of all but the one's who mounted: a walk may get stuck in the
@@ -36,9 +32,12 @@
 /* Of libfuse's threads: those that wait for a request and are more than so many end. */
 #define IDLE_THREADS 6
 
+/* Long enough for a reader that reads a page and thinks; 300 KiB at most are kept for it. */
+#define IDLE_SECONDS 600
+
 /*
- * What open files took goes back to the system when they are closed; of few of them what
- * lies amid the heap does so later (rest.h).
+ * The memory of files goes back to the system when they are closed. If they were few, what lies
+ * amid the heap goes back later: see tidy().
  */
 static void limit_heap(void)
 {
@@ -46,6 +45,93 @@ static void limit_heap(void)
 	mallopt(M_MMAP_THRESHOLD, 12288);
 	malloc_trim(0);
 }
+
+/* Tell the supervisor, and the log. */
+static int fail(struct kv_mounted *m, int rc, const char *what)
+{
+	char *why = m->shared->why;
+
+	snprintf(why, sizeof(m->shared->why), "%s: %s", what, strerror(-rc));
+	kv_log_say(&m->server.log, "%s", why);
+	return rc;
+}
+
+/* --- what the scheduler asks --- */
+
+static bool is_over(void *mounted)
+{
+	const struct kv_mounted *m = mounted;
+
+	return fuse_session_exited(m->session);
+}
+
+/* libfuse would wait without end for a thread that hangs in the kernel. */
+static void abandon(void *mounted)
+{
+	struct kv_mounted *m = mounted;
+	int error = m->shared->flight.error;
+
+	if (error)
+		fail(m, -error, "the worker can't serve");
+	m->shared->is_over = !error;
+	_exit(error ? EXIT_FAILURE : EXIT_SUCCESS);
+}
+
+static void let_rest(void *file, void *before)
+{
+	kv_file_rest(file, *(const time_t *)before);
+}
+
+/* The idle reaper. */
+static void tidy(void *mounted)
+{
+	struct kv_mounted *m = mounted;
+	struct timespec now;
+	time_t before;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	before = now.tv_sec - IDLE_SECONDS;
+	kv_handles_each(&m->server.files, let_rest, &before);
+	/* Of the whole heap: free() gives back its end alone. */
+	malloc_trim(0);
+}
+
+/* A quota of CPU time does not count: it throttles all threads together. */
+static unsigned int count_cpus(void)
+{
+	cpu_set_t cpus;
+
+	/* It fails where there are more than a set has room for. */
+	return sched_getaffinity(0, sizeof(cpus), &cpus) < 0 ? CPU_SETSIZE
+							     : (unsigned int)CPU_COUNT(&cpus);
+}
+
+static int start_sched(struct kv_mounted *m)
+{
+	struct kv_server *s = &m->server;
+	unsigned int slots = s->ncpus < MIN_SLOTS ? MIN_SLOTS : s->ncpus;
+	const struct kv_share_limits limits = {
+		.slots = slots,
+		.shorts = slots,
+		.lane = LANE_JOBS,
+		.each = USER_JOBS,
+		.host_each = HOST_JOBS,
+		.all = OTHERS_JOBS,
+		.cpu_percent = s->cpu_percent,
+		.host = s->uid,
+	};
+	const struct kv_sched_owner owner = {
+		.is_over = is_over,
+		.abandon = abandon,
+		.tidy = tidy,
+		.arg = m,
+		.end_ms = END_MS,
+	};
+
+	return kv_sched_start(&s->sched, &limits, &kv_request_ops, &owner);
+}
+
+/* --- serving --- */
 
 /*
  * The kernel sends FUSE_INIT once per connection, so each later worker replays it into libfuse.
@@ -70,62 +156,13 @@ static void replay_init(struct fuse_session *session)
 	fuse_session_process_buf(session, &buf);
 }
 
-/* What a daemon before us told of the same names may have another owner or mode now. */
+/* The same names may have another owner or mode than the predecessor told. */
 static void forget_attributes(const struct kv_mounted *m)
 {
 	const struct kv_server *s = &m->server;
 
 	for (uint64_t ino = KV_ROOT; s->is_successor && kv_tree_node(&s->tree, ino); ino++)
 		fuse_lowlevel_notify_inval_inode(m->session, kv_seal_ino(&s->seal, ino), -1, 0);
-}
-
-/* A quota of CPU time is not asked for: then they are throttled together. */
-static unsigned int count_cpus(void)
-{
-	cpu_set_t cpus;
-
-	/* It fails where there are more than a set has room for. */
-	return sched_getaffinity(0, sizeof(cpus), &cpus) < 0 ? CPU_SETSIZE
-							     : (unsigned int)CPU_COUNT(&cpus);
-}
-
-/* From here on what is left of the loop waits for threads, and these for their jobs. */
-static bool is_over(struct kv_sched *sched)
-{
-	struct kv_server *s =
-		(struct kv_server *)((char *)sched - offsetof(struct kv_server, sched));
-
-	return fuse_session_exited(s->session);
-}
-
-/* libfuse would wait without end for a thread that hangs in the kernel. */
-static void abandon(struct kv_sched *sched)
-{
-	struct kv_mounted *m =
-		(struct kv_mounted *)((char *)sched - offsetof(struct kv_mounted, server.sched));
-
-	m->shared->is_over = true;
-	_exit(EXIT_SUCCESS);
-}
-
-static int start_sched(struct kv_server *s)
-{
-	unsigned int slots = s->ncpus < MIN_SLOTS ? MIN_SLOTS : s->ncpus;
-	const struct kv_share_limits limits = {
-		.slots = slots,
-		.shorts = slots,
-		.lane = LANE_JOBS,
-		.each = USER_JOBS,
-		.host_each = HOST_JOBS,
-		.all = OTHERS_JOBS,
-		.cpu_percent = s->cpu_percent,
-		.host = s->uid,
-	};
-
-	s->sched_ops = kv_request_ops;
-	s->sched_ops.is_over = is_over;
-	s->sched_ops.abandon = abandon;
-	return kv_sched_start(&s->sched, &limits, &s->sched_ops, END_MS);
 }
 
 /* 0: the mount has gone, or a signal came. */
@@ -146,10 +183,8 @@ static int run_loop(struct fuse_session *session)
 static int serve(struct kv_mounted *m)
 {
 	struct kv_server *s = &m->server;
-	struct kv_rest rest;
 	int rc;
 
-	s->session = m->session;
 	s->ncpus = count_cpus();
 	/* No handle of an earlier worker's is taken for one of ours. */
 	m->shared->generation++;
@@ -161,16 +196,12 @@ static int serve(struct kv_mounted *m)
 	}
 	if (fuse_set_signal_handlers(m->session) < 0)
 		return -EIO;
-	rc = start_sched(s);
-	if (!rc)
-		rc = kv_rest_start(&rest, &s->files);
+	rc = start_sched(m);
 	if (rc)
 		return rc;
 	rc = run_loop(m->session);
 	m->shared->is_over = !rc;
-	kv_rest_stop(&rest);
-	if (!kv_sched_stop(&s->sched))
-		_exit(rc ? EXIT_FAILURE : EXIT_SUCCESS);
+	kv_sched_stop(&s->sched); /* or abandon() ends us */
 	fuse_remove_signal_handlers(m->session);
 	return rc;
 }
@@ -180,46 +211,27 @@ static void free_file(void *file)
 	kv_file_free(file);
 }
 
-/* To where the holder finds it, and to the log. */
-static int fail(struct kv_mounted *m, int rc, const char *what)
-{
-	char *why = m->shared->why;
-
-	snprintf(why, sizeof(m->shared->why), "%s: %s", what, strerror(-rc));
-	kv_log_say(&m->server.log, "%s", why);
-	return rc;
-}
-
-static int give_up_rights(struct kv_mounted *m)
+static int confine(struct kv_mounted *m)
 {
 	int rc = kv_privilege_work(!m->server.host.policy.host_view);
 
 	if (rc)
 		return fail(m, rc, "can't give up the worker's privileges");
-	/*
-	 * The lifeline sees to it that the mount does not hang without a holder; where it can't,
-	 * we end. After the change of ids, which forgets it.
-	 */
-	if (m->lifeline.abort < 0)
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (getppid() != m->server.holder)
-		return fail(m, -ESRCH, "the worker's holder has ended");
-	rc = kv_lifeline_hold(&m->lifeline);
+	rc = kv_lifeline_hold(&m->lifeline, m->server.ready_fd >= 0);
 	if (rc)
 		return fail(m, rc, "can't start a thread");
 	rc = kv_seccomp_worker(&m->server.is_filtered);
 	return rc ? fail(m, rc, "can't filter the worker's system calls") : 0;
 }
 
-/* Ready to take a mount over, as soon as it is said that we may. */
-static bool await_go(struct kv_mounted *m)
+/* Ready to take a mount over, as soon as the supervisor says that its predecessor has ended. */
+static bool await_predecessors_end(struct kv_mounted *m)
 {
 	char byte = 0;
 
-	if (m->go_fd < 0)
-		return true;
-	(void)!write(m->server.ready_fd, &byte, 1);
-	return read(m->go_fd, &byte, 1) == 1;
+	(void)!write(m->lifeline.fd, &byte, 1);
+	m->lifeline.is_owner = read(m->lifeline.fd, &byte, 1) == 1;
+	return m->lifeline.is_owner;
 }
 
 int kv_work(struct kv_mounted *m)
@@ -227,8 +239,9 @@ int kv_work(struct kv_mounted *m)
 	int rc;
 
 	limit_heap();
-	rc = give_up_rights(m);
-	if (rc || !await_go(m))
+	m->lifeline.is_owner = !m->before.pid;
+	rc = confine(m);
+	if (rc || (m->before.pid && !await_predecessors_end(m)))
 		return EXIT_FAILURE;
 	rc = serve(m);
 	if (rc)

@@ -6,9 +6,9 @@
 #include "fuse/daemon/mounted.h"
 
 /**
- * kv_work() - serve, in a child of the holder
+ * kv_work() - serve, in a child of the supervisor
  *
- * Return: the worker's exit status: 0: the mount has gone, or a signal ended it.
+ * Return: the worker's exit status; 0: the mount has gone, or a signal ended it.
  */
 int kv_work(struct kv_mounted *m);
 

@@ -257,7 +257,7 @@ static void op_ioctl(fuse_req_t req, fuse_ino_t ino, unsigned int cmd, void *arg
 		     struct fuse_file_info *fi, unsigned int flags, const void *in, size_t in_size,
 		     size_t out_size)
 {
-	int pid = (int)server(req)->holder;
+	int pid = (int)server(req)->supervisor;
 	struct kv_reader reader;
 	bool may_know;
 

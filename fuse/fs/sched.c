@@ -21,6 +21,8 @@
 #define TICK (10 * KV_MS)
 #define LINGER (1000 * KV_MS)
 
+#define TIDY_EVERY (30 * 1000 * KV_MS)
+
 /* Rows are made in buffers of the heap. */
 #define STACK_SIZE (256 << 10)
 
@@ -193,7 +195,7 @@ static void wait_tick(struct kv_sched *s, uint64_t at)
 	/* It lingers, so that a busy reader does not have to wake it with every read. */
 	if (at - s->active > LINGER) {
 		s->active = 0;
-		pthread_cond_wait(&s->wake, &s->lock);
+		wait_until(&s->wake, &s->lock, s->tidy_at);
 	} else {
 		wait_until(&s->wake, &s->lock, at + TICK);
 	}
@@ -244,13 +246,23 @@ static bool has_none(const struct kv_sched *s)
 
 static void await_end(struct kv_sched *s)
 {
-	uint64_t until = now() + s->end_ms * KV_MS;
+	uint64_t until = now() + s->owner.end_ms * KV_MS;
 	int rc = 0;
 
 	while (!rc && !has_none(s))
 		rc = wait_until(&s->done, &s->lock, until);
-	if (rc && s->ops->abandon)
-		s->ops->abandon(s);
+	if (rc && s->owner.abandon)
+		s->owner.abandon(s->owner.arg);
+}
+
+static void tidy(struct kv_sched *s, uint64_t at)
+{
+	s->tidy_at = at + TIDY_EVERY;
+	if (!s->owner.tidy)
+		return;
+	pthread_mutex_unlock(&s->lock);
+	s->owner.tidy(s->owner.arg);
+	pthread_mutex_lock(&s->lock);
 }
 
 static void *keep_time(void *sched)
@@ -262,8 +274,10 @@ static void *keep_time(void *sched)
 	while (!s->has_ended) {
 		at = now();
 		tick(s, at);
-		if (s->ops->is_over && s->ops->is_over(s))
+		if (s->owner.is_over && s->owner.is_over(s->owner.arg))
 			end_all(s);
+		else if (at >= s->tidy_at)
+			tidy(s, at);
 		else
 			wait_tick(s, at);
 	}
@@ -437,11 +451,11 @@ static void init_cond(pthread_cond_t *cond)
 }
 
 int kv_sched_start(struct kv_sched *s, const struct kv_share_limits *limits,
-		   const struct kv_sched_ops *ops, unsigned int end_ms)
+		   const struct kv_sched_ops *ops, const struct kv_sched_owner *owner)
 {
 	int rc;
 
-	*s = (struct kv_sched){.ops = ops, .end_ms = end_ms};
+	*s = (struct kv_sched){.ops = ops, .owner = *owner};
 	kv_share_init(&s->share, limits);
 	TAILQ_INIT(&s->ready);
 	pthread_mutex_init(&s->lock, NULL);

@@ -31,15 +31,24 @@ struct kv_sched_ops {
 	 */
 	bool (*give_up)(struct kv_job *job, bool is_stuck);
 	void (*free)(struct kv_job *job);
+};
+
+/* What the timer thread asks of the scheduler's owner. Functions may be NULL. */
+struct kv_sched_owner {
 	/* Asked every 10 ms while there are jobs: is the worker ending? NULL: kv_sched_stop() tells */
-	bool (*is_over)(struct kv_sched *s);
-	/* Called if jobs are left @end_ms after @is_over; NULL: nothing is done then */
-	void (*abandon)(struct kv_sched *s);
+	bool (*is_over)(void *arg);
+	/* Called if jobs are left @end_ms after that: those stuck in the kernel may be so for good */
+	void (*abandon)(void *arg);
+	/* Called every 30 seconds, whether there are jobs or not */
+	void (*tidy)(void *arg);
+	void *arg;
+	unsigned int end_ms;
 };
 
 struct kv_sched {
 	struct kv_share share;
 	const struct kv_sched_ops *ops;
+	struct kv_sched_owner owner;
 	pthread_mutex_t lock;
 	pthread_cond_t wake; /* the timer thread */
 	pthread_cond_t done; /* a job, or a thread, as it ends */
@@ -49,7 +58,7 @@ struct kv_sched {
 	unsigned int threads;  /* that the scheduler made for those */
 	unsigned int starting; /* of these, those that have taken no job yet */
 	uint64_t active;       /* when there was a job last; 0: the timer thread sleeps */
-	unsigned int end_ms;
+	uint64_t tidy_at;
 	bool has_ended;
 };
 
@@ -61,12 +70,12 @@ struct kv_sched_counts {
 
 /**
  * kv_sched_start() - start the timer thread
- * @end_ms: how long to wait in the end for jobs, which may be stuck in the kernel for good
+ * @owner: copied
  *
  * Return: 0 or -errno.
  */
 int kv_sched_start(struct kv_sched *s, const struct kv_share_limits *limits,
-		   const struct kv_sched_ops *ops, unsigned int end_ms);
+		   const struct kv_sched_ops *ops, const struct kv_sched_owner *owner);
 
 /**
  * kv_sched_stop() - drop the jobs that have not begun, wait for the others

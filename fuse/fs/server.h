@@ -31,21 +31,19 @@ struct kv_server {
 	struct kv_facts *facts;
 	struct kv_counters *counters; /* by view, as in @views; shared likewise */
 	const struct kv_views *views;
-	pid_t holder;
+	pid_t supervisor;
 	bool is_successor;   /* another daemon served the mount before */
 	bool is_filtered;    /* the worker, by seccomp */
 	struct kv_host host; /* identifies who opens */
 	struct kv_tree tree;
 	struct kv_seal seal; /* between the tree's numbers and the kernel's */
 	struct kv_handle_limits limits;
-	struct kv_handles files; /* struct kv_file */
-	struct kv_sched sched;	 /* requests that may take long */
-	struct kv_sched_ops sched_ops;
-	struct fuse_session *session; /* the loop that receives requests ends with it */
-	unsigned int cpu_percent;     /* of a user; 0: as much as there is */
-	unsigned int ncpus;	      /* that the threads may use, as the worker began */
-	struct kv_handles dirs;	      /* listings of groups, see fuse/fs/dir.h */
-	uid_t uid;		      /* owner of the files */
+	struct kv_handles files;  /* struct kv_file */
+	struct kv_sched sched;	  /* requests that may take long */
+	unsigned int cpu_percent; /* of a user; 0: as much as there is */
+	unsigned int ncpus;	  /* that the threads may use, as the worker began */
+	struct kv_handles dirs;	  /* listings of groups, see fuse/fs/dir.h */
+	uid_t uid;		  /* owner of the files */
 	gid_t gid;
 	uid_t wide_uid; /* owner of those of kernel-wide views */
 	gid_t wide_gid;

@@ -35,7 +35,7 @@ static void put_mount(FILE *out, const struct kv_server *s, const struct kv_read
 
 	fprintf(out, "version\t%s\n", KVIEW_VERSION);
 	fprintf(out, "uptime\t%.3f\n", uptime(s));
-	put_process(out, "holder", s->holder, s, reader);
+	put_process(out, "holder", s->supervisor, s, reader);
 	put_process(out, "worker", getpid(), s, reader);
 	fprintf(out, "restarts\t%u\n", s->facts->restarts);
 	fprintf(out, "dying_workers\t%u\n", s->facts->dying);

@@ -9,29 +9,31 @@
 
 #define TABLE "/proc/self/mountinfo"
 
-/* The next mount on a path, or on any if that is NULL. */
-static struct libmnt_fs *next_on(struct libmnt_table *table, struct libmnt_iter *at,
-				 const char *path)
+/*
+ * The mount on @path or, if that is NULL, kview's of @dev behind @skip others. Mounts that another
+ * one covers do not count. *@found is to be unreferenced; NULL: there is none.
+ */
+static int find(const char *path, dev_t dev, unsigned int skip, struct libmnt_fs **found)
 {
+	struct libmnt_table *table = mnt_new_table_from_file(TABLE);
+	struct libmnt_iter *at = mnt_new_iter(MNT_ITER_FORWARD);
+	int rc = table && at ? 0 : -EIO;
 	struct libmnt_fs *fs;
 
-	while (mnt_table_next_fs(table, at, &fs) == 0)
-		if (!path || strcmp(mnt_fs_get_target(fs), path) == 0)
-			return fs;
-	return NULL;
-}
+	*found = NULL;
+	while (!rc && !*found && mnt_table_next_fs(table, at, &fs) == 0) {
+		bool is_it = path ? strcmp(mnt_fs_get_target(fs), path) == 0
+				  : mnt_fs_get_devno(fs) == dev &&
+					     strcmp(mnt_fs_get_fstype(fs), KV_FSTYPE) == 0;
 
-/* Mounts on one path are mounted on each other. Their order tells nothing: mounts can be moved. */
-static bool is_covered(struct libmnt_table *table, struct libmnt_fs *fs)
-{
-	struct libmnt_iter *at = mnt_new_iter(MNT_ITER_FORWARD);
-	struct libmnt_fs *other = NULL;
-
-	while (at && (other = next_on(table, at, mnt_fs_get_target(fs))))
-		if (mnt_fs_get_parent_id(other) == mnt_fs_get_id(fs))
-			break;
+		if (!is_it || mnt_table_over_fs(table, fs, NULL) == 0 || skip-- > 0)
+			continue;
+		mnt_ref_fs(fs);
+		*found = fs;
+	}
 	mnt_free_iter(at);
-	return other;
+	mnt_unref_table(table);
+	return rc;
 }
 
 static uid_t user_of(const char *options)
@@ -54,34 +56,25 @@ static void describe(struct libmnt_fs *fs, struct kv_mount_at *at)
 	snprintf(at->type, sizeof(at->type), "%s", mnt_fs_get_fstype(fs));
 }
 
-int kv_mountinfo_find(const char *path, struct kv_mount_at *found)
+int kv_mountinfo_find(const char *path, struct kv_mount_at *found, struct kv_err *err)
 {
-	struct libmnt_table *table = mnt_new_table_from_file(TABLE);
-	struct libmnt_iter *at = mnt_new_iter(MNT_ITER_FORWARD);
 	struct libmnt_fs *fs;
-	int rc = table && at ? 0 : -EIO;
+	int rc = find(path, 0, 0, &fs);
 
 	*found = (struct kv_mount_at){0};
-	while (!rc && (fs = next_on(table, at, path)))
-		if (!is_covered(table, fs))
-			describe(fs, found);
-	mnt_free_iter(at);
-	mnt_unref_table(table);
-	return rc;
+	if (fs)
+		describe(fs, found);
+	mnt_unref_fs(fs);
+	return rc ? kv_err_errno(err, rc, "can't read " TABLE) : 0;
 }
 
-char *kv_mountinfo_place(dev_t dev, const char *type, unsigned int skip)
+char *kv_mountinfo_place(dev_t dev, unsigned int skip)
 {
-	struct libmnt_table *table = mnt_new_table_from_file(TABLE);
-	struct libmnt_iter *at = mnt_new_iter(MNT_ITER_FORWARD);
 	struct libmnt_fs *fs;
 	char *place = NULL;
 
-	while (table && at && !place && (fs = next_on(table, at, NULL)))
-		if (mnt_fs_get_devno(fs) == dev && strcmp(mnt_fs_get_fstype(fs), type) == 0 &&
-		    !is_covered(table, fs) && skip-- == 0)
-			place = strdup(mnt_fs_get_target(fs));
-	mnt_free_iter(at);
-	mnt_unref_table(table);
+	if (find(NULL, dev, skip, &fs) == 0 && fs)
+		place = strdup(mnt_fs_get_target(fs));
+	mnt_unref_fs(fs);
 	return place;
 }

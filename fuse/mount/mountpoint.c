@@ -15,60 +15,65 @@
 #include "base/cleanup.h"
 #include "fuse/mount/mountinfo.h"
 
-#define HINT_FIND "`grep " KV_FSTYPE " /proc/mounts` lists kview's mounts"
-
-/* From the table, since a dead FUSE mount can't be asked itself. */
-static int mounted(const char *path, struct kv_mount_at *at, struct kv_err *err)
-{
-	int rc = kv_mountinfo_find(path, at);
-
-	return rc ? kv_err_errno(err, rc, "can't read /proc/self/mountinfo") : 0;
-}
+/* So many dead mounts on one directory, or times that others make it and remove it. */
+#define MAX_TRIES 64
 
 /* As realpath(), but the last component need not answer or exist. */
 static char *resolve(const char *path)
 {
-	_cleanup_free_ char *whole = realpath(path, NULL);
 	_cleanup_free_ char *dir = NULL, *base = NULL, *parent = NULL;
+	char *whole = realpath(path, NULL);
 	const char *last;
-	char *joined;
 
 	if (whole)
-		return TAKE_PTR(whole);
-	if (!*path ||
-	    (errno != ENOENT && errno != ENOTCONN && errno != ECONNABORTED && errno != EACCES))
-		return NULL;
+		return whole;
 	dir = strdup(path);
 	base = strdup(path);
 	if (!dir || !base)
 		return NULL;
-	parent = realpath(dirname(dir), NULL);
-	if (!parent)
-		return NULL;
+	/* An empty path is "." to both; of a directory that does not answer that says nothing. */
 	last = basename(base);
 	if (strcmp(last, ".") == 0 || strcmp(last, "..") == 0)
-		return NULL; /* of a directory that does not answer */
-	if (asprintf(&joined, "%s/%s", strcmp(parent, "/") == 0 ? "" : parent, last) < 0)
 		return NULL;
-	return joined;
+	parent = realpath(dirname(dir), NULL);
+	if (!parent || asprintf(&whole, "%s/%s", strcmp(parent, "/") == 0 ? "" : parent, last) < 0)
+		return NULL;
+	return whole;
 }
 
-static int refuse(const char *path, const char *type, struct kv_err *err)
+static int cant_use(const char *path, int rc, struct kv_err *err)
 {
-	if (strcmp(type, KV_FSTYPE) == 0) {
+	kv_err_errno(err, rc, "can't use '%s' as a mount point", path);
+	kv_err_hint(err, "create it beforehand: mkdir -p %s", path);
+	return rc;
+}
+
+static int check_free(const char *path, struct kv_err *err)
+{
+	struct kv_mount_at at;
+	int rc = kv_mountinfo_find(path, &at, err);
+
+	if (rc || !*at.type)
+		return rc;
+	if (strcmp(at.type, KV_FSTYPE) == 0) {
 		kv_err_set(err, -EBUSY, "kview is mounted on '%s' already", path);
 		kv_err_hint(err, "unmount it with: kview umount %s", path);
 	} else {
 		kv_err_set(err, -EBUSY, "'%s' is in use: something of type %s is mounted there",
-			   path, type);
+			   path, at.type);
 		kv_err_hint(err, "choose another directory: kview mount DIR");
 	}
 	return -EBUSY;
 }
 
-static int take_dead_away(const char *path, const char *type, struct kv_err *err)
+static int take_dead_away(const char *path, struct kv_err *err)
 {
-	if (strcmp(type, KV_FSTYPE) != 0)
+	struct kv_mount_at at;
+	int rc = kv_mountinfo_find(path, &at, err);
+
+	if (rc)
+		return rc;
+	if (strcmp(at.type, KV_FSTYPE) != 0)
 		return kv_err_errno(err, -ENOTCONN, "can't use '%s'", path);
 	if (umount2(path, MNT_DETACH) < 0)
 		return kv_err_errno(err, -errno, "can't take away the dead mount on '%s'", path);
@@ -101,36 +106,30 @@ static int ask(const char *path, struct stat *st)
 {
 	struct statfs fs;
 
-	return stat(path, st) < 0 || statfs(path, &fs) < 0 ? -1 : 0;
+	return stat(path, st) < 0 || statfs(path, &fs) < 0 ? -errno : 0;
 }
 
-static int prepare(const char *path, struct kv_err *err)
+/* A directory that is there and answers. */
+static int make_usable(const char *path, struct kv_err *err)
 {
-	struct kv_mount_at at;
 	struct stat st;
-	int rc;
+	int rc, tries = 0;
 
-	for (int tries = 0;; tries++) {
-		rc = mounted(path, &at, err);
-		if (rc)
-			return rc;
-		if (ask(path, &st) == 0)
-			break;
-		if (tries < 64 && errno == ENOENT)
+	while ((rc = ask(path, &st)) != 0) {
+		if (tries++ < MAX_TRIES && rc == -ENOENT)
 			rc = make_dir(path, err);
-		else if (tries < 64 && (errno == ENOTCONN || errno == ECONNABORTED))
-			rc = take_dead_away(path, at.type, err);
+		else if (tries < MAX_TRIES && (rc == -ENOTCONN || rc == -ECONNABORTED))
+			rc = take_dead_away(path, err);
 		else
-			rc = kv_err_errno(err, -errno, "can't use '%s' as a mount point", path);
+			cant_use(path, rc, err);
 		if (rc)
 			return rc;
 	}
-	if (!S_ISDIR(st.st_mode)) {
-		kv_err_set(err, -ENOTDIR, "the mount point '%s' is not a directory", path);
-		kv_err_hint(err, "name a directory, or one that is to be created");
-		return -ENOTDIR;
-	}
-	return *at.type ? refuse(path, at.type, err) : 0;
+	if (S_ISDIR(st.st_mode))
+		return 0;
+	kv_err_set(err, -ENOTDIR, "the mount point '%s' is not a directory", path);
+	kv_err_hint(err, "name a directory, or one that is to be created");
+	return -ENOTDIR;
 }
 
 /* The directory below the mount-to-be, under a lock that other kviews respect. */
@@ -139,7 +138,7 @@ static int lock_dir(const char *path, struct kv_err *err)
 	_cleanup_close_ int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	if (fd < 0)
-		return kv_err_errno(err, -errno, "can't use '%s' as a mount point", path);
+		return cant_use(path, -errno, err);
 	if (flock(fd, LOCK_EX | LOCK_NB) == 0)
 		return TAKE_FD(fd);
 	kv_err_set(err, -EBUSY, "another kview is about to mount on '%s'", path);
@@ -147,51 +146,53 @@ static int lock_dir(const char *path, struct kv_err *err)
 	return -EBUSY;
 }
 
-int kv_mountpoint_check(const char *path, struct kv_err *err)
-{
-	struct kv_mount_at at;
-	int rc = mounted(path, &at, err);
-
-	if (rc)
-		return rc;
-	return *at.type ? refuse(path, at.type, err) : 0;
-}
-
 int kv_mountpoint_prepare(const char *path, char **resolved, int *lock, struct kv_err *err)
 {
 	_cleanup_free_ char *absolute = resolve(path);
+	_cleanup_close_ int fd = -1;
 	int rc;
 
-	if (!absolute) {
-		rc = kv_err_errno(err, -errno, "can't use '%s' as a mount point", path);
-		kv_err_hint(err, "create it beforehand: mkdir -p %s", path);
-		return rc;
-	}
-	rc = prepare(absolute, err);
+	if (!absolute)
+		return cant_use(path, -errno, err);
+	rc = make_usable(absolute, err);
+	if (!rc)
+		rc = check_free(absolute, err);
+	if (!rc)
+		rc = fd = lock_dir(absolute, err);
+	/* Who had the lock before may have mounted meanwhile. */
+	if (rc >= 0)
+		rc = check_free(absolute, err);
 	if (rc)
 		return rc;
-	rc = lock_dir(absolute, err);
-	if (rc < 0)
-		return rc;
-	*lock = rc;
+	*lock = TAKE_FD(fd);
 	*resolved = TAKE_PTR(absolute);
 	return 0;
 }
 
-int kv_mountpoint_find_live(const char *path, char **resolved, bool *allow_other,
-			    struct kv_err *err)
+/* A kview mount, dead or alive; *@absolute is to be freed in any case. */
+static int find(const char *path, char **absolute, struct kv_mount_at *at, struct kv_err *err)
 {
-	_cleanup_free_ char *absolute = resolve(path);
-	struct kv_mount_at at;
-	struct stat st;
 	int rc;
 
-	if (!absolute)
-		return -ENOENT;
-	rc = mounted(absolute, &at, err);
+	*absolute = resolve(path);
+	if (*absolute)
+		rc = kv_mountinfo_find(*absolute, at, err);
+	else
+		rc = kv_err_errno(err, -errno, "can't unmount '%s'", path);
+	if (!rc && strcmp(at->type, KV_FSTYPE) != 0)
+		rc = kv_err_set(err, -EINVAL, "no kview is mounted on '%s'", path);
 	if (rc)
-		return rc;
-	if (strcmp(at.type, KV_FSTYPE) != 0)
+		kv_err_hint(err, "`grep " KV_FSTYPE " /proc/mounts` lists kview's mounts");
+	return rc;
+}
+
+int kv_mountpoint_find_live(const char *path, bool allow_other, char **resolved, struct kv_err *err)
+{
+	_cleanup_free_ char *absolute = NULL;
+	struct kv_mount_at at = {0};
+	struct stat st;
+
+	if (find(path, &absolute, &at, NULL))
 		return -ENOENT;
 	/* Not to be asked: another user's server may say what it likes. */
 	if (at.user != geteuid()) {
@@ -199,32 +200,26 @@ int kv_mountpoint_find_live(const char *path, char **resolved, bool *allow_other
 		kv_err_hint(err, "user %u has mounted it", at.user);
 		return -EPERM;
 	}
-	if (ask(absolute, &st) < 0)
+	if (ask(absolute, &st))
 		return -ENOENT;
-	*allow_other = at.allow_other;
+	if (at.allow_other != allow_other) {
+		kv_err_set(err, -EINVAL, "the mount on '%s' %s allow_other, which can't be changed",
+			   absolute, allow_other ? "does not have" : "has");
+		kv_err_hint(err, allow_other ? "unmount, and mount again with -o allow_other"
+					     : "say it again: -o allow_other");
+		return -EINVAL;
+	}
 	*resolved = TAKE_PTR(absolute);
 	return 0;
 }
 
 int kv_mountpoint_find(const char *path, char **resolved, struct kv_err *err)
 {
-	_cleanup_free_ char *absolute = resolve(path);
-	struct kv_mount_at at;
-	int rc;
+	_cleanup_free_ char *absolute = NULL;
+	struct kv_mount_at at = {0};
+	int rc = find(path, &absolute, &at, err);
 
-	if (!absolute) {
-		rc = kv_err_errno(err, -errno, "can't unmount '%s'", path);
-		kv_err_hint(err, HINT_FIND);
-		return rc;
-	}
-	rc = mounted(absolute, &at, err);
-	if (rc)
-		return rc;
-	if (strcmp(at.type, KV_FSTYPE) != 0) {
-		kv_err_set(err, -EINVAL, "no kview is mounted on '%s'", path);
-		kv_err_hint(err, HINT_FIND);
-		return -EINVAL;
-	}
-	*resolved = TAKE_PTR(absolute);
-	return 0;
+	if (!rc)
+		*resolved = TAKE_PTR(absolute);
+	return rc;
 }

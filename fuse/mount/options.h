@@ -18,7 +18,7 @@ struct kv_mount_opts {
 	const char *iter_dir; /* NULL: built-in views only */
 	bool foreground;
 	bool takeover;	  /* of a live mount, if there is one */
-	bool allow_other; /* than the user who mounts */
+	bool allow_other; /* other users than the one who mounts may enter */
 	struct kv_policy policy;
 	uid_t uid; /* owner, group and mode of the files of kernel-wide views */
 	gid_t gid;
@@ -35,8 +35,8 @@ struct kv_mount_opts {
 	((struct kv_mount_opts){.mountpoint = KV_MOUNTPOINT, .mode = 0400, .cpu_percent = 50})
 
 /**
- * kv_mount_options() - understand the words behind -o
- * @words: options with commas between; changed, and must live as long as @opts
+ * kv_mount_options() - parse the words behind -o
+ * @words: options with commas between; it is changed, and must live as long as @opts
  *
  * Return: 0 or -EINVAL with @err set.
  */

@@ -15,15 +15,35 @@
 /* How long `kview umount` waits for the daemon to end. */
 #define END_TIMEOUT_MS 5000
 
-/* A descriptor that polls readable when the daemon has ended, or -1. */
-static int watch_daemon(const char *mountpoint)
+static int ask_pid(int root)
 {
-	_cleanup_close_ int root = open(mountpoint, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	int pid = 0;
 
-	if (root < 0 || ioctl(root, KV_IOC_PID, &pid) < 0 || pid <= 0)
-		return -1;
-	return (int)syscall(SYS_pidfd_open, pid, 0);
+	return ioctl(root, KV_IOC_PID, &pid) < 0 ? 0 : pid;
+}
+
+int kv_mount_supervisor(const char *mountpoint, pid_t *pid, struct kv_err *err)
+{
+	_cleanup_close_ int root = open(mountpoint, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_close_ int pidfd = -1;
+
+	if (root < 0)
+		return kv_err_errno(err, -errno, "can't open '%s'", mountpoint);
+	*pid = ask_pid(root);
+	if (!*pid) {
+		kv_err_errno(err, -EPERM, "can't learn who serves '%s'", mountpoint);
+		kv_err_hint(err, "it takes the user who mounted, in the same pid namespace, and "
+				 "the mount's root directory");
+		return -EPERM;
+	}
+	pidfd = (int)syscall(SYS_pidfd_open, *pid, 0);
+	/* It is asked again: a process that served before and after is the one we have. */
+	if (pidfd < 0 || ask_pid(root) != *pid) {
+		kv_err_errno(err, -EAGAIN, "can't take over '%s'", mountpoint);
+		kv_err_hint(err, "its daemon has just changed: try again");
+		return -EAGAIN;
+	}
+	return TAKE_FD(pidfd);
 }
 
 int kv_umount(const char *mountpoint, struct kv_err *err)
@@ -31,11 +51,12 @@ int kv_umount(const char *mountpoint, struct kv_err *err)
 	_cleanup_free_ char *path = NULL;
 	_cleanup_close_ int daemon = -1;
 	struct pollfd p = {.events = POLLIN};
+	pid_t pid;
 	int rc = kv_mountpoint_find(mountpoint, &path, err);
 
 	if (rc)
 		return rc;
-	daemon = watch_daemon(path);
+	daemon = kv_mount_supervisor(path, &pid, NULL);
 	if (umount2(path, UMOUNT_NOFOLLOW) < 0) {
 		rc = kv_err_errno(err, -errno, "can't unmount '%s'", path);
 		if (rc == -EBUSY)

@@ -310,6 +310,7 @@ static ssize_t no_read(int fd, void *buf, size_t len, void *server)
 	return -1;
 }
 
+static const struct kv_sched_owner nobody;
 static const struct kv_share_limits sched_limits = {
 	.slots = 2, .lane = 2, .each = 2, .host_each = 2, .all = 3};
 
@@ -322,7 +323,7 @@ static void open_server(struct kv_server *s, uint8_t how)
 	}
 	*s = (struct kv_server){
 		.views = &views,
-		.holder = 1,
+		.supervisor = 1,
 		.host = KV_HOST_INIT,
 		.limits = {.all = 6, .each = 2},
 		.ready_fd = -1,
@@ -347,7 +348,7 @@ static void open_server(struct kv_server *s, uint8_t how)
 	MUST(s->counters && kv_tree_new(&s->tree, &views, kv_groups, 0400) == 0);
 	kv_handles_init(&s->files, 7, &s->limits);
 	kv_handles_init(&s->dirs, 7, &s->limits);
-	MUST(kv_sched_start(&s->sched, &sched_limits, &kv_request_ops, 0) == -EAGAIN);
+	MUST(kv_sched_start(&s->sched, &sched_limits, &kv_request_ops, &nobody) == -EAGAIN);
 }
 
 /* @waiting: requests, as poll() tells */
@@ -367,7 +368,6 @@ static void open_session(unsigned int waiting)
 	conn.session = fuse_session_new(&args, &kv_ops, sizeof(kv_ops), &conn.server);
 	fuse_opt_free_args(&args);
 	MUST(conn.session && fd >= 0 && fuse_session_custom_io(conn.session, &io, fd) == 0);
-	conn.server.session = conn.session;
 	send_request((struct request){.opcode = FUSE_INIT}, 0, &init, sizeof(init));
 	MUST(conn.requests[0].is_answered && conn.server.facts->is_ready);
 }

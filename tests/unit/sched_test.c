@@ -91,11 +91,12 @@ static void begin(unsigned int slots, unsigned int lane, unsigned int cpu_percen
 		.cpu_percent = cpu_percent,
 		.host = HOST,
 	};
+	const struct kv_sched_owner owner = {.end_ms = end_ms};
 
 	is_over = false;
 	ran = freed = given_up = stuck_now = 0;
 	memset((void *)steps_of, 0, sizeof(steps_of));
-	assert_int_equal(kv_sched_start(&sched, &limits, &ops, end_ms), 0);
+	assert_int_equal(kv_sched_start(&sched, &limits, &ops, &owner), 0);
 }
 
 static struct work *make(struct work like, uid_t uid, uint64_t lane)
