@@ -7,9 +7,10 @@
  *
  * with the number of an errno: calls FIRST to LAST of that name fail, all where
  * no number is given. The name is that of a command of bpf(2), `fork`, `thread`,
- * or `iter`: read(2) of a BPF iterator, for rows: a thread asks by a small one
- * who it is itself, before its first. The file may be replaced at any time, and
- * then all are counted anew. RULES.hits has a line for each call that failed.
+ * `request`: read(2) of /dev/fuse, or `iter`: read(2) of a BPF iterator, for rows: a
+ * thread asks by a small one who it is itself, before its first. The file may be
+ * replaced at any time, and then all are counted anew. RULES.hits has a line for
+ * each call that failed.
  *
  * The calls are the kernel's otherwise: a seccomp filter has them told to us,
  * who are another process. It ends with the last process that has the filter.
@@ -51,6 +52,8 @@ static const char *const names[] = {
 	[THREAD] = "thread",
 #define ITER (BPF_ITER_CREATE + 3)
 	[ITER] = "iter",
+#define REQUEST (BPF_ITER_CREATE + 4)
+	[REQUEST] = "request",
 };
 
 static const char *rules, *hits;
@@ -85,14 +88,16 @@ static int install(void)
 
 /* --- which calls fail --- */
 
-static bool is_iterator(pid_t tid, uint64_t fd)
+static unsigned int what_is_read(pid_t tid, uint64_t fd)
 {
-	char path[64], target[sizeof(ITERATOR)];
-	ssize_t n;
+	char path[64], target[64] = "";
 
 	snprintf(path, sizeof(path), "/proc/%d/fd/%llu", (int)tid, (unsigned long long)fd);
-	n = readlink(path, target, sizeof(target));
-	return n == sizeof(ITERATOR) - 1 && memcmp(target, ITERATOR, (size_t)n) == 0;
+	if (readlink(path, target, sizeof(target) - 1) < 0)
+		return UINT32_MAX;
+	if (strcmp(target, "/dev/fuse") == 0)
+		return REQUEST;
+	return strcmp(target, ITERATOR) == 0 ? ITER : UINT32_MAX;
 }
 
 static unsigned int what_is(const struct seccomp_notif *call)
@@ -103,9 +108,9 @@ static unsigned int what_is(const struct seccomp_notif *call)
 		return (unsigned int)data->args[0];
 	if (data->nr == SYS_clone)
 		return data->args[0] & CLONE_THREAD ? THREAD : FORK;
-	if (data->args[2] < SMALLEST || !is_iterator((pid_t)call->pid, data->args[0]))
+	if (data->args[2] < SMALLEST)
 		return UINT32_MAX;
-	return ITER;
+	return what_is_read((pid_t)call->pid, data->args[0]);
 }
 
 static void reread(void)

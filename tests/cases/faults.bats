@@ -138,6 +138,17 @@ passing() {
 	down
 }
 
+@test "a request that can't be read while a read is stuck: the worker failed, and is replaced" {
+	faulty_front
+	timeout 60 python3 -B "$BATS_TEST_DIRNAME/limits.py" unread "$MNT" "$TOOLS/stuck" \
+		"$DIR/stuck" "$DIR/rules" 3>&-
+	was_hit
+	said "the worker ended with status 1; the mount goes on"
+	rules
+	serves
+	down
+}
+
 @test "a thread that can't be had: the others serve on" {
 	faulty_front
 	rules "thread $EAGAIN"

@@ -186,6 +186,11 @@ link_ids() {
 	local old
 	up
 	old=$(daemon_pid)
+	kill -STOP "$old"
+	timeout 20 "$KVIEW" mount --takeover "$MNT" 3>&-
+	has_ended "$old"
+	[ "$(awk '{print $1; exit}' "$MNT/task")" = PID ]
+	mine "$(daemon_pid)"
 	kill -STOP "$(worker_pid)"
 	again
 	[ "$(awk '{print $1; exit}' "$MNT/task")" = PID ]
@@ -224,6 +229,7 @@ link_ids() {
 }
 
 @test "what its starter gave it is no harm: SIGCHLD ignored, a descriptor of /dev/fuse, a child" {
+	local child
 	env --ignore-signal=CHLD timeout 20 "$KVIEW" mount "$MNT" 3>&-
 	mine "$(daemon_pid)"
 	kill -KILL "$(worker_pid)"
@@ -233,9 +239,12 @@ link_ids() {
 	sh -c 'exec 4<>/dev/fuse; sleep 60 & exec "$1" mount -f "$2"' sh "$KVIEW" "$MNT" 2>"$DIR/front.err" 3>&- &
 	mine $!
 	until_true test -e "$MNT/task"
-	again
+	child=$(pgrep -P $! sleep)
+	# It can't end by itself, and is killed with its worker, which is not that child.
+	kill -STOP $!
+	timeout 20 "$KVIEW" mount --takeover "$MNT" 3>&-
 	[ "$(awk '{print $1; exit}' "$MNT/task")" = PID ]
-	pkill -P $! sleep || true
+	kill "$child"
 	down
 }
 

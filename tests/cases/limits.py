@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Readers who take more than their part: limits.py CASE MOUNT ARG..."""
 import contextlib
+import errno
 import mmap
 import os
 import select
@@ -337,9 +338,21 @@ def case_worker(mnt, program, file):
         until(lambda: number(mnt, "reads_running") == 1)  # a turn passes after the reply
 
 
-def expect_abort(mnt):
+def case_unread(mnt, program, file, rules):
+    """A request can't be read while a read is stuck: a failure of the worker, not its end."""
+    with locked(program, file) as victim:
+        reader = fork(lambda: expect_abort(mnt, f"pid/{victim}/task_vma"))
+        until(lambda: number(mnt, "reads_stuck") == 1)
+        with open(f"{rules}.new", "w", encoding="ascii") as out:
+            out.write(f"request {errno.EIO} 1 1\n")
+        os.rename(f"{rules}.new", rules)
+        until(lambda: error_of(slurp, f"{mnt}/status") is None and number(mnt, "restarts") == 1)
+        assert reap(reader, 1.0) == 0
+
+
+def expect_abort(mnt, name="task_vma"):
     """Of the dead worker's reads the next one knows nothing, if it is asked at all."""
-    assert error_of(slurp, f"{mnt}/task_vma") in ("ESTALE", "ECONNABORTED")
+    assert error_of(slurp, f"{mnt}/{name}") in ("ESTALE", "ECONNABORTED")
 
 
 if __name__ == "__main__":
