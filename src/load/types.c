@@ -23,17 +23,22 @@
 #define VMLINUX "/sys/kernel/btf/vmlinux"
 #define BUCKETS (1u << 14)
 
-/* What iters/lib/stat.h reads of: file systems, where they are modules. */
-static const char *const modules[] = {"btrfs", "ext4", "overlay", "xfs"};
+/* The modules whose types iters/lib/stat.h reads: file systems. */
+static const char *const modules[] = {
+	"/sys/kernel/btf/btrfs",
+	"/sys/kernel/btf/ext4",
+	"/sys/kernel/btf/overlay",
+	"/sys/kernel/btf/xfs",
+};
 
 #define NMODULES (sizeof(modules) / sizeof(modules[0]))
 
-/* The kernel, or a module, whose ids go on where the kernel's end. */
+/* The types of the kernel, or of a module, whose ids begin where the kernel's end. */
 struct source {
-	struct btf *btf; /* NULL: not read yet, or there is none */
+	struct btf *btf; /* NULL: not read yet, or not there */
 	uint32_t start;	 /* its own first id */
-	uint32_t *first; /* id by hash of the name, 0 for none */
-	uint32_t *next;	 /* by id - @start: another one in the same bucket */
+	uint32_t *first; /* by hash of a name: the first id, 0 for none */
+	uint32_t *next;	 /* by id - @start: the next id of the same hash */
 };
 
 struct kv_types {
@@ -52,7 +57,7 @@ static size_t essential_len(const char *name)
 	return flavour && flavour != name && flavour[3] ? (size_t)(flavour - name) : strlen(name);
 }
 
-/* Can a relocation begin at it? Functions and variables are half of all types. */
+/* The name of a type that relocations can name, or "". Half of all types are functions and variables. */
 static const char *root_name(const struct btf *btf, const struct btf_type *t)
 {
 	switch (btf_kind(t)) {
@@ -70,12 +75,22 @@ static const char *root_name(const struct btf *btf, const struct btf_type *t)
 	}
 }
 
-static uint32_t bucket_of(const char *name, size_t len)
+static bool is_same_name(const char *a, const char *b)
 {
-	return (uint32_t)kv_hash(name, len) % BUCKETS;
+	size_t n;
+
+	if (*a != *b)
+		return false; /* nearly always */
+	n = essential_len(a);
+	return essential_len(b) == n && memcmp(a, b, n) == 0;
 }
 
-/* @btf: types of @source from id @start on; freed with it */
+static uint32_t bucket_of(const char *name)
+{
+	return (uint32_t)kv_hash(name, essential_len(name)) % BUCKETS;
+}
+
+/* @btf: its types from id @start on become those of @source, which frees it */
 static int take_source(struct source *source, struct btf *btf, uint32_t start)
 {
 	uint32_t n = btf__type_cnt(btf);
@@ -93,7 +108,7 @@ static int take_source(struct source *source, struct btf *btf, uint32_t start)
 
 		if (!*name)
 			continue;
-		bucket = bucket_of(name, essential_len(name));
+		bucket = bucket_of(name);
 		source->next[id - start] = source->first[bucket];
 		source->first[bucket] = id;
 	}
@@ -103,8 +118,8 @@ static int take_source(struct source *source, struct btf *btf, uint32_t start)
 /* --- reading --- */
 
 /*
- * From 6.16 on the file can be mapped (a539e2a6d51d); a read() of it gets no
- * more than a page at a time.
+ * The file can be mapped since Linux 6.16 (a539e2a6d51d), which takes half the time: a read()
+ * of it returns one page at most.
  */
 static struct btf *read_kernel(void)
 {
@@ -123,49 +138,31 @@ static struct btf *read_kernel(void)
 	return btf;
 }
 
-static void module_path(size_t i, char path[64])
-{
-	snprintf(path, 64, "/sys/kernel/btf/%s", modules[i]);
-}
-
 uint64_t kv_types_modules(void)
 {
 	uint64_t there = 0;
-	char path[64];
 
-	for (size_t i = 0; i < NMODULES; i++) {
-		module_path(i, path);
-		there |= (uint64_t)(access(path, R_OK) == 0) << i;
-	}
+	for (size_t i = 0; i < NMODULES; i++)
+		there |= (uint64_t)(access(modules[i], R_OK) == 0) << i;
 	return there;
 }
 
-static int read_modules(struct kv_types *types)
+static int read_all(struct kv_types *types)
 {
-	struct btf *kernel = types->sources[0].btf, *btf;
-	char path[64];
-	int rc = 0;
+	struct btf *kernel = read_kernel(), *btf;
+	int rc = kernel ? take_source(&types->sources[0], kernel, 0) : -ENOENT;
 
 	for (size_t i = 0; i < NMODULES && !rc; i++) {
-		module_path(i, path);
-		btf = access(path, R_OK) == 0 ? btf__parse_split(path, kernel) : NULL;
+		btf = btf__parse_split(modules[i], kernel);
 		if (btf)
 			rc = take_source(&types->sources[1 + i], btf, btf__type_cnt(kernel));
 	}
 	return rc;
 }
 
-static int read_all(struct kv_types *types)
-{
-	struct btf *kernel = read_kernel();
-	int rc = kernel ? take_source(&types->sources[0], kernel, 0) : -ENOENT;
-
-	return rc ? rc : read_modules(types);
-}
-
 /*
- * libbpf reads the kernel's types as well, for each object anew: memory that
- * it gives back stays here for the next time, not to be cleared by the kernel.
+ * libbpf allocates and frees megabytes for each object that it loads. malloc() keeps them for
+ * the next object, so the kernel need not clear new pages each time.
  */
 static void keep_memory(void)
 {
@@ -180,22 +177,16 @@ static void give_memory_back(void)
 	malloc_trim(0);
 }
 
-struct kv_types *kv_types_new(void)
+struct kv_types *kv_types_new(struct btf *kernel)
 {
 	struct kv_types *types = calloc(1, sizeof(*types));
 
-	if (types)
-		types->fd = -1;
-	return types;
-}
-
-struct kv_types *kv_types_of(struct btf *kernel)
-{
-	struct kv_types *types = kv_types_new();
-
-	if (!types)
+	if (!types) {
 		btf__free(kernel);
-	else if (take_source(&types->sources[0], kernel, 0) == 0)
+		return NULL;
+	}
+	types->fd = -1;
+	if (!kernel || take_source(&types->sources[0], kernel, 0) == 0)
 		return types;
 	kv_types_free(types);
 	return NULL;
@@ -205,7 +196,7 @@ void kv_types_drop(struct kv_types *types)
 {
 	if (!types)
 		return;
-	/* Modules before the kernel, whose types theirs go on from. */
+	/* The kernel's last: the BTF of a module points to it. */
 	for (size_t i = NMODULES + 1; i-- > 0;) {
 		btf__free(types->sources[i].btf);
 		free(types->sources[i].first);
@@ -227,42 +218,34 @@ void kv_types_free(struct kv_types *types)
 struct excerpt {
 	const struct source *from; /* whose turn it is */
 	struct btf *btf;
-	uint32_t *ids;	/* by id in the kernel: the id here, 0 for none yet */
-	uint32_t *own;	/* likewise by id - start in a module */
+	uint32_t *ids;	/* by id in @from: the id here, 0 for none yet */
 	uint32_t done;	/* so many types here have taken what they consist of */
 	uint8_t *found; /* by id of what is wanted: it was, in an earlier source */
 };
 
-/* Copied as it is: its references are still ids there. */
+/* Copies a type unchanged: the types that it refers to are still ids of @e->from. */
 static int take(struct excerpt *e, uint32_t id, uint32_t *taken)
 {
-	const struct source *from = e->from;
-	uint32_t *known =
-		id < from->start || !from->start ? &e->ids[id] : &e->own[id - from->start];
 	int rc;
 
-	if (id && !*known) {
-		rc = btf__add_type(e->btf, from->btf, btf__type_by_id(from->btf, id));
+	if (id && !e->ids[id]) {
+		rc = btf__add_type(e->btf, e->from->btf, btf__type_by_id(e->from->btf, id));
 		if (rc < 0)
 			return rc;
-		*known = (uint32_t)rc;
+		e->ids[id] = (uint32_t)rc;
 	}
-	*taken = *known;
+	*taken = e->ids[id];
 	return 0;
 }
 
 static int take_named(struct excerpt *e, const char *name, uint8_t *is_found)
 {
 	const struct source *from = e->from;
-	size_t len = essential_len(name);
-	uint32_t id = from->first[bucket_of(name, len)];
+	uint32_t id = from->first[bucket_of(name)], taken;
 	int rc = 0;
 
 	for (; id && !rc; id = from->next[id - from->start]) {
-		const char *found = root_name(from->btf, btf__type_by_id(from->btf, id));
-		uint32_t taken;
-
-		if (essential_len(found) != len || memcmp(found, name, len) != 0)
+		if (!is_same_name(name, root_name(from->btf, btf__type_by_id(from->btf, id))))
 			continue;
 		rc = take(e, id, &taken);
 		*is_found = 1;
@@ -270,7 +253,7 @@ static int take_named(struct excerpt *e, const char *name, uint8_t *is_found)
 	return rc;
 }
 
-/* The @i-th type that a type consists of, to be changed; NULL: it has no more. */
+/* The id of the @i-th type that a type refers to, to be replaced; NULL: there are no more. */
 static uint32_t *part(struct btf *btf, uint32_t id, uint32_t i)
 {
 	struct btf_type *t = (struct btf_type *)btf__type_by_id(btf, id);
@@ -295,7 +278,7 @@ static uint32_t *part(struct btf *btf, uint32_t id, uint32_t i)
 	}
 }
 
-/* What a type consists of goes to the end, and so has its turn later. */
+/* Takes the types that a type consists of. They go to the end, where their own turn comes. */
 static int take_parts(struct excerpt *e, uint32_t id)
 {
 	const struct btf_type *t = btf__type_by_id(e->btf, id);
@@ -313,15 +296,19 @@ static int take_parts(struct excerpt *e, uint32_t id)
 	return rc;
 }
 
-/* What a module has under a name of the kernel's is something else. */
+/* A name that the kernel has is not looked for in modules: there it is something else. */
 static int take_from(struct excerpt *e, const struct source *source, const struct btf *wanted)
 {
-	_cleanup_free_ uint32_t *own =
-		calloc(btf__type_cnt(source->btf) - source->start, sizeof(*own));
-	int rc = own ? 0 : -ENOMEM;
+	uint32_t n = btf__type_cnt(source->btf);
+	uint32_t *ids = reallocarray(e->ids, n, sizeof(*ids));
+	int rc = 0;
 
+	if (!ids)
+		return -ENOMEM;
+	/* Those of the kernel stay; a module's take the place of the last one's. */
+	memset(ids + source->start, 0, (n - source->start) * sizeof(*ids));
+	e->ids = ids;
 	e->from = source;
-	e->own = own;
 	for (uint32_t id = 1; !rc && id < btf__type_cnt(wanted); id++) {
 		const char *name = root_name(wanted, btf__type_by_id(wanted, id));
 
@@ -349,7 +336,7 @@ static bool is_number(const struct btf_type *t)
 	return btf_is_int(t) || btf_is_any_enum(t);
 }
 
-/* Of a type here, or of what it consists of without a name, the member that is called so. */
+/* The member of that name, be it within an anonymous struct or union. */
 static struct btf_member *find_member(struct btf *btf, const struct btf_type *t, const char *name,
 				      uint32_t *bits)
 {
@@ -367,7 +354,10 @@ static struct btf_member *find_member(struct btf *btf, const struct btf_type *t,
 	return NULL;
 }
 
-/* libbpf compares whether both are numbers, and only what is loaded directly for its size. */
+/*
+ * Takes the name from each member that the program takes for a number of another size. libbpf
+ * only checks that both are numbers, and adjusts the size of direct loads alone.
+ */
 static void hide_other_shapes(struct btf *btf, const struct btf_type *t, const struct btf *wanted,
 			      const struct btf_type *want)
 {
@@ -393,40 +383,31 @@ static void hide_all_other_shapes(struct btf *btf, const struct btf *wanted)
 	for (uint32_t id = 1; id < btf__type_cnt(btf); id++) {
 		const struct btf_type *t = btf__type_by_id(btf, id);
 		const char *name = root_name(btf, t);
-		size_t len = essential_len(name);
 
 		for (uint32_t w = 1; *name && btf_is_composite(t) && w < btf__type_cnt(wanted);
 		     w++) {
 			const struct btf_type *want = btf__type_by_id(wanted, w);
-			const char *other = root_name(wanted, want);
 
-			if (essential_len(other) == len && memcmp(other, name, len) == 0)
+			if (btf_is_composite(want) && is_same_name(name, root_name(wanted, want)))
 				hide_other_shapes(btf, t, wanted, want);
 		}
 	}
 }
 
-static int fill(struct excerpt *e, const struct kv_types *types, const struct btf *wanted)
+struct btf *kv_types_excerpt(const struct kv_types *types, const struct btf *wanted)
 {
-	int rc = 0;
+	_cleanup_free_ uint8_t *found = calloc(btf__type_cnt(wanted), sizeof(*found));
+	struct excerpt e = {.btf = btf__new_empty(), .found = found};
+	int rc = found && e.btf ? 0 : -ENOMEM;
 
 	for (size_t i = 0; !rc && i <= NMODULES; i++)
 		if (types->sources[i].btf)
-			rc = take_from(e, &types->sources[i], wanted);
-	if (!rc)
-		hide_all_other_shapes(e->btf, wanted);
-	return rc;
-}
-
-struct btf *kv_types_excerpt(const struct kv_types *types, const struct btf *wanted)
-{
-	_cleanup_free_ uint32_t *ids = calloc(btf__type_cnt(types->sources[0].btf), sizeof(*ids));
-	_cleanup_free_ uint8_t *found = calloc(btf__type_cnt(wanted), sizeof(*found));
-	struct excerpt e = {.btf = btf__new_empty(), .ids = ids, .found = found};
-	int rc = ids && found && e.btf ? fill(&e, types, wanted) : -ENOMEM;
-
-	if (!rc)
+			rc = take_from(&e, &types->sources[i], wanted);
+	free(e.ids);
+	if (!rc) {
+		hide_all_other_shapes(e.btf, wanted);
 		return e.btf;
+	}
 	btf__free(e.btf);
 	errno = -rc;
 	return NULL;
@@ -434,7 +415,7 @@ struct btf *kv_types_excerpt(const struct kv_types *types, const struct btf *wan
 
 /* --- for libbpf --- */
 
-/* Without MFD_NOEXEC_SEAL Linux grumbles from 6.3 on; before, it knows no such thing. */
+/* Linux logs a warning where MFD_NOEXEC_SEAL is missing; before 6.3 the flag is unknown. */
 static int make_file(void)
 {
 	int fd = memfd_create("kview-types", MFD_CLOEXEC | MFD_NOEXEC_SEAL);
@@ -450,15 +431,10 @@ const char *kv_types_path(struct kv_types *types)
 	types->fd = make_file();
 	snprintf(types->path, sizeof(types->path), "/proc/self/fd/%d", types->fd);
 	/* Without /proc it has no name. */
-	if (access(types->path, R_OK) < 0) {
-		kv_types_drop(types);
-		return NULL;
-	}
-	if (!types->sources[0].btf && read_all(types)) {
-		kv_types_drop(types);
-		return NULL;
-	}
-	return types->path;
+	if (access(types->path, R_OK) == 0 && (types->sources[0].btf || read_all(types) == 0))
+		return types->path;
+	kv_types_drop(types);
+	return NULL;
 }
 
 int kv_types_offer(struct kv_types *types, const struct btf *wanted)

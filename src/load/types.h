@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The kernel's types, found by name.
+ * The kernel's types for libbpf: an excerpt of its BTF for each object.
  *
- * libbpf looks for each type that an object names by going through all types of
- * the kernel, of which there are more than 100000. An excerpt that has these
- * types alone is made in less time than two such searches take. It holds types of a
- * few modules, if they are there, and its ids are its own: it is for objects that ask
- * for no others.
+ * libbpf searches all types of the kernel, more than 100000, for each type that an object
+ * names. The excerpt for an object holds these types alone, and is made in less time than two
+ * such searches take. It also holds types of a few modules, if they are loaded. Its ids are
+ * its own, so it is of no use to an object that needs ids of the kernel.
  */
 #ifndef KVIEW_LOAD_TYPES_H
 #define KVIEW_LOAD_TYPES_H
@@ -17,48 +16,47 @@ struct btf;
 struct kv_types;
 
 /**
- * kv_types_new() - of the running kernel; nothing is read yet
+ * kv_types_new() - types to make excerpts of
+ * @kernel: freed with them, or at once on failure; NULL: the running kernel's, which are read
+ *	  when they are needed
  *
  * Return: to be freed with kv_types_free(), or NULL: out of memory.
  */
-struct kv_types *kv_types_new(void);
+struct kv_types *kv_types_new(struct btf *kernel);
 
-/* kv_types_modules() - which of these modules are there: each that comes changes it */
-uint64_t kv_types_modules(void);
-
-/* kv_types_of() - the same of @kernel, which is freed with them, or at once */
-struct kv_types *kv_types_of(struct btf *kernel);
-
-/* kv_types_drop() - give the memory back; what is asked later is read anew */
+/* kv_types_drop() - free the memory; the kernel's types are read again when they are needed */
 void kv_types_drop(struct kv_types *types);
 
 /* Both do nothing with NULL. */
 void kv_types_free(struct kv_types *types);
 
+/* kv_types_modules() - a bit for each module that is loaded and has types that excerpts take */
+uint64_t kv_types_modules(void);
+
 /**
  * kv_types_path() - a file for bpf_object_open_opts.btf_custom_path
  *
- * Valid until the types are dropped; libbpf reads it as it loads the object.
+ * libbpf reads the file when it loads the object. The name is valid until kv_types_drop().
  *
- * Return: NULL if there is none: libbpf does without.
+ * Return: NULL: the types can't be read, and libbpf does without.
  */
 const char *kv_types_path(struct kv_types *types);
 
 /**
- * kv_types_offer() - have the file hold what an object's relocations can ask for
- * @wanted: the object's own types: theirs are the names
+ * kv_types_offer() - write the excerpt for an object into that file
+ * @wanted: the object's BTF
  *
  * Return: 0 or -errno.
  */
 int kv_types_offer(struct kv_types *types, const struct btf *wanted);
 
 /**
- * kv_types_excerpt() - all types of the names in @wanted
+ * kv_types_excerpt() - all types whose names are in @wanted
  *
- * Flavours (NAME___FLAVOUR) are the same name. With them goes what they consist
- * of; what a pointer points to does not: no relocation asks for it. A member that is a
- * number in @wanted and of another size in the kernel, or a bit-field, has no name here, so
- * that no program loads that would take it for something else.
+ * NAME___FLAVOUR counts as NAME. The types that a type consists of come with it; the type
+ * that a pointer points to does not, since no relocation needs it. A member that is a number
+ * in @wanted, and a bit-field or a number of another size in the kernel, loses its name: a
+ * program that needs it must not load.
  *
  * Return: to be freed with btf__free(), or NULL with errno set.
  */

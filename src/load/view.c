@@ -128,7 +128,7 @@ int kv_views_open(const char *iter_dir, const char *only, struct kv_views *views
 	if (rc)
 		return rc;
 	views->list = calloc(views->images.n + 1, sizeof(*views->list));
-	views->types = kv_types_new();
+	views->types = kv_types_new(NULL);
 	if (!views->list || !views->types) {
 		views->n = 0; /* none is open yet */
 		kv_views_close(views);

@@ -132,7 +132,7 @@ static struct kv_view *open_on(struct btf *types, const char *name, struct kv_vi
 	if (kv_views_open(NULL, NULL, views, &why) || !(view = kv_views_find(views, name, &why)))
 		errx(1, "%s", why.msg);
 	kv_types_free(views->types);
-	view->types = views->types = kv_types_of(types);
+	view->types = views->types = kv_types_new(types);
 	return view;
 }
 

@@ -41,7 +41,7 @@ static struct btf *make_kernel(void)
 /* The excerpt for an object that has one struct of that name. */
 static struct btf *excerpt_for(const char *name)
 {
-	struct kv_types *types = kv_types_of(make_kernel());
+	struct kv_types *types = kv_types_new(make_kernel());
 	struct btf *wanted = btf__new_empty(), *excerpt;
 
 	assert_non_null(types);
@@ -169,7 +169,7 @@ static bool has_name(const struct btf *btf, const char *name)
 /* Of a program that knows numbers of @wanted bytes, on a kernel that has @size. */
 static struct btf *excerpt_of_numbers(int wanted, int size)
 {
-	struct kv_types *types = kv_types_of(make_numbers(size));
+	struct kv_types *types = kv_types_new(make_numbers(size));
 	struct btf *want = make_numbers(wanted), *excerpt = kv_types_excerpt(types, want);
 
 	assert_non_null(excerpt);
@@ -197,7 +197,7 @@ static void numbers_of_another_size_have_no_name(void **state)
 
 static void a_bit_field_is_no_whole_number(void **state)
 {
-	struct kv_types *types = kv_types_of(make_numbers(4));
+	struct kv_types *types = kv_types_new(make_numbers(4));
 	struct btf *want = btf__new_empty(), *excerpt;
 
 	(void)state;
@@ -217,7 +217,7 @@ static void a_bit_field_is_no_whole_number(void **state)
 static void the_file_holds_the_excerpt_asked_for_last(void **state)
 {
 	static const char *const names[] = {"outer", "twin", "outer"};
-	struct kv_types *types = kv_types_of(make_kernel());
+	struct kv_types *types = kv_types_new(make_kernel());
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
@@ -306,7 +306,7 @@ static void excerpts_for_what_is_built_in_are_the_kernels_truth(void **state)
 
 	(void)state;
 	assert_non_null(kernel);
-	types = kv_types_of(btf__parse(VMLINUX, NULL));
+	types = kv_types_new(btf__parse(VMLINUX, NULL));
 	assert_non_null(types);
 	for (const struct kv_embedded *e = kv_embedded; e->name; e++) {
 		struct bpf_object *object =
@@ -327,7 +327,7 @@ static void excerpts_for_what_is_built_in_are_the_kernels_truth(void **state)
 
 static void what_was_dropped_is_read_anew(void **state)
 {
-	struct kv_types *types = kv_types_new();
+	struct kv_types *types = kv_types_new(NULL);
 	struct btf *wanted = btf__new_empty();
 
 	(void)state;
