@@ -109,7 +109,7 @@ static int open_server(struct kv_mounted *m, struct kv_err *err)
 		return kv_err_errno(err, rc, "can't serve");
 	rc = kv_host_open(&s->host, &m->opts->policy, s->tree.ngroups, &m->pins, m->views.types,
 			  err);
-	return rc ? rc : kv_identity_pin(&m->pins, &s->host.reader_tool, err);
+	return rc ? rc : kv_identity_pin(&m->pins, &s->host.reader_query, err);
 }
 
 /* The mount to take over, or the place to mount on. */

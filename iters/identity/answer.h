@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What kview's own tools tell of a task, however they are asked. */
+/* The answers that several queries give about a task. */
 #ifndef KVIEW_ANSWER_H
 #define KVIEW_ANSWER_H
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * No view, a tool of kview's own: the answers of the tools `reader` and
- * `processes` for one task by its number, to a call instead of an iterator that
- * is made for it. A call takes a microsecond, and an iterator ten.
+ * A query, which is no view: the answers of the queries `reader` and `processes` about one
+ * task, by its number. A call of a program gives them, in a microsecond; an iterator that is
+ * made for one task takes ten.
  *
- * Programs for calls may find tasks since 6.10 (a8e03b6bbb2c).
+ * Programs for calls may look tasks up since Linux 6.10 (a8e03b6bbb2c).
  */
 #include "answer.h"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * No view, a tool of kview's own: the processes that a reader may know of, as
- * struct kv_process, for pid/ and the names in it.
+ * A query, which is no view: the processes that a reader may know of, as struct kv_process,
+ * for pid/ and the names in it.
  */
 #include "answer.h"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * No view, a tool of kview's own: who a thread is, as struct kv_identity. The
- * iterator is made for that one thread.
+ * A query, which is no view: who a thread is, as struct kv_identity. The iterator is made for
+ * that one thread.
  */
 #include "answer.h"
 

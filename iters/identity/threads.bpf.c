@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * No view, a tool of kview's own: the threads that may show what they have in common with
- * others, and the one that a walk was stopped at, as struct kv_thread, in the order of the
- * walk.
+ * A query, which is no view: the threads that may show what they share with others, and the
+ * thread that a walk was stopped at, as struct kv_thread, in the order of the walk.
  */
 #include "threads.h"
 

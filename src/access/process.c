@@ -10,25 +10,28 @@
 #include "access/scope.h"
 #include "base/cleanup.h"
 
-/* Whole records: where pages are larger than 4 KiB the kernel has more than one read takes. */
-#define CHUNK (1365 * sizeof(struct kv_process))
+/* Records that fit into one read of 32 KiB. With larger pages the kernel has more at hand. */
+#define CHUNK 1365
 
 static ssize_t read_some(const struct kv_host *host, const struct kv_reader *reader, int iter,
 			 void *to, size_t size)
 {
-	return kv_scope_read_on(host->processes_tool.readers_fd, &reader->scope, NULL, iter, to,
+	return kv_scope_read_on(host->processes_query.readers_fd, &reader->scope, NULL, iter, to,
 				size);
 }
 
 /* --- one process --- */
 
-static int look(const struct kv_host *host, const struct kv_reader *reader, pid_t pid,
-		struct kv_process *process)
+int kv_process_look(const struct kv_host *host, const struct kv_reader *reader, pid_t pid,
+		    struct kv_process *process)
 {
 	const struct kv_link link = kv_link_thread(pid);
-	_cleanup_close_ int iter = kv_loaded_iter(&host->processes_tool, &link);
+	_cleanup_close_ int iter = -1;
 	ssize_t n;
 
+	if (kv_ask_is_open(&host->ask))
+		return kv_ask_process(&host->ask, &reader->scope, pid, process);
+	iter = kv_loaded_iter(&host->processes_query, &link);
 	if (iter < 0)
 		return iter == -ESRCH ? -ENOENT : iter;
 	n = read_some(host, reader, iter, process, sizeof(*process));
@@ -37,15 +40,7 @@ static int look(const struct kv_host *host, const struct kv_reader *reader, pid_
 	return n == sizeof(*process) ? 0 : -ENOENT;
 }
 
-int kv_process_look(const struct kv_host *host, const struct kv_reader *reader, pid_t pid,
-		    struct kv_process *process)
-{
-	if (kv_query_is_open(&host->query))
-		return kv_query_process(&host->query, &reader->scope, pid, process);
-	return look(host, reader, pid, process);
-}
-
-/* Kernels that can't translate numbers: look through all. */
+/* Where the kernel can't translate numbers (NS_GET_TGID_FROM_PIDNS): looks through all. */
 static int search(const struct kv_host *host, const struct kv_reader *reader, pid_t nr,
 		  struct kv_process *process)
 {
@@ -59,9 +54,8 @@ static int search(const struct kv_host *host, const struct kv_reader *reader, pi
 	kv_processes_free(all);
 	if (rc < 0)
 		return rc;
-	if (rc == 0 || process->nr != nr)
-		return -ENOENT;
-	return kv_process_look(host, reader, process->pid, process);
+	return rc && process->nr == nr ? kv_process_look(host, reader, process->pid, process)
+				       : -ENOENT;
 }
 
 int kv_process_find(const struct kv_host *host, const struct kv_reader *reader, pid_t nr,
@@ -77,25 +71,20 @@ int kv_process_find(const struct kv_host *host, const struct kv_reader *reader, 
 	}
 	rc = pid < 0 ? search(host, reader, nr, process)
 		     : kv_process_look(host, reader, pid, process);
-	/* The number may be that of a thread, or another's by now. */
+	/* The number may be a thread's, or by now another process's. */
 	return !rc && process->nr != nr ? -ENOENT : rc;
 }
 
 /* --- all of them --- */
-
-struct entry {
-	uint64_t start;
-	pid_t nr, pid;
-};
 
 struct kv_processes {
 	pthread_mutex_t lock;
 	const struct kv_host *host;
 	struct kv_reader reader;
 	bool is_listed;
-	pid_t past; /* everything below was passed */
-	struct entry *list;
-	size_t n, cap, at;
+	pid_t past; /* the last call's number: below it nothing is left to list */
+	struct kv_process *list;
+	size_t n, at;
 };
 
 struct kv_processes *kv_processes_new(const struct kv_host *host, struct kv_reader *reader)
@@ -119,40 +108,31 @@ void kv_processes_free(struct kv_processes *p)
 	free(p);
 }
 
-static int add(struct kv_processes *p, const struct kv_process *process)
+static int read_all(struct kv_processes *p, int iter)
 {
-	if (p->n == p->cap) {
-		size_t cap = p->cap ? 2 * p->cap : 256;
-		struct entry *more = reallocarray(p->list, cap, sizeof(*more));
+	struct kv_process *more;
+	ssize_t n;
 
+	for (;;) {
+		more = reallocarray(p->list, p->n + CHUNK, sizeof(*more));
 		if (!more)
 			return -ENOMEM;
 		p->list = more;
-		p->cap = cap;
+		n = read_some(p->host, &p->reader, iter, more + p->n, CHUNK * sizeof(*more));
+		if (n < 0)
+			return (int)n;
+		if (n == 0)
+			break;
+		p->n += (size_t)n / sizeof(*more);
 	}
-	p->list[p->n++] = (struct entry){process->start, process->nr, process->pid};
+	more = reallocarray(p->list, p->n + 1, sizeof(*more)); /* it may be kept for long */
+	p->list = more ? more : p->list;
 	return 0;
-}
-
-static int add_all(struct kv_processes *p, int iter)
-{
-	_cleanup_free_ struct kv_process *chunk = malloc(CHUNK);
-	ssize_t n = 1;
-
-	if (!chunk)
-		return -ENOMEM;
-	while (n > 0) {
-		n = read_some(p->host, &p->reader, iter, chunk, CHUNK);
-		for (size_t i = 0; n > 0 && i < (size_t)n / sizeof(*chunk); i++)
-			if (add(p, &chunk[i]))
-				return -ENOMEM;
-	}
-	return (int)n;
 }
 
 static int by_nr(const void *a, const void *b)
 {
-	const struct entry *x = a, *y = b;
+	const struct kv_process *x = a, *y = b;
 
 	return (x->nr > y->nr) - (x->nr < y->nr);
 }
@@ -160,19 +140,18 @@ static int by_nr(const void *a, const void *b)
 static int list_all(struct kv_processes *p)
 {
 	const struct kv_link all = {0};
-	_cleanup_close_ int iter = kv_loaded_iter(&p->host->processes_tool, &all);
+	_cleanup_close_ int iter = kv_loaded_iter(&p->host->processes_query, &all);
 	int rc;
 
 	p->is_listed = false;
 	if (iter < 0)
 		return iter;
 	p->n = p->at = 0;
-	rc = add_all(p, iter);
+	rc = read_all(p, iter);
 	if (rc)
 		return rc;
 	/* The kernel's order is that of our own numbers, not of those in a nested namespace. */
-	if (p->n)
-		qsort(p->list, p->n, sizeof(*p->list), by_nr);
+	qsort(p->list, p->n, sizeof(*p->list), by_nr);
 	p->is_listed = true;
 	return 0;
 }
@@ -190,11 +169,7 @@ static int next_from(struct kv_processes *p, pid_t nr, struct kv_process *proces
 		p->at++;
 	if (p->at == p->n)
 		return 0;
-	*process = (struct kv_process){
-		.start = p->list[p->at].start,
-		.nr = p->list[p->at].nr,
-		.pid = p->list[p->at].pid,
-	};
+	*process = p->list[p->at];
 	return 1;
 }
 

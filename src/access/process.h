@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The processes that a reader may know of: the names below pid/, which are
- * numbers in the reader's pid namespace.
+ * The processes that a reader may know of: the names below pid/. They are numbers in the
+ * reader's pid namespace.
  */
 #ifndef KVIEW_ACCESS_PROCESS_H
 #define KVIEW_ACCESS_PROCESS_H
@@ -16,27 +16,24 @@
 #endif
 
 /**
- * kv_process_find() - a process by the number that the reader knows
- * @nr: in the reader's pid namespace
+ * kv_process_find() - a process by its number in the reader's pid namespace
  *
- * Return: 0 with @process filled in; -ENOENT: the reader knows none; -errno.
+ * Return: 0 with @process filled in; -ENOENT: there is none, or the reader may not know of it;
+ * -errno.
  */
 int kv_process_find(const struct kv_host *host, const struct kv_reader *reader, pid_t nr,
 		    struct kv_process *process);
 
-/**
- * kv_process_look() - the same by the number that we know
- * @pid: in our own pid namespace
- */
+/* kv_process_look() - the same by its number in our own pid namespace */
 int kv_process_look(const struct kv_host *host, const struct kv_reader *reader, pid_t pid,
 		    struct kv_process *process);
 
 struct kv_processes;
 
 /**
- * kv_processes_new() - a listing; nothing is iterated yet
+ * kv_processes_new() - a listing; no iterator is made yet
  * @host: must outlive the listing
- * @reader: on success the listing's, which closes it
+ * @reader: belongs to the listing on success, and is KV_READER_INIT then
  *
  * Return: NULL: out of memory.
  */
@@ -46,9 +43,9 @@ void kv_processes_free(struct kv_processes *processes);
 
 /**
  * kv_processes_from() - the first process whose number is @nr or above
- * @process: nr, pid and start are filled in
  *
- * All are listed at the first call, and anew when @nr steps back.
+ * The first call lists all processes. They are listed anew when @nr is less than in the last
+ * call.
  *
  * Return: 1; 0: there is none; -errno.
  */

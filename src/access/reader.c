@@ -10,11 +10,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "access/self.h"
-#include "base/cleanup.h"
-#include "base/file.h"
-#include "load/kernel.h"
 #include "access/identity.h"
+#include "base/cleanup.h"
+#include "load/kernel.h"
 
 #define PASSES_ALL (1 << KV_PUBLIC | 1 << KV_PTRACE | 1 << KV_FILES | 1 << KV_MAPS)
 
@@ -25,14 +23,14 @@ static bool has_cap(const struct kv_identity *id, unsigned int cap)
 
 /* --- kview itself --- */
 
-static int ask_self(struct kv_host *host, struct kv_err *err)
+static int identify_self(struct kv_host *host, struct kv_err *err)
 {
-	int rc = kv_identity_ask(&host->reader_tool, gettid(), &host->self);
+	int rc = kv_identity_get(&host->reader_query, gettid(), &host->self);
 
 	if (!rc)
 		return 0;
 	kv_err_errno(err, rc, "can't identify readers");
-	/* Without link_info.task (f0d74c4da1f0) it is unknown, or all threads come. */
+	/* A kernel without link_info.task (f0d74c4da1f0) refuses it, or walks all threads. */
 	if (rc == -EINVAL || rc == -E2BIG || rc == -ESRCH)
 		kv_err_hint(err, "iterators for one thread need Linux 6.1");
 	else if (rc == -EMFILE)
@@ -42,59 +40,60 @@ static int ask_self(struct kv_host *host, struct kv_err *err)
 	return rc;
 }
 
-/* Without it, on a kernel that lacks what it reads, walks are the kernel's own. */
-static int open_threads_tool(struct kv_host *host, struct kv_types *types, struct kv_err *err)
+/* For a mount: the other queries. They take too long to load for `kview cat`. */
+static int open_queries(struct kv_host *host, struct kv_types *types, struct kv_err *err)
 {
-	int rc = kv_embedded_load("identity/threads", types, &host->threads_tool, err);
+	int rc = kv_query_load("identity/processes", types, &host->processes_query, err);
 
-	return rc && *kv_load_lacks() ? 0 : rc;
+	if (rc)
+		return rc;
+	/* Where the kernel lacks what `threads` reads, the kernel's own walks have to do. */
+	rc = kv_query_load("identity/threads", types, &host->threads_query, err);
+	if (rc && !*kv_load_lacks())
+		return rc;
+	kv_ask_open(&host->ask, &host->self, types);
+	return 0;
 }
 
 int kv_host_open(struct kv_host *host, const struct kv_policy *policy, bool with_processes,
 		 const struct kv_pins *pins, struct kv_types *types, struct kv_err *err)
 {
-	int rc = kv_identity_open(pins, types, &host->reader_tool, err);
+	struct kv_self self;
+	int rc = kv_identity_open(pins, types, &host->reader_query, err);
 
 	host->policy = *policy;
-	if (!rc)
-		rc = ask_self(host, err);
-	if (!rc && with_processes)
-		rc = kv_embedded_load("identity/processes", types, &host->processes_tool, err);
-	if (!rc && with_processes)
-		rc = open_threads_tool(host, types, err);
-	/* libbpf reads all the kernel's types for it: too long for who asks once. */
-	if (!rc && with_processes)
-		kv_query_open(&host->query, &host->self, types);
 	host->overflow_uid = kv_kernel_overflow_id("uid");
 	host->overflow_gid = kv_kernel_overflow_id("gid");
-	if (!rc) {
-		struct kv_self self;
-
-		kv_self_by(&host->reader_tool);
-		rc = kv_self_get(&self,
-				 err); /* now: a read that begins may have no descriptor left */
-	}
-	host->finds_threads = !rc && kv_identity_finds_threads(&host->reader_tool);
-	/* It takes a child to know, and matters to who has no other right to look into tasks. */
-	if (!rc && (with_processes || !has_cap(&host->self, CAP_SYS_PTRACE)))
+	if (!rc)
+		rc = identify_self(host, err);
+	if (!rc && with_processes)
+		rc = open_queries(host, types, err);
+	kv_self_by(&host->reader_query);
+	if (!rc)
+		rc = kv_self_get(&self, err); /* now: a later read may find no descriptor left */
+	if (rc)
+		return rc;
+	host->finds_threads = kv_identity_finds_threads(&host->reader_query);
+	/* A child has to try. The answer matters to a reader without CAP_SYS_PTRACE. */
+	if (with_processes || !has_cap(&host->self, CAP_SYS_PTRACE))
 		host->perfmon_reads_maps = kv_kernel_perfmon_reads_maps();
-	return rc;
+	return 0;
 }
 
 void kv_host_close(struct kv_host *host)
 {
 	kv_self_by(NULL);
-	kv_loaded_close(&host->reader_tool);
-	kv_loaded_close(&host->processes_tool);
-	kv_loaded_close(&host->threads_tool);
-	kv_query_close(&host->query);
+	kv_loaded_close(&host->reader_query);
+	kv_loaded_close(&host->processes_query);
+	kv_loaded_close(&host->threads_query);
+	kv_ask_close(&host->ask);
 }
 
 /* --- rights --- */
 
 /*
- * What needs no question for each task: in the initial user namespace a
- * capability reaches over everything.
+ * The guards that a reader passes whatever the task: in the initial user namespace a
+ * capability holds for every task.
  */
 static uint8_t passes(const struct kv_host *host, const struct kv_identity *id)
 {
@@ -113,39 +112,25 @@ static uint8_t passes(const struct kv_host *host, const struct kv_identity *id)
 	return bits;
 }
 
-/* in_group_p() of the thread: a word in the line "Groups:" of its status. */
+/* in_group_p() of the thread. */
 static bool is_in_group(pid_t tid, const struct kv_identity *id, gid_t gid)
 {
-	_cleanup_free_ char *status = NULL;
-	char path[64], *at;
-	size_t n;
+	_cleanup_free_ char *groups = NULL;
+	char *rest = NULL;
 
 	if (id->fsgid == gid)
 		return true;
-	snprintf(path, sizeof(path), "/proc/%d/status", (int)tid);
-	if (kv_read_file(path, 1 << 20, &status, &n, NULL) < 0)
-		return false;
-	at = strstr(status, "\nGroups:");
-	if (!at)
-		return false;
-	at += strlen("\nGroups:");
-	while (*at && *at != '\n') {
-		char *end;
-		unsigned long group = strtoul(at, &end, 10);
-
-		if (end == at)
-			at++;
-		else if (group == gid)
+	groups = kv_kernel_status(tid, "Groups");
+	for (const char *word = groups ? strtok_r(groups, " \t", &rest) : NULL; word;
+	     word = strtok_r(NULL, " \t", &rest))
+		if (strtoul(word, NULL, 10) == gid)
 			return true;
-		else
-			at = end;
-	}
 	return false;
 }
 
 /*
- * A path is the same from any root above which there is no directory with a
- * name, and d_path() can say it; from another root the program walks itself.
+ * d_path() gives the path from the top of all mounts, so it serves every reader above whose
+ * root no directory has a name. For any other root the program walks up by itself.
  */
 static bool is_root_elsewhere(const struct kv_host *host, const struct kv_identity *id)
 {
@@ -187,9 +172,9 @@ static void fill_scope(const struct kv_host *host, pid_t tid, const struct kv_id
 		scope->hidepid = (uint8_t)host->policy.hidepid;
 }
 
-/* --- what keeps the addresses valid --- */
+/* --- descriptors that keep the addresses valid --- */
 
-/* By an open file of /proc, which must be that of our own pid namespace. */
+/* Opens a file of the thread in /proc, which must be that of our own pid namespace. */
 static int hold(pid_t tid, const char *name, int flags, uint32_t inum)
 {
 	_cleanup_close_ int fd = -1;
@@ -205,7 +190,7 @@ static int hold(pid_t tid, const char *name, int flags, uint32_t inum)
 	return TAKE_FD(fd);
 }
 
-/* Our own namespaces stay as long as we do; others are held by the reader. */
+/* Our own namespaces live as long as we do; the reader's are held by its descriptors. */
 static int hold_all(const struct kv_host *host, pid_t tid, const struct kv_identity *id,
 		    struct kv_reader *reader)
 {
@@ -232,20 +217,20 @@ void kv_reader_close(struct kv_reader *reader)
 
 /* --- readers --- */
 
-static int ask(const struct kv_host *host, pid_t tid, struct kv_identity *id)
+static int get_identity(const struct kv_host *host, pid_t tid, struct kv_identity *id)
 {
-	if (kv_query_is_open(&host->query))
-		return kv_query_identity(&host->query, tid, id);
-	return kv_identity_ask(&host->reader_tool, tid, id);
+	if (kv_ask_is_open(&host->ask))
+		return kv_ask_identity(&host->ask, tid, id);
+	return kv_identity_get(&host->reader_query, tid, id);
 }
 
-/* The operator vouches for all: they see what we do. */
+/* The operator vouches for all readers: they see what kview sees. */
 static void see_as_host(const struct kv_host *host, pid_t tid, uid_t uid, struct kv_reader *reader)
 {
 	struct kv_identity id;
 
 	*reader = KV_READER_INIT;
-	reader->user = tid > 0 && ask(host, tid, &id) == 0 ? id.master : uid;
+	reader->user = tid > 0 && get_identity(host, tid, &id) == 0 ? id.master : uid;
 	fill_scope(host, tid, &host->self, &reader->scope);
 	reader->scope.passes = PASSES_ALL;
 	reader->scope.hidepid = KV_HIDEPID_OFF;
@@ -258,7 +243,7 @@ static int identify(const struct kv_host *host, pid_t tid, struct kv_identity *i
 	int rc;
 
 	*reader = KV_READER_INIT;
-	rc = ask(host, tid, id);
+	rc = get_identity(host, tid, id);
 	if (rc)
 		return rc;
 	fill_scope(host, tid, id, &reader->scope);
@@ -270,7 +255,7 @@ static int identify(const struct kv_host *host, pid_t tid, struct kv_identity *i
 	return rc;
 }
 
-/* What we are short of says nothing of the reader, who may try again. */
+/* If kview is short of something the reader may try again, and gets that error. */
 static int fail(struct kv_err *err, pid_t tid, int rc, const char *why)
 {
 	bool is_ours = rc == -EMFILE || rc == -ENFILE || rc == -ENOMEM;
@@ -304,7 +289,7 @@ bool kv_reader_is_being_killed(const struct kv_host *host, pid_t tid)
 {
 	struct kv_identity id;
 
-	return tid > 0 && ask(host, tid, &id) == 0 && id.is_being_killed;
+	return tid > 0 && get_identity(host, tid, &id) == 0 && id.is_being_killed;
 }
 
 int kv_reader_self(const struct kv_host *host, struct kv_reader *reader, struct kv_err *err)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Readers: who opened a file, and what of the kernel that thread may see. The
- * answer is fixed when it opens; iterator programs ask it for each object.
+ * Readers: who opened a file, and what of the kernel that thread may see. The scope is fixed
+ * when the file is opened; iterator programs check it for each object.
  */
 #ifndef KVIEW_ACCESS_READER_H
 #define KVIEW_ACCESS_READER_H
@@ -10,45 +10,45 @@
 #include <sys/types.h>
 
 #include "base/err.h"
-#include "access/query.h"
+#include "access/ask.h"
 #include "load/load.h"
 #include "load/pin.h"
 #include "kview/abi.h"
 
-/* What the operator decided for all readers. */
+/* The operator's decisions, by mount options. */
 struct kv_policy {
 	bool host_view; /* everyone sees what kview itself does */
 	enum kv_hidepid hidepid;
 	gid_t hidepid_gid; /* whose members it does not concern */
 };
 
-/* kview itself, and what it learns of others with. */
+/* kview itself, and its queries. */
 struct kv_host {
 	struct kv_policy policy;
-	struct kv_loaded reader_tool;
-	struct kv_loaded processes_tool; /* open only with_processes, ... */
-	struct kv_loaded threads_tool;	 /* ... as is this, for stream/threads.h */
-	struct kv_query query;		 /* for one task the same as both, at less cost */
-	struct kv_identity self;	 /* namespaces and root; not a process that lasts */
-	bool finds_threads;		 /* see kv_identity_finds_threads() */
+	struct kv_loaded reader_query;
+	struct kv_loaded processes_query; /* open only with_processes, as are the next two */
+	struct kv_loaded threads_query;	  /* for stream/threads.h */
+	struct kv_ask ask;		  /* in place of the first two, for one task */
+	struct kv_identity self; /* its namespaces and root count: its process may have ended */
+	bool finds_threads;	 /* see kv_identity_finds_threads() */
 	uint32_t overflow_uid, overflow_gid;
 	bool perfmon_reads_maps;
 };
 
-#define KV_HOST_INIT                                        \
-	((struct kv_host){.reader_tool = KV_LOADED_INIT,    \
-			  .processes_tool = KV_LOADED_INIT, \
-			  .threads_tool = KV_LOADED_INIT,   \
-			  .query = KV_QUERY_INIT})
+#define KV_HOST_INIT                                         \
+	((struct kv_host){.reader_query = KV_LOADED_INIT,    \
+			  .processes_query = KV_LOADED_INIT, \
+			  .threads_query = KV_LOADED_INIT,   \
+			  .ask = KV_ASK_INIT})
 
 /**
- * kv_host_open() - learn who we are and get ready to identify others
+ * kv_host_open() - load the queries, and identify ourselves
  * @host: KV_HOST_INIT; in any case to be closed with kv_host_close()
  * @with_processes: for a mount: access/process.h will be used
- * @pins: to take programs from, or NULL
- * @types: to load others with, or NULL
+ * @pins: to take the identity query from, or NULL
+ * @types: to load queries with, or NULL
  *
- * Forks a child and starts a thread, for a moment each: no other thread may be running.
+ * Forks a child and starts a thread, for a moment each. No other thread may be running.
  *
  * Return: 0 or -errno with @err set.
  */
@@ -61,32 +61,32 @@ enum { KV_HOLD_PID_NS, KV_HOLD_USER_NS, KV_HOLD_CGROUP_NS, KV_HOLD_ROOT, KV_HOLD
 
 struct kv_reader {
 	struct kv_scope scope;
-	uid_t user;	     /* who answers for what it costs: kv_identity.master */
+	uid_t user;	     /* whose share of CPU time and files it uses: kv_identity.master */
 	pid_t pid;	     /* its process's number in the pid namespace it sees; 0: none */
-	int holds[KV_HOLDS]; /* descriptors that keep alive what @scope has addresses of, or -1 */
+	int holds[KV_HOLDS]; /* descriptors, or -1: they keep alive what @scope points to */
 };
 
 #define KV_READER_INIT ((struct kv_reader){.holds = {-1, -1, -1, -1}})
 
 /**
- * kv_reader_identify() - who is asking
+ * kv_reader_identify() - who sent a request
  * @tid: thread in our pid namespace; 0: one that is not in it
- * @uid: with which it acts on files, and @gid: as the kernel tells with the request
+ * @uid: of the request, as is @gid: the ids with which the thread acts on files
  * @reader: on success to be closed with kv_reader_close()
  *
- * The thread must be waiting for the answer to its request, so that it can't
- * exit, change or be replaced by another one of the same number.
+ * The thread must be waiting for the answer to its request. So it can't exit, change, or be
+ * replaced by another thread of the same number.
  *
  * Return: 0, or with @err set -EACCES: it can't be identified; -EMFILE, -ENFILE
- * or -ENOMEM: we are short of something.
+ * or -ENOMEM: kview is short of these.
  */
 int kv_reader_identify(const struct kv_host *host, pid_t tid, uid_t uid, gid_t gid,
 		       struct kv_reader *reader, struct kv_err *err);
 
 /**
- * kv_reader_is_being_killed() - has the thread that waits for us been sent a deadly signal?
+ * kv_reader_is_being_killed() - has a thread that waits for our answer got a deadly signal?
  *
- * Return: false as well where nobody knows.
+ * Return: false also if the kernel does not tell.
  */
 bool kv_reader_is_being_killed(const struct kv_host *host, pid_t tid);
 

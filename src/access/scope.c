@@ -8,12 +8,12 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "access/self.h"
+#include "access/identity.h"
 
-/* An iteration of many tasks without a byte of output says EAGAIN. */
+/* read(2) fails with EAGAIN after many tasks without a byte of output. */
 #define MAX_IDLE_READS 10000
 
-/* Entries of threads that are no more: they were killed within a read. */
+/* Removes entries of threads that were killed during a read. */
 static void sweep_readers(int map)
 {
 	uint64_t key, next, *from = NULL;
@@ -32,7 +32,7 @@ static int register_reader(int map, uint64_t id, const struct kv_reading *readin
 {
 	int rc = bpf_map_update_elem(map, &id, reading, BPF_ANY);
 
-	/* From a nested pid namespace nobody can tell which of them are gone. */
+	/* In a nested pid namespace we can't tell which of these threads are gone. */
 	if (rc != -E2BIG || (pid_t)(uint32_t)id != gettid())
 		return rc;
 	sweep_readers(map);

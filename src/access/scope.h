@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Reads of iterators by a thread that is registered with what a reader may see. */
+/* Reads of iterators on behalf of a reader: the reading thread is registered with its scope. */
 #ifndef KVIEW_ACCESS_SCOPE_H
 #define KVIEW_ACCESS_SCOPE_H
 
@@ -10,7 +10,7 @@
 #include "base/err.h"
 #include "kview/abi.h"
 
-/* What kv_scope_read() returns when @err says it already, unlike any -errno. */
+/* kv_scope_read() returns it when @err is set. It is no -errno. */
 #define KV_SAID (-100000)
 
 /**
@@ -20,32 +20,32 @@
  *	  NULL: for a program that keeps nothing
  * @saw: receives KV_SAW_ bits
  *
- * The calling thread is registered for the time of the read alone: a later
- * thread of the same number must not be taken for this one. Signals wait
- * meanwhile, since the kernel walks on regardless of them.
+ * The calling thread is registered only while it reads, so that a later thread of the same
+ * number is not taken for it. Signals are blocked meanwhile: they would not stop the kernel's
+ * walk.
  *
  * Return: bytes, -errno of read(), or KV_SAID.
  */
 ssize_t kv_scope_read(int map, const struct kv_scope *scope, struct kv_progress *progress, int iter,
 		      void *to, size_t size, uint8_t *saw, struct kv_err *err);
 
-/* kv_scope_read_on() - the same until something or the end comes; -EIO: never */
+/* kv_scope_read_on() - the same, repeated until bytes or the end come; -EIO: none came */
 ssize_t kv_scope_read_on(int map, const struct kv_scope *scope, struct kv_progress *progress,
 			 int iter, void *to, size_t size);
 
-/* kv_saw_is_end() - does nothing come after a read that gave @n of @size bytes? */
+/* kv_saw_is_end() - was a read that gave @n of @size bytes the last? */
 static inline bool kv_saw_is_end(uint8_t saw, ssize_t n, size_t size)
 {
-	/* A read that was filled may have left the rest of the last record behind. */
+	/* A read that filled its buffer may have left a part of the last record. */
 	return n == 0 || ((saw & KV_SAW_END) && n > 0 && (size_t)n < size);
 }
 
 /*
- * kv_saw_is_lost() - was it an end that is none? @before: all seen in the iterator's reads before
+ * kv_saw_is_lost() - did the walk end too early? @before: KV_SAW_ bits of all earlier reads
  *
- * The walk through one process goes on from the thread whose record did not fit any more;
- * if that thread has ended meanwhile the kernel takes it for the end of all. An honest end
- * comes in the same read as a last object, or again.
+ * The walk through one process continues with the thread whose record did not fit. If that
+ * thread has exited meanwhile, the kernel reports the end. A true end comes in the same read
+ * as the last object, or a second time.
  */
 static inline bool kv_saw_is_lost(uint8_t saw, uint8_t before)
 {

@@ -34,6 +34,22 @@ int kv_err_errno(struct kv_err *err, int code, const char *fmt, ...)
 	return code;
 }
 
+void kv_err_prefix(struct kv_err *err, const char *fmt, ...)
+{
+	char was[sizeof(err->msg)];
+	va_list ap;
+	size_t n;
+
+	if (!err)
+		return;
+	memcpy(was, err->msg, sizeof(was));
+	va_start(ap, fmt);
+	vsnprintf(err->msg, sizeof(err->msg), fmt, ap);
+	va_end(ap);
+	n = strlen(err->msg);
+	snprintf(err->msg + n, sizeof(err->msg) - n, ": %s", was);
+}
+
 void kv_err_hint(struct kv_err *err, const char *fmt, ...)
 {
 	va_list ap;

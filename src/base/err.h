@@ -31,6 +31,11 @@ int kv_err_errno(struct kv_err *err, int code, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
 /**
+ * kv_err_prefix() - put words and ": " in front of the failure just set: "can't load 'x'"
+ */
+void kv_err_prefix(struct kv_err *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/**
  * kv_err_hint() - add advice to the failure just set
  */
 void kv_err_hint(struct kv_err *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -11,30 +11,29 @@ static int read_all(int fd, size_t max, char **data, size_t *len)
 {
 	_cleanup_free_ char *buf = NULL;
 	size_t cap = 0, n = 0;
+	ssize_t got;
 
-	for (;;) {
-		ssize_t got;
-
+	do {
 		if (n + 1 >= cap) {
-			char *more = realloc(buf, cap ? cap * 2 : 4096);
+			char *more;
 
+			cap = cap ? cap * 2 : 4096;
+			more = realloc(buf, cap);
 			if (!more)
 				return -ENOMEM;
 			buf = more;
-			cap = cap ? cap * 2 : 4096;
 		}
 		got = read(fd, buf + n, cap - n - 1);
 		if (got < 0)
 			return -errno;
-		if (!got)
-			break;
 		n += (size_t)got;
 		if (n > max)
 			return -EFBIG;
-	}
+	} while (got);
 	buf[n] = '\0';
 	*data = TAKE_PTR(buf);
-	*len = n;
+	if (len)
+		*len = n;
 	return 0;
 }
 

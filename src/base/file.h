@@ -8,10 +8,9 @@
 
 /**
  * kv_read_file() - the contents of a regular file or of one in /proc or /sys
- * @path: name
  * @max: more bytes than this are refused with -EFBIG
  * @data: on success the bytes with a NUL behind, to be freed by the caller
- * @len: on success their number, without the NUL
+ * @len: on success their number, without the NUL; may be NULL
  *
  * Return: 0 or -errno with @err set.
  */

@@ -45,7 +45,7 @@ static void check_kernel(struct checklist *list)
 {
 	struct kv_err why = {0};
 	char note[2048];
-	int rc = kv_kernel_check(&why);
+	int rc = kv_kernel_check(NULL, "", &why);
 	bool has_btf = !rc || rc == -EOPNOTSUPP;
 
 	put_note(note, sizeof(note), &why);

@@ -9,45 +9,23 @@
 #include "load/view.h"
 #include "schema/table.h"
 
-struct fit {
-	struct kv_view *view;
-	uint64_t has; /* columns with which it loads */
-	int rc;	      /* of what ended the search early, and @err says it; or 0 */
-	struct kv_err *err;
-};
-
-static int load(struct kv_view *view, struct kv_loaded *loaded, struct kv_err *err)
+/* Loads the view with the columns of @has alone; what was loaded before is closed. */
+static int load(struct kv_view *view, uint64_t has, struct kv_err *err)
 {
 	struct bpf_object *object = NULL;
-	int rc = kv_object_open(view->name, view->image->data, view->image->size, view->types,
-				view->kind, &object, err);
+	int rc = kv_object_open(view->name, view->data, view->size, view->types, &object, err);
 
+	kv_loaded_close(&view->loaded);
+	kv_schema_lack(view->schema, ~has);
 	if (!rc)
-		rc = kv_object_load(object, view->kind, view->schema, view->fingerprint, loaded,
-				    err);
+		rc = kv_object_load(object, view->schema, view->fingerprint, &view->loaded, err);
 	bpf_object__close(object);
 	return rc;
 }
 
-static uint64_t all_columns(const struct kv_view *view)
-{
-	return UINT64_MAX >> (64 - view->schema->ncolumns);
-}
-
-static int try_with(struct kv_view *view, uint64_t has, struct kv_err *err)
-{
-	struct kv_loaded loaded = KV_LOADED_INIT;
-	int rc;
-
-	kv_schema_lack(view->schema, all_columns(view) & ~has);
-	rc = load(view, &loaded, err);
-	kv_loaded_close(&loaded);
-	return rc;
-}
-
 /*
- * By the verifier, for what it has come by: another try without some columns may end better.
- * What is too long is so on any kernel, and a machine that is short of something stays so.
+ * Did the verifier refuse the program? It may accept one without some columns. A program that
+ * is too long is so on any kernel, and a lack of memory is no matter of columns.
  */
 static bool is_refused(int rc)
 {
@@ -65,44 +43,39 @@ static void note(struct kv_column *column, const struct kv_err *err)
 		column->why_lacks = NULL;
 }
 
-/* Those of the columns from @first on, @n of them, with which it loads as well: by halves. */
-static void add(struct fit *fit, unsigned int first, unsigned int n)
+/* Adds to @has those of the @n columns from @first on with which the view loads: by halves. */
+static int add(struct kv_view *view, unsigned int first, unsigned int n, uint64_t *has,
+	       struct kv_err *err)
 {
 	uint64_t some = UINT64_MAX >> (64 - n) << first;
+	int rc = load(view, *has | some, err);
 
-	if (fit->rc)
-		return;
-	fit->rc = try_with(fit->view, fit->has | some, fit->err);
-	if (!fit->rc) {
-		fit->has |= some;
-		return;
-	}
-	if (!is_refused(fit->rc))
-		return;
-	fit->rc = 0;
+	if (!rc)
+		*has |= some;
+	if (!is_refused(rc))
+		return rc;
 	if (n == 1) {
-		note(&fit->view->schema->columns[first], fit->err);
-		return;
+		note(&view->schema->columns[first], err);
+		return 0;
 	}
-	add(fit, first, n / 2);
-	add(fit, first + n / 2, n - n / 2);
+	rc = add(view, first, n / 2, has, err);
+	return rc ? rc : add(view, first + n / 2, n - n / 2, has, err);
 }
 
 int kv_fit_load(struct kv_view *view, struct kv_err *err)
 {
-	struct fit fit = {.view = view, .err = err};
-	int rc;
+	uint64_t has = 0;
+	int rc = load(view, UINT64_MAX, err);
 
-	kv_schema_lack(view->schema, 0); /* what a pin lacked may be there */
-	rc = load(view, &view->loaded, err);
-	if (!rc || !is_refused(rc))
+	if (!is_refused(rc))
 		return rc;
-	/* If it does not load without any, it is for something else: that is to be told. */
-	rc = try_with(view, 0, err);
-	if (!rc) {
-		add(&fit, 0, view->schema->ncolumns);
-		rc = fit.rc;
-	}
-	kv_schema_lack(view->schema, rc ? 0 : all_columns(view) & ~fit.has);
-	return rc ? rc : load(view, &view->loaded, err);
+	/* A program that does not load without any column has another fault: that one is told. */
+	rc = load(view, 0, err);
+	if (!rc)
+		rc = add(view, 0, view->schema->ncolumns, &has, err);
+	if (!rc)
+		return load(view, has, err);
+	kv_loaded_close(&view->loaded);
+	kv_schema_lack(view->schema, 0);
+	return rc;
 }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "load/kernel.h"
 
-#include <bpf/bpf.h>
 #include <bpf/btf.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -15,61 +14,40 @@
 
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "kview/abi.h"
 
-/* PROC_USER_INIT_INO in include/linux/proc_ns.h: it can't change. */
+/* PROC_USER_INIT_INO in include/linux/proc_ns.h, a part of the kernel's ABI */
 #define INITIAL_USER_NS 0xEFFFFFFDu
 
-static int read_btf(struct btf **btf, struct kv_err *err)
+int kv_kernel_check(const char *kind, const char *since, struct kv_err *err)
 {
-	int rc;
-
-	*btf = btf__load_vmlinux_btf();
-	if (*btf)
-		return 0;
-	rc = kv_err_errno(err, -errno, "can't read the kernel's BTF");
-	kv_err_hint(err, "the kernel needs CONFIG_DEBUG_INFO_BTF (/sys/kernel/btf/vmlinux)");
-	return rc;
-}
-
-int kv_kernel_has_iter(const char *kind, struct kv_err *err)
-{
-	struct btf *btf;
-	char func[128];
-	int id = read_btf(&btf, err);
-
-	if (id)
-		return id;
-	snprintf(func, sizeof(func), "bpf_iter_%s", kind);
-	id = btf__find_by_name_kind(btf, func, BTF_KIND_FUNC);
-	btf__free(btf);
-	return id > 0;
-}
-
-static bool has_member(const struct btf *btf, int id, const char *name)
-{
-	const struct btf_type *t = btf__type_by_id(btf, (uint32_t)id);
-
-	for (uint32_t i = 0; i < btf_vlen(t); i++)
-		if (strcmp(btf__name_by_offset(btf, btf_members(t)[i].name_off), name) == 0)
-			return true;
-	return false;
-}
-
-int kv_kernel_check(struct kv_err *err)
-{
+	struct btf *btf = btf__load_vmlinux_btf();
+	bool has_loop, has_task, has_kind = true;
 	struct utsname self;
-	struct btf *btf;
-	bool has_loop, has_task;
-	int id, rc = read_btf(&btf, err);
+	char func[128];
+	int rc = -errno;
 
-	if (rc)
+	if (!btf) {
+		kv_err_errno(err, rc, "can't read the kernel's BTF");
+		kv_err_hint(err,
+			    "the kernel needs CONFIG_DEBUG_INFO_BTF (/sys/kernel/btf/vmlinux)");
 		return rc;
+	}
 	has_loop = btf__find_by_name_kind(btf, "bpf_loop", BTF_KIND_FUNC) > 0;
-	id = btf__find_by_name_kind(btf, "bpf_iter_link_info", BTF_KIND_UNION);
-	has_task = id > 0 && has_member(btf, id, "task");
+	has_task = btf__find_by_name_kind(btf, "bpf_iter_task_type", BTF_KIND_ENUM) > 0;
+	if (kind) {
+		snprintf(func, sizeof(func), "bpf_iter_%s", kind);
+		has_kind = btf__find_by_name_kind(btf, func, BTF_KIND_FUNC) > 0;
+	}
 	btf__free(btf);
-	if (has_loop && has_task)
+	if (has_loop && has_task && has_kind)
 		return 0;
+	if (has_loop && has_task) {
+		kv_err_set(err, -EOPNOTSUPP, "this kernel has no '%s' iterator", kind);
+		if (*since)
+			kv_err_hint(err, "it needs Linux %s", since);
+		return -EOPNOTSUPP;
+	}
 	uname(&self);
 	kv_err_set(err, -EOPNOTSUPP, "Linux %s has no %s", self.release,
 		   has_loop ? "iterators over one process" : "bpf_loop()");
@@ -77,13 +55,8 @@ int kv_kernel_check(struct kv_err *err)
 	return -EOPNOTSUPP;
 }
 
-uint32_t kv_kernel_page_shift(void)
-{
-	return (uint32_t)__builtin_ctzl((unsigned long)sysconf(_SC_PAGESIZE));
-}
-
-/* "0-3,8": the number behind the last separator. */
-uint32_t kv_kernel_nodes(void)
+/* "0-3,8": the number behind the last separator is the highest. */
+static uint32_t count_nodes(void)
 {
 	_cleanup_free_ char *list = NULL;
 	size_t n;
@@ -95,35 +68,32 @@ uint32_t kv_kernel_nodes(void)
 	return (uint32_t)strtoul(list + n, NULL, 10) + 1;
 }
 
-void kv_kernel_vsyscall(char perms[4])
+void kv_kernel_table(struct kv_table *table)
 {
 	_cleanup_free_ char *maps = NULL;
-	const char *line;
-	size_t n;
+	const char *line = NULL;
 
-	memset(perms, 0, 4);
-	if (kv_read_file("/proc/self/maps", 1 << 24, &maps, &n, NULL) < 0)
-		return;
-	line = strstr(maps, "ffffffffff600000-");
+	table->page_shift = (uint32_t)__builtin_ctzl((unsigned long)sysconf(_SC_PAGESIZE));
+	table->nr_nodes = count_nodes();
+	if (kv_read_file("/proc/self/maps", 1 << 24, &maps, NULL, NULL) == 0)
+		line = strstr(maps, "ffffffffff600000-");
 	line = line ? strchr(line, ' ') : NULL;
 	if (line)
-		memcpy(perms, line + 1, 4);
+		memcpy(table->vsyscall, line + 1, sizeof(table->vsyscall));
 }
 
 bool kv_kernel_has_descriptors(void)
 {
 	int fds[20]; /* libbpf holds maps, types and probes while it loads */
-	size_t n = 0;
+	size_t n = 0, all = sizeof(fds) / sizeof(fds[0]);
+	bool has;
 
-	while (n < sizeof(fds) / sizeof(fds[0])) {
-		fds[n] = open("/dev/null", O_RDONLY | O_CLOEXEC);
-		if (fds[n] < 0)
-			break;
+	while (n < all && (fds[n] = open("/dev/null", O_RDONLY | O_CLOEXEC)) >= 0)
 		n++;
-	}
-	for (size_t i = 0; i < n; i++)
-		close(fds[i]);
-	return n == sizeof(fds) / sizeof(fds[0]) || errno != EMFILE;
+	has = n == all || errno != EMFILE;
+	while (n)
+		close(fds[--n]);
+	return has;
 }
 
 bool kv_kernel_capable(int cap)
@@ -138,24 +108,30 @@ bool kv_kernel_capable(int cap)
 
 bool kv_kernel_has_process(pid_t pid)
 {
-	/* No signal, and to that thread of this very thread group: its leader. */
+	/* Signal 0, which is none, to the leader of the thread group: the thread of its number. */
 	return syscall(SYS_tgkill, pid, pid, 0) == 0 || (errno != ESRCH && errno != EINVAL);
+}
+
+char *kv_kernel_status(pid_t tid, const char *field)
+{
+	_cleanup_free_ char *status = NULL;
+	char path[64], key[32];
+	const char *line;
+	size_t n;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)tid);
+	n = (size_t)snprintf(key, sizeof(key), "\n%s:", field);
+	if (tid <= 0 || kv_read_file(path, 1 << 20, &status, NULL, NULL) < 0)
+		return NULL;
+	line = strstr(status, key);
+	return line ? strndup(line + n, strcspn(line + n, "\n")) : NULL;
 }
 
 pid_t kv_kernel_process_of(pid_t tid)
 {
-	_cleanup_free_ char *status = NULL;
-	const char *line;
-	char path[64];
-	size_t len;
+	_cleanup_free_ char *pid = kv_kernel_status(tid, "Tgid");
 
-	if (tid <= 0)
-		return 0;
-	snprintf(path, sizeof(path), "/proc/%d/status", (int)tid);
-	if (kv_read_file(path, 1 << 16, &status, &len, NULL) < 0)
-		return 0;
-	line = strstr(status, "\nTgid:");
-	return line ? (pid_t)strtol(line + strlen("\nTgid:"), NULL, 10) : 0;
+	return pid ? (pid_t)strtol(pid, NULL, 10) : 0;
 }
 
 bool kv_kernel_in_initial_user_ns(void)
@@ -165,7 +141,7 @@ bool kv_kernel_in_initial_user_ns(void)
 	return stat("/proc/self/ns/user", &st) < 0 || st.st_ino == INITIAL_USER_NS;
 }
 
-/* In a child: nothing but CAP_PERFMON, which does not include to ptrace its parent. */
+/* In a child that gives up all rights but CAP_PERFMON: so it may not ptrace its parent. */
 static _Noreturn void try_maps_of(pid_t parent)
 {
 	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
@@ -197,10 +173,9 @@ uint32_t kv_kernel_overflow_id(const char *which)
 {
 	_cleanup_free_ char *text = NULL;
 	char path[64];
-	size_t n;
 
 	snprintf(path, sizeof(path), "/proc/sys/kernel/overflow%s", which);
-	if (kv_read_file(path, 64, &text, &n, NULL) < 0)
+	if (kv_read_file(path, 64, &text, NULL, NULL) < 0)
 		return 65534;
 	return (uint32_t)strtoul(text, NULL, 10);
 }

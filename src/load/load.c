@@ -9,43 +9,37 @@
 #include <string.h>
 
 #include "base/cleanup.h"
-#include "load/image.h"
+#include "base/hash.h"
 #include "load/kernel.h"
 #include "load/types.h"
 #include "schema/table.h"
 
 /* --- libbpf's log --- */
 
-/* The first line that libbpf warns of a failure with is the one that tells why. */
+/* The first line of libbpf's first warning, which tells the cause of a failure. */
 static _Thread_local char first_warning[256];
 
-/* What could not be found in the kernel's types, and was needed. */
+/* The type or member that the kernel's types lack, and that a program needs. */
 static _Thread_local char lacking[128];
 
 /*
- * libbpf has it in the verifier's log, where the program came by it (1.0, in
- * fixup_log_failed_core_relo()): "failed to resolve CO-RE relocation <byte_off> [12]
- * struct task_struct___new.__state (0:0 @ offset 0)". A flavour is our own affair.
+ * libbpf has put it into the verifier's log since 1.0 (fixup_log_failed_core_relo()): "failed
+ * to resolve CO-RE relocation <byte_off> [12] struct task_struct___new.__state (0:0 @ offset
+ * 0)". The flavour is left out of the answer.
  */
 static void find_lacking(const char *log)
 {
-	const char *at = strstr(log, "failed to resolve CO-RE relocation <"), *end, *flavour;
-	size_t n = 0;
+	static const char words[] = "failed to resolve CO-RE relocation <";
+	const char *at = strstr(log, words);
+	char *flavour;
 
-	at = at ? strstr(at, "] ") : NULL;
-	at = at ? strchr(at + 2, ' ') : NULL; /* behind "struct" */
-	if (!at)
+	if (!at || sscanf(at + strlen(words), "%*[^>]> [%*u] %*s %127s", lacking) != 1)
 		return;
-	at++;
-	end = at + strcspn(at, " \n");
-	flavour = strstr(at, "___");
-	while (at < end && n < sizeof(lacking) - 1) {
-		if (at == flavour)
-			at += strcspn(at, ".: \n");
-		else
-			lacking[n++] = *at++;
+	flavour = strstr(lacking, "___");
+	if (flavour) {
+		at = flavour + strcspn(flavour, ".:");
+		memmove(flavour, at, strlen(at) + 1);
 	}
-	lacking[n] = '\0';
 }
 
 const char *kv_load_lacks(void)
@@ -53,18 +47,12 @@ const char *kv_load_lacks(void)
 	return lacking;
 }
 
-/* For authors of views: libbpf's and the verifier's words, all of them. */
-static bool is_debugging(void)
-{
-	return getenv("KVIEW_DEBUG") != NULL;
-}
-
 __attribute__((format(printf, 2, 0))) static int keep_warning(enum libbpf_print_level level,
 							      const char *fmt, va_list ap)
 {
 	_cleanup_free_ char *text = NULL;
 
-	if (is_debugging()) {
+	if (getenv("KVIEW_DEBUG")) { /* authors of views want every word */
 		va_list copy;
 
 		va_copy(copy, ap);
@@ -92,7 +80,21 @@ void kv_libbpf_log_init(void)
 
 /* --- opening --- */
 
-/* "task_file" for SEC("iter/task_file"); NULL: no iterator. A '?' says not to load it by default. */
+const struct kv_embedded *kv_embedded_find(const char *name)
+{
+	const struct kv_embedded *e = kv_embedded;
+
+	while (e->name && strcmp(e->name, name) != 0)
+		e++;
+	return e->name ? e : NULL;
+}
+
+uint64_t kv_object_fingerprint(const void *data, size_t size)
+{
+	return kv_hash(data, size) ^ KV_ABI_VERSION;
+}
+
+/* "task_file" for SEC("iter/task_file"); NULL: no iterator. '?' means: do not load by default. */
 static const char *kind_of(const struct bpf_program *prog)
 {
 	const char *section = bpf_program__section_name(prog);
@@ -104,18 +106,14 @@ static const char *kind_of(const struct bpf_program *prog)
 	return *section && strlen(section) < KV_KIND_MAX ? section : NULL;
 }
 
-static struct bpf_program *next_program(const struct bpf_object *object, struct bpf_program *prog)
-{
-	return bpf_object__next_program(object, prog);
-}
-
-/* The object's only iterator, or the one that is called like the view. */
-static struct bpf_program *view_program(const struct bpf_object *object, unsigned int *iterators)
+/* The object's only iterator, or the one that is named like the object. */
+static struct bpf_program *find_iterator(const struct bpf_object *object, unsigned int *count)
 {
 	struct bpf_program *prog, *found = NULL, *named = NULL;
 	unsigned int n = 0;
 
-	for (prog = next_program(object, NULL); prog; prog = next_program(object, prog)) {
+	bpf_object__for_each_program(prog, object)
+	{
 		if (!kind_of(prog))
 			continue;
 		found = prog;
@@ -123,14 +121,19 @@ static struct bpf_program *view_program(const struct bpf_object *object, unsigne
 		if (strcmp(bpf_program__name(prog), bpf_object__name(object)) == 0)
 			named = prog;
 	}
-	if (iterators)
-		*iterators = n;
+	if (count)
+		*count = n;
 	return named ? named : n == 1 ? found : NULL;
+}
+
+const char *kv_object_kind(const struct bpf_object *object)
+{
+	return kind_of(find_iterator(object, NULL));
 }
 
 char *kv_object_others(const struct bpf_object *object)
 {
-	const struct bpf_program *own = view_program(object, NULL);
+	const struct bpf_program *own = find_iterator(object, NULL);
 	struct bpf_program *prog;
 	char *text = NULL;
 	size_t size;
@@ -138,22 +141,11 @@ char *kv_object_others(const struct bpf_object *object)
 
 	if (!f)
 		return NULL;
-	for (prog = next_program(object, NULL); prog; prog = next_program(object, prog))
-		if (prog != own)
-			fprintf(f, "%s%s (%s)", ftell(f) ? ", " : "", bpf_program__name(prog),
-				bpf_program__section_name(prog));
-	if (fclose(f) == 0)
-		return text;
-	free(text);
-	return NULL;
-}
-
-static int offer_types(const struct bpf_object *object, struct kv_types *types, struct kv_err *err)
-{
-	const struct btf *btf = bpf_object__btf(object);
-	int rc = btf ? kv_types_offer(types, btf) : 0;
-
-	return rc ? kv_err_errno(err, rc, "can't look up the kernel's types") : 0;
+	bpf_object__for_each_program(prog, object) if (prog != own)
+		fprintf(f, "%s%s (%s)", ftell(f) ? ", " : "", bpf_program__name(prog),
+			bpf_program__section_name(prog));
+	fclose(f);
+	return text;
 }
 
 int kv_object_parse(const char *name, const void *data, size_t size, struct kv_types *types,
@@ -161,7 +153,8 @@ int kv_object_parse(const char *name, const void *data, size_t size, struct kv_t
 {
 	LIBBPF_OPTS(bpf_object_open_opts, opts, .object_name = name,
 		    .btf_custom_path = types ? kv_types_path(types) : NULL);
-	int rc;
+	const struct btf *btf;
+	int rc = 0;
 
 	first_warning[0] = '\0';
 	*object = bpf_object__open_mem(data, size, &opts);
@@ -172,18 +165,22 @@ int kv_object_parse(const char *name, const void *data, size_t size, struct kv_t
 		kv_err_hint(err, "it is built with clang -g -O2 -target bpf, see kview-iters(7)");
 		return rc;
 	}
-	rc = opts.btf_custom_path ? offer_types(*object, types, err) : 0;
-	if (rc)
+	btf = bpf_object__btf(*object);
+	if (opts.btf_custom_path && btf)
+		rc = kv_types_offer(types, btf);
+	if (rc) {
 		bpf_object__close(*object);
+		*object = NULL;
+		kv_err_errno(err, rc, "can't look up the kernel's types");
+	}
 	return rc;
 }
 
-static void refuse_programs(const struct bpf_object *object, struct kv_err *err)
+static int refuse_programs(const struct bpf_object *object, unsigned int iterators,
+			   struct kv_err *err)
 {
-	const struct bpf_program *first = next_program(object, NULL);
-	unsigned int iterators;
+	const struct bpf_program *first = bpf_object__next_program(object, NULL);
 
-	view_program(object, &iterators);
 	if (iterators)
 		kv_err_set(err, -EINVAL, "it has %u iterators, and none is called '%s'", iterators,
 			   bpf_object__name(object));
@@ -193,49 +190,34 @@ static void refuse_programs(const struct bpf_object *object, struct kv_err *err)
 	else
 		kv_err_set(err, -EINVAL, "it has no program");
 	kv_err_hint(err, "a view is a program in a section iter/KIND, see kview-iters(7)");
+	return -EINVAL;
 }
 
 int kv_object_open(const char *name, const void *data, size_t size, struct kv_types *types,
-		   char *kind, struct bpf_object **object, struct kv_err *err)
+		   struct bpf_object **object, struct kv_err *err)
 {
 	struct bpf_program *own, *prog;
+	unsigned int iterators;
 	int rc = kv_object_parse(name, data, size, types, object, err);
 
-	if (rc) {
+	if (rc)
+		return rc;
+	own = find_iterator(*object, &iterators);
+	if (!own) {
+		rc = refuse_programs(*object, iterators, err);
+		bpf_object__close(*object);
 		*object = NULL;
 		return rc;
 	}
-	own = view_program(*object, NULL);
-	if (!own) {
-		refuse_programs(*object, err);
-		bpf_object__close(*object);
-		*object = NULL;
-		return -EINVAL;
-	}
-	/* The others wait for who attaches them. */
-	for (prog = next_program(*object, NULL); prog; prog = next_program(*object, prog))
-		bpf_program__set_autoload(prog, prog == own);
-	snprintf(kind, KV_KIND_MAX, "%s", kind_of(own));
+	bpf_object__for_each_program(prog, *object) bpf_program__set_autoload(prog, prog == own);
 	return 0;
-}
-
-int kv_object_schema(const struct bpf_object *object, struct kv_schema **schema, struct kv_err *err)
-{
-	const struct btf *btf = bpf_object__btf(object);
-
-	if (!btf) {
-		kv_err_set(err, -EINVAL, "it has no BTF");
-		kv_err_hint(err, "compile it with -g");
-		return -EINVAL;
-	}
-	return kv_schema_from_btf(btf, schema, err);
 }
 
 /* --- loading --- */
 
 /*
- * An object built with other headers would understand scopes otherwise, or not
- * know of them, and show a reader what it must not.
+ * An object built with other headers has another struct of scopes, or none: it would show a
+ * reader what that reader must not see.
  */
 static bool has_our_abi(const struct bpf_object *object)
 {
@@ -257,11 +239,9 @@ static int fill_table(struct bpf_object *object, const struct kv_schema *schema,
 	struct kv_table table = {
 		.abi = KV_ABI_VERSION,
 		.fingerprint = fingerprint,
-		.page_shift = kv_kernel_page_shift(),
-		.nr_nodes = kv_kernel_nodes(),
 	};
 
-	kv_kernel_vsyscall(table.vsyscall);
+	kv_kernel_table(&table);
 	kv_schema_table(schema, &table);
 	if (!has_our_abi(object) || bpf_map__set_initial_value(map, &table, sizeof(table)) != 0) {
 		kv_err_set(err, -EINVAL, "it was built with other headers than this kview's");
@@ -278,29 +258,18 @@ static int no_descriptors(struct kv_err *err)
 	return -EMFILE;
 }
 
-static int no_kind(const char *kind, const char *since, struct kv_err *err)
+/* Why: the kernel is too old or lacks the kind, we lack the right, or the verifier refuses. */
+static int explain(int rc, const struct bpf_object *object, const struct kv_schema *schema,
+		   struct kv_err *err)
 {
-	kv_err_set(err, -EOPNOTSUPP, "this kernel has no '%s' iterator", kind);
-	if (*since)
-		kv_err_hint(err, "it needs Linux %s", since);
-	return -EOPNOTSUPP;
-}
-
-/* Why: the kernel is too old or lacks the kind, we lack the right, or the verifier says no. */
-static int explain(int rc, const char *kind, const char *since, struct kv_err *err)
-{
-	int has = 1;
+	int lacks = 0;
 
 	if (!kv_kernel_has_descriptors())
 		return no_descriptors(err);
-	if (rc != -EPERM) {
-		has = kv_kernel_check(err);
-		has = has ? has : kv_kernel_has_iter(kind, err);
-	}
-	if (has < 0)
-		return has;
-	if (!has)
-		return no_kind(kind, since, err);
+	if (rc != -EPERM)
+		lacks = kv_kernel_check(kv_object_kind(object), schema ? schema->since : "", err);
+	if (lacks)
+		return lacks;
 	if (rc != -EPERM && lacking[0]) {
 		kv_err_set(err, rc, "this kernel has no %s", lacking);
 		kv_err_hint(err, "kview can't do without; "
@@ -315,21 +284,21 @@ static int explain(int rc, const char *kind, const char *since, struct kv_err *e
 	return rc;
 }
 
-static int dup_fd(int fd)
+int kv_fd_dup(int fd)
 {
 	return fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 3);
 }
 
-/* libbpf's descriptors go with the object: keep our own. */
-static int keep(const struct bpf_object *object, struct bpf_link *link, struct kv_loaded *loaded,
-		struct kv_err *err)
+/* Our own descriptors: bpf_object__close() closes libbpf's. */
+static int keep(const struct bpf_object *object, const struct bpf_link *link,
+		struct kv_loaded *loaded, struct kv_err *err)
 {
 	struct bpf_map *readers = bpf_object__find_map_by_name(object, KV_READERS_MAP);
 
 	*loaded = (struct kv_loaded){
-		.prog_fd = dup_fd(bpf_program__fd(view_program(object, NULL))),
-		.link_fd = dup_fd(bpf_link__fd(link)),
-		.readers_fd = readers ? dup_fd(bpf_map__fd(readers)) : -1,
+		.prog_fd = kv_fd_dup(bpf_program__fd(find_iterator(object, NULL))),
+		.link_fd = kv_fd_dup(bpf_link__fd(link)),
+		.readers_fd = readers ? kv_fd_dup(bpf_map__fd(readers)) : -1,
 	};
 	if (loaded->prog_fd >= 0 && loaded->link_fd >= 0 && (!readers || loaded->readers_fd >= 0))
 		return 0;
@@ -337,8 +306,8 @@ static int keep(const struct bpf_object *object, struct bpf_link *link, struct k
 	return no_descriptors(err);
 }
 
-int kv_object_load(struct bpf_object *object, const char *kind, const struct kv_schema *schema,
-		   uint64_t fingerprint, struct kv_loaded *loaded, struct kv_err *err)
+int kv_object_load(struct bpf_object *object, const struct kv_schema *schema, uint64_t fingerprint,
+		   struct kv_loaded *loaded, struct kv_err *err)
 {
 	struct bpf_link *link;
 	int rc = 0;
@@ -350,10 +319,10 @@ int kv_object_load(struct bpf_object *object, const char *kind, const struct kv_
 		return rc;
 	rc = bpf_object__load(object);
 	if (rc)
-		return explain(rc, kind, schema ? schema->since : "", err);
-	link = bpf_program__attach_iter(view_program(object, NULL), NULL);
+		return explain(rc, object, schema, err);
+	link = bpf_program__attach_iter(find_iterator(object, NULL), NULL);
 	if (!link)
-		return explain(-errno, kind, schema ? schema->since : "", err);
+		return explain(-errno, object, schema, err);
 	rc = keep(object, link, loaded, err);
 	bpf_link__destroy(link);
 	return rc;
@@ -389,26 +358,17 @@ int kv_loaded_iter(const struct kv_loaded *loaded, const struct kv_link *link)
 	return fd < 0 ? fd : bpf_iter_create(fd);
 }
 
-int kv_embedded_load(const char *name, struct kv_types *types, struct kv_loaded *loaded,
-		     struct kv_err *err)
+int kv_query_load(const char *name, struct kv_types *types, struct kv_loaded *loaded,
+		  struct kv_err *err)
 {
 	const struct kv_embedded *e = kv_embedded_find(name);
 	struct bpf_object *object;
-	struct kv_err why = {0};
-	char kind[KV_KIND_MAX];
-	int rc;
+	int rc = kv_object_open(name, e->data, e->size, types, &object, err);
 
-	if (!e)
-		return kv_err_set(err, -ENOENT, "no object '%s' is built in", name);
-	rc = kv_object_open(name, e->data, (size_t)(e->end - e->data), types, kind, &object, err);
-	if (rc)
-		return rc;
-	rc = kv_object_load(object, kind, NULL, 0, loaded, &why);
+	if (!rc)
+		rc = kv_object_load(object, NULL, 0, loaded, err);
 	bpf_object__close(object);
-	if (rc) {
-		kv_err_set(err, rc, "can't load '%s': %s", name, why.msg);
-		if (why.hint[0])
-			kv_err_hint(err, "%s", why.hint);
-	}
+	if (rc)
+		kv_err_prefix(err, "can't load '%s'", name);
 	return rc;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Objects into the kernel. An iterator program of an object is a view, and may have other
- * programs beside it; libbpf resolves its kernel types, we fill in its column table.
+ * BPF objects on their way into the kernel. One iterator program of an object is its view, or
+ * a query of kview's own; the object may have other programs beside it. libbpf resolves the
+ * kernel types that an object names, and this file fills in its column table.
  */
 #ifndef KVIEW_LOAD_LOAD_H
 #define KVIEW_LOAD_LOAD_H
@@ -19,7 +20,22 @@ struct kv_types;
 
 #define KV_KIND_MAX 64
 
-/* What a loaded object leaves open; -1 where it has none. */
+/* The objects in this binary: a table that the build makes of iters/. The last has no name. */
+struct kv_embedded {
+	const char *name; /* "task"; "identity/NAME" for a query */
+	const char *data;
+	size_t size;
+};
+
+extern const struct kv_embedded kv_embedded[];
+
+/* kv_embedded_find() - by name, NULL for none */
+const struct kv_embedded *kv_embedded_find(const char *name);
+
+/* kv_object_fingerprint() - a number that tells builds of an object apart */
+uint64_t kv_object_fingerprint(const void *data, size_t size);
+
+/* The descriptors of a loaded object; -1 where it has none. */
 struct kv_loaded {
 	int prog_fd;
 	int link_fd;
@@ -31,8 +47,8 @@ struct kv_loaded {
 /**
  * kv_object_parse() - parse an object, whatever is in it, without touching the kernel
  * @name: for messages
- * @types: to load it with, or NULL, see load/types.h; one object at a time
- * @object: on success to be closed with bpf_object__close()
+ * @types: to load it with, or NULL, see load/types.h; for one object at a time
+ * @object: on success to be closed with bpf_object__close(); NULL on failure
  *
  * Return: 0 or -errno with @err set: no ELF, no BPF.
  */
@@ -40,42 +56,40 @@ int kv_object_parse(const char *name, const void *data, size_t size, struct kv_t
 		    struct bpf_object **object, struct kv_err *err);
 
 /**
- * kv_object_open() - parse the object of a view; otherwise like kv_object_parse()
- * @name: of the view too: where there are several iterators, it is the one of that name
- * @kind: KV_KIND_MAX bytes, receives the iterator's kind ("task_file")
+ * kv_object_open() - parse an object with an iterator, the only program that will be loaded
+ * @name: the iterator's, where the object has several
+ *
+ * Otherwise like kv_object_parse().
  */
 int kv_object_open(const char *name, const void *data, size_t size, struct kv_types *types,
-		   char *kind, struct bpf_object **object, struct kv_err *err);
+		   struct bpf_object **object, struct kv_err *err);
+
+/* kv_object_kind() - the kind of that iterator: "task_file" */
+const char *kv_object_kind(const struct bpf_object *object);
 
 /* kv_object_others() - its other programs, "count (tp_btf/sched_switch)", to be freed; or NULL */
 char *kv_object_others(const struct bpf_object *object);
 
 /**
- * kv_object_schema() - the columns that the object's BTF declares
- */
-int kv_object_schema(const struct bpf_object *object, struct kv_schema **schema,
-		     struct kv_err *err);
-
-/**
- * kv_object_load() - load the object and make a link of its program
- * @schema: of a view; NULL for an object that has no column table
- * @fingerprint: goes into the table, see kv_image_fingerprint()
+ * kv_object_load() - load an object that kv_object_open() opened, and make a link of its iterator
+ * @schema: of a view; NULL for a query, which has no column table
+ * @fingerprint: goes into the table
  * @loaded: on success the caller closes the descriptors
  *
  * Return: 0 or -errno with @err set; -EOPNOTSUPP: this kernel has no iterator
  * of that kind.
  */
-int kv_object_load(struct bpf_object *object, const char *kind, const struct kv_schema *schema,
-		   uint64_t fingerprint, struct kv_loaded *loaded, struct kv_err *err);
+int kv_object_load(struct bpf_object *object, const struct kv_schema *schema, uint64_t fingerprint,
+		   struct kv_loaded *loaded, struct kv_err *err);
 
-/**
- * kv_embedded_load() - the same of a built-in object that is no view
- * @name: "identity/NAME"
- */
-int kv_embedded_load(const char *name, struct kv_types *types, struct kv_loaded *loaded,
-		     struct kv_err *err);
+/* kv_query_load() - load the embedded object of that name, one of "identity/NAME" */
+int kv_query_load(const char *name, struct kv_types *types, struct kv_loaded *loaded,
+		  struct kv_err *err);
 
 void kv_loaded_close(struct kv_loaded *loaded);
+
+/* kv_fd_dup() - another descriptor, or -1, as for a descriptor that is none */
+int kv_fd_dup(int fd);
 
 /* The parameters of a link, which narrow its iterations; zeroed: it has none. */
 struct kv_link {
@@ -85,7 +99,7 @@ struct kv_link {
 
 /*
  * kv_link_process(), kv_link_thread() - a process with all its threads, or one thread alone;
- * 0: all. Others cost nothing: the kernel looks it up.
+ * 0: all. The kernel looks the task up, so others cost nothing.
  */
 struct kv_link kv_link_process(pid_t pid);
 struct kv_link kv_link_thread(pid_t tid);
@@ -99,10 +113,10 @@ struct kv_link kv_link_thread(pid_t tid);
 int kv_loaded_iter(const struct kv_loaded *loaded, const struct kv_link *link);
 
 /**
- * kv_load_lacks() - what the kernel lacks that the last object refused was refused for
+ * kv_load_lacks() - the struct member for whose lack the kernel refused the last object
  *
- * Return: as "task_struct.nvcsw", or "" where libbpf did not say so; the thread's own, valid
- * until the next load.
+ * Return: "task_struct.nvcsw", or "" where libbpf named none. Each thread has its own answer,
+ * valid until its next load.
  */
 const char *kv_load_lacks(void);
 

@@ -19,11 +19,14 @@
 
 #define BPFFS "/sys/fs/bpf"
 #define MAX_MAPS 16
-/*
- * A pin until it is renamed is NAME~PID: bpffs allows no dot in a name, and a
- * view's has no '~'.
- */
+
+/* A pin is made as NAME~PID and then renamed. No view's name has a '~'; bpffs allows no dot. */
 #define NEW '~'
+
+/* A name in the pin directory, at most NAME_MAX long: kv_pins_open() leaves room for it. */
+struct path {
+	char text[PATH_MAX];
+};
 
 /* --- the directory --- */
 
@@ -32,13 +35,6 @@ static bool is_bpffs(const char *path)
 	struct statfs fs;
 
 	return statfs(path, &fs) == 0 && (unsigned long)fs.f_type == BPF_FS_MAGIC;
-}
-
-static bool is_below(const char *path, const char *dir)
-{
-	size_t n = strlen(dir);
-
-	return strncmp(path, dir, n) == 0 && (path[n] == '/' || !path[n]);
 }
 
 static int mount_bpffs(struct kv_err *err)
@@ -63,13 +59,13 @@ static int refuse_dir(const char *dir, struct kv_err *err)
 
 static int make_dir(const char *dir, struct kv_err *err)
 {
-	int rc;
+	size_t n = strlen(BPFFS);
+	int rc = 0;
 
-	if (is_below(dir, BPFFS)) {
+	if (strncmp(dir, BPFFS, n) == 0 && (dir[n] == '/' || !dir[n]))
 		rc = mount_bpffs(err);
-		if (rc)
-			return rc;
-	}
+	if (rc)
+		return rc;
 	if (mkdir(dir, 0700) == 0) {
 		if (is_bpffs(dir))
 			return 0;
@@ -80,10 +76,9 @@ static int make_dir(const char *dir, struct kv_err *err)
 		return 0;
 	rc = -errno;
 	kv_err_errno(err, rc, "can't create the pin directory '%s'", dir);
-	if (rc == -EACCES || rc == -EPERM)
-		kv_err_hint(err, "pinning needs root");
-	else
-		kv_err_hint(err, "the directory above it must be in a BPF file system");
+	kv_err_hint(err, rc == -EACCES || rc == -EPERM
+				 ? "pinning needs root"
+				 : "the directory above it must be in a BPF file system");
 	return rc;
 }
 
@@ -97,8 +92,8 @@ static bool is_current(int fd, const char *dir)
 }
 
 /*
- * Open and lock. The last user removes the directory under an exclusive lock,
- * so the one that we waited for may be gone from the tree when we get it.
+ * Opens and locks. The last user removes the directory under an exclusive lock, so the
+ * directory may be gone from the tree when we get our lock: then it is opened anew.
  */
 static int open_locked(const char *dir, bool create, struct kv_err *err)
 {
@@ -132,12 +127,13 @@ int kv_pins_open(const char *dir, bool create, struct kv_pins *pins, struct kv_e
 	if (fd < 0)
 		return fd;
 	pins->fd = fd;
-	/* The daemon leaves the directory that a relative name begins at. */
+	/* The daemon changes its directory, so a relative name would change its meaning. */
 	pins->dir = realpath(dir, NULL);
-	if (pins->dir)
+	if (pins->dir && strlen(pins->dir) + 1 + NAME_MAX < PATH_MAX)
 		return 0;
+	fd = pins->dir ? -ENAMETOOLONG : -errno;
 	kv_pins_close(pins);
-	return kv_err_errno(err, -errno, "can't open the pin directory '%s'", dir);
+	return kv_err_errno(err, fd, "can't open the pin directory '%s'", dir);
 }
 
 void kv_pins_close(struct kv_pins *pins)
@@ -166,19 +162,19 @@ void kv_pins_release(struct kv_pins *pins)
 
 /* --- what is pinned --- */
 
-/* A map of the program by its name in the kernel, or -1. */
-static int find_map(const uint32_t *ids, uint32_t n, const char *name)
-{
-	for (uint32_t i = 0; i < n; i++) {
-		struct bpf_map_info info = {0};
-		uint32_t len = sizeof(info);
-		_cleanup_close_ int fd = bpf_map_get_fd_by_id(ids[i]);
+/* A pin of a view, of whatever build: its descriptors, and what its maps say of it. */
+struct pinned {
+	struct kv_loaded loaded;
+	struct kv_table table;
+	uint32_t reading_size; /* of struct kv_reading, as its programs know it */
+};
 
-		if (fd >= 0 && bpf_obj_get_info_by_fd(fd, &info, &len) == 0 &&
-		    strncmp(info.name, name, BPF_OBJ_NAME_LEN - 1) == 0)
-			return TAKE_FD(fd);
-	}
-	return -1;
+static struct path path_of(const struct kv_pins *pins, const char *name)
+{
+	struct path path;
+
+	snprintf(path.text, sizeof(path.text), "%s/%s", pins->dir, name);
+	return path;
 }
 
 static int link_program(int link)
@@ -191,101 +187,85 @@ static int link_program(int link)
 	return bpf_prog_get_fd_by_id(info.prog_id);
 }
 
-/* The program's column table and its readers: what makes it kview's. */
-static int open_maps(int prog, struct kv_table *table)
+/* Another build's table may have another size: its beginning is the same. */
+static bool read_table(int fd, size_t size, struct kv_table *table)
 {
-	uint32_t ids[MAX_MAPS] = {0}, zero = 0, len;
-	struct bpf_prog_info info = {.nr_map_ids = MAX_MAPS, .map_ids = (uintptr_t)ids};
-	struct bpf_map_info map = {0};
-	_cleanup_close_ int table_fd = -1;
-	_cleanup_free_ char *value = NULL;
-	int readers;
+	_cleanup_free_ char *value = calloc(1, size);
+	uint32_t zero = 0;
 
-	len = sizeof(info);
-	if (bpf_obj_get_info_by_fd(prog, &info, &len) < 0)
+	if (!value || bpf_map_lookup_elem(fd, &zero, value) < 0)
+		return false;
+	memcpy(table, value, size < sizeof(*table) ? size : sizeof(*table));
+	return true;
+}
+
+/* The column table and the readers of its program: they make a pin kview's. */
+static int inspect_maps(struct pinned *p)
+{
+	uint32_t ids[MAX_MAPS] = {0}, len = sizeof(struct bpf_prog_info);
+	struct bpf_prog_info prog = {.nr_map_ids = MAX_MAPS, .map_ids = (uintptr_t)ids};
+	bool has_table = false;
+
+	if (bpf_obj_get_info_by_fd(p->loaded.prog_fd, &prog, &len) < 0)
 		return -errno;
-	if (info.nr_map_ids > MAX_MAPS)
-		return -ESTALE;
-	table_fd = find_map(ids, info.nr_map_ids, KV_TABLE_MAP);
-	len = sizeof(map);
-	readers = find_map(ids, info.nr_map_ids, KV_READERS_MAP);
-	if (table_fd < 0 || readers < 0 || bpf_obj_get_info_by_fd(table_fd, &map, &len) < 0)
-		goto stale;
-	/* Another build's table may have another size: its head is the same. */
-	value = calloc(1, map.value_size);
-	if (!value || bpf_map_lookup_elem(table_fd, &zero, value) < 0)
-		goto stale;
-	memcpy(table, value, map.value_size < sizeof(*table) ? map.value_size : sizeof(*table));
-	return readers;
-stale:
-	kv_closep(&readers);
-	return -ESTALE;
+	for (uint32_t i = 0; i < prog.nr_map_ids && i < MAX_MAPS; i++) {
+		_cleanup_close_ int fd = bpf_map_get_fd_by_id(ids[i]);
+		struct bpf_map_info map = {0};
+
+		len = sizeof(map);
+		if (fd < 0 || bpf_obj_get_info_by_fd(fd, &map, &len) < 0)
+			continue;
+		if (strcmp(map.name, KV_TABLE_MAP) == 0) {
+			has_table = read_table(fd, map.value_size, &p->table);
+		} else if (strcmp(map.name, KV_READERS_MAP) == 0 && p->loaded.readers_fd < 0) {
+			p->reading_size = map.value_size;
+			p->loaded.readers_fd = TAKE_FD(fd);
+		}
+	}
+	return has_table && p->loaded.readers_fd >= 0 ? 0 : -ESTALE;
 }
 
-static int pin_path(const struct kv_pins *pins, const char *name, const char *suffix, char *path,
-		    struct kv_err *err)
+/* @p: on success the caller closes its descriptors */
+static int inspect(const char *path, struct pinned *p)
 {
-	if (snprintf(path, PATH_MAX, "%s/%s%s", pins->dir, name, suffix) >= PATH_MAX)
-		return kv_err_errno(err, -ENAMETOOLONG, "can't pin in '%s'", pins->dir);
-	return 0;
-}
-
-static int inspect(const char *path, struct kv_loaded *loaded, struct kv_table *table)
-{
-	struct kv_loaded got = KV_LOADED_INIT;
 	int rc;
 
-	got.link_fd = bpf_obj_get(path);
-	if (got.link_fd < 0)
+	*p = (struct pinned){.loaded = KV_LOADED_INIT};
+	p->loaded.link_fd = bpf_obj_get(path);
+	if (p->loaded.link_fd < 0)
 		return -errno;
-	rc = got.prog_fd = link_program(got.link_fd);
+	rc = p->loaded.prog_fd = link_program(p->loaded.link_fd);
 	if (rc >= 0)
-		rc = got.readers_fd = open_maps(got.prog_fd, table);
-	if (rc < 0) {
-		kv_loaded_close(&got);
-		return rc;
-	}
-	*loaded = got;
-	return 0;
-}
-
-/* An object of the same bytes, but built with other headers than ours. */
-static bool has_our_scope(int readers)
-{
-	struct bpf_map_info map = {0};
-	uint32_t len = sizeof(map);
-
-	return bpf_obj_get_info_by_fd(readers, &map, &len) == 0 &&
-	       map.value_size == sizeof(struct kv_reading);
+		rc = inspect_maps(p);
+	if (rc < 0)
+		kv_loaded_close(&p->loaded);
+	return rc;
 }
 
 int kv_pin_use(const struct kv_pins *pins, struct kv_view *view, struct kv_err *err)
 {
-	struct kv_loaded loaded = KV_LOADED_INIT;
-	struct kv_table table = {0};
-	char path[PATH_MAX];
+	struct path path = path_of(pins, view->name);
+	struct pinned p;
 	int rc;
 
 	if (view->is_loaded)
 		return 0;
-	rc = pin_path(pins, view->name, "", path, err);
-	if (rc)
-		return rc;
-	rc = inspect(path, &loaded, &table);
+	rc = inspect(path.text, &p);
 	if (rc == -ESTALE || rc == -EINVAL)
-		return kv_err_set(err, -ESTALE, "'%s' is not a view's pin", path);
+		return kv_err_set(err, -ESTALE, "'%s' is not a view's pin", path.text);
 	if (rc)
-		return kv_err_errno(err, rc, "can't use the pin '%s'", path);
-	if (table.abi != KV_ABI_VERSION || table.fingerprint != view->fingerprint ||
-	    !has_our_scope(loaded.readers_fd)) {
-		kv_loaded_close(&loaded);
+		return kv_err_errno(err, rc, "can't use the pin '%s'", path.text);
+	/* A user's object may have the same bytes, and headers that are not ours. */
+	if (p.table.abi != KV_ABI_VERSION || p.table.fingerprint != view->fingerprint ||
+	    p.reading_size != sizeof(struct kv_reading)) {
+		kv_loaded_close(&p.loaded);
 		return kv_err_set(err, -ESTALE,
 				  "'%s' was pinned by another build of kview, or before a "
 				  "file system's module was loaded",
-				  path);
+				  path.text);
 	}
-	kv_schema_lack(view->schema, kv_schema_lacks(view->schema, &table));
-	view->loaded = loaded;
+	kv_schema_lack(view->schema, kv_schema_lacks(view->schema, &p.table));
+	view->loaded = p.loaded;
 	view->is_loaded = true;
 	return 0;
 }
@@ -299,28 +279,23 @@ static bool is_program(int fd, const char *name)
 	       strcmp(info.name, name) == 0;
 }
 
-/* A program that is no view is pinned as NAME=FINGERPRINT. */
-static bool is_own_program(const char *path)
-{
-	const char *name = strrchr(path, '/') + 1;
-	_cleanup_free_ char *own = strndup(name, strcspn(name, "="));
-	_cleanup_close_ int fd = own && strchr(name, '=') ? bpf_obj_get(path) : -1;
-
-	return is_program(fd, own);
-}
-
-/* A pin of kview's, of whatever build. */
+/* A pin of a view or, as NAME=FINGERPRINT, of a query; of whatever build of kview. */
 static bool is_ours(const char *path)
 {
-	struct kv_loaded loaded = KV_LOADED_INIT;
-	struct kv_table table;
-	bool ours = inspect(path, &loaded, &table) == 0;
+	const char *name = strrchr(path, '/') + 1;
+	_cleanup_free_ char *query = strndup(name, strcspn(name, "="));
+	_cleanup_close_ int fd = -1;
+	struct pinned p;
 
-	kv_loaded_close(&loaded);
-	return ours || is_own_program(path);
+	if (inspect(path, &p) == 0) {
+		kv_loaded_close(&p.loaded);
+		return true;
+	}
+	fd = query && strchr(name, '=') ? bpf_obj_get(path) : -1;
+	return is_program(fd, query);
 }
 
-/* What is there under a view's name may be replaced if kview pinned it. */
+/* A file under a view's name may be replaced if kview pinned it. */
 static int check_free(const char *path, struct kv_err *err)
 {
 	if (access(path, F_OK) < 0 || is_ours(path))
@@ -360,134 +335,99 @@ static int replace_pin(const struct kv_view *view, const char *path, const char 
 
 int kv_pin_store(const struct kv_pins *pins, const struct kv_view *view, struct kv_err *err)
 {
-	char path[PATH_MAX], new[PATH_MAX], suffix[16];
-	int rc;
+	char name[NAME_MAX + 1];
 
-	snprintf(suffix, sizeof(suffix), "%c%d", NEW, (int)getpid());
-	rc = pin_path(pins, view->name, "", path, err);
-	if (!rc)
-		rc = pin_path(pins, view->name, suffix, new, err);
-	return rc ? rc : replace_pin(view, path, new, err);
-}
-
-/* Was it left half pinned by a load that was killed? */
-static bool is_abandoned(const char *name, const void *arg)
-{
-	const char *new = strchr(name, NEW);
-	pid_t pid = new ? (pid_t)strtol(new + 1, NULL, 10) : 0;
-
-	(void)arg;
-	return new && (pid <= 0 || !kv_kernel_has_process(pid));
-}
-
-/* Of another build than the one that is kept. */
-static bool is_other_build(const char *name, const void *kept)
-{
-	size_t n = strcspn(kept, "=") + 1;
-
-	return strncmp(name, kept, n) == 0 && strcmp(name, kept) != 0;
-}
-
-static void remove_own(const struct kv_pins *pins, bool (*is_it)(const char *name, const void *arg),
-		       const void *arg)
-{
-	_cleanup_closedir_ DIR *d = opendir(pins->dir);
-	const struct dirent *e;
-	char path[PATH_MAX];
-
-	while (d && (e = readdir(d)))
-		if (is_it(e->d_name, arg) && pin_path(pins, e->d_name, "", path, NULL) == 0 &&
-		    is_ours(path))
-			unlink(path);
-}
-
-void kv_pins_sweep(const struct kv_pins *pins)
-{
-	remove_own(pins, is_abandoned, NULL);
-}
-
-/* --- programs that are no views --- */
-
-static int program_path(const struct kv_pins *pins, const char *name, uint64_t fingerprint,
-			char *path, struct kv_err *err)
-{
-	char suffix[32];
-
-	snprintf(suffix, sizeof(suffix), "=%016llx", (unsigned long long)fingerprint);
-	return pin_path(pins, name, suffix, path, err);
-}
-
-int kv_pin_use_program(const struct kv_pins *pins, const char *name, uint64_t fingerprint)
-{
-	_cleanup_close_ int fd = -1;
-	char path[PATH_MAX];
-
-	if (program_path(pins, name, fingerprint, path, NULL))
-		return -ENAMETOOLONG;
-	fd = bpf_obj_get(path);
-	if (fd < 0)
-		return -errno;
-	return is_program(fd, name) ? TAKE_FD(fd) : -ESTALE;
-}
-
-int kv_pin_store_program(const struct kv_pins *pins, const char *name, uint64_t fingerprint,
-			 int prog_fd, struct kv_err *err)
-{
-	char path[PATH_MAX];
-	int rc = program_path(pins, name, fingerprint, path, err);
-
-	if (rc)
-		return rc;
-	rc = bpf_obj_pin(prog_fd, path);
-	if (rc == -EEXIST)
-		return 0;
-	if (rc)
-		return kv_err_errno(err, rc, "can't pin '%s'", path);
-	remove_own(pins, is_other_build, strrchr(path, '/') + 1);
-	return 0;
+	snprintf(name, sizeof(name), "%s%c%d", view->name, NEW, (int)getpid());
+	return replace_pin(view, path_of(pins, view->name).text, path_of(pins, name).text, err);
 }
 
 /* --- removal --- */
 
-static int remove_pins(const struct kv_pins *pins, DIR *d, unsigned int *left, struct kv_err *err)
+/* Is it half pinned by a load that was killed, or the query @kept of another build? */
+static bool is_left_over(const char *name, const char *kept)
 {
+	const char *new = strchr(name, NEW);
+
+	if (new)
+		return !kv_kernel_has_process((pid_t)strtol(new + 1, NULL, 10));
+	return strncmp(name, kept, strcspn(kept, "=") + 1) == 0 && strcmp(name, kept) != 0;
+}
+
+/*
+ * Removes kview's pins, or what is left over beside the query @kept. @others: receives the
+ * number of files that kview did not pin.
+ */
+static int remove_pins(const struct kv_pins *pins, const char *kept, unsigned int *others,
+		       struct kv_err *err)
+{
+	_cleanup_closedir_ DIR *d = opendir(pins->dir);
 	const struct dirent *e;
 
+	*others = 0;
+	if (!d)
+		return kv_err_errno(err, -errno, "can't read the pin directory '%s'", pins->dir);
 	while ((e = readdir(d))) {
-		char path[PATH_MAX];
-		int rc;
+		struct path path = path_of(pins, e->d_name);
 
-		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
+		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0 ||
+		    (kept && !is_left_over(e->d_name, kept)))
 			continue;
-		rc = pin_path(pins, e->d_name, "", path, err);
-		if (rc)
-			return rc;
-		if (!is_ours(path))
-			++*left;
-		else if (unlink(path) < 0 && errno != ENOENT)
-			return kv_err_errno(err, -errno, "can't remove the pin '%s'", path);
+		if (!is_ours(path.text))
+			++*others;
+		else if (unlink(path.text) < 0 && errno != ENOENT)
+			return kv_err_errno(err, -errno, "can't remove the pin '%s'", path.text);
 	}
 	return 0;
 }
 
 int kv_pins_remove(const struct kv_pins *pins, struct kv_err *err)
 {
-	_cleanup_closedir_ DIR *d = opendir(pins->dir);
-	unsigned int left = 0;
-	int rc;
+	unsigned int others;
+	int rc = remove_pins(pins, NULL, &others, err);
 
-	if (!d)
-		return kv_err_errno(err, -errno, "can't read the pin directory '%s'", pins->dir);
-	rc = remove_pins(pins, d, &left, err);
 	if (rc)
 		return rc;
-	if (left) {
+	if (others) {
 		kv_err_set(err, -ENOTEMPTY, "'%s' holds %u file%s that kview did not pin",
-			   pins->dir, left, left == 1 ? "" : "s");
+			   pins->dir, others, others == 1 ? "" : "s");
 		kv_err_hint(err, "they were left alone; look at them with bpftool");
 		return -ENOTEMPTY;
 	}
 	if (rmdir(pins->dir) < 0 && errno != ENOENT)
 		return kv_err_errno(err, -errno, "can't remove the pin directory '%s'", pins->dir);
+	return 0;
+}
+
+/* --- queries --- */
+
+static void put_name(char name[NAME_MAX + 1], const char *query, uint64_t fingerprint)
+{
+	snprintf(name, NAME_MAX + 1, "%s=%016llx", query, (unsigned long long)fingerprint);
+}
+
+int kv_pin_use_query(const struct kv_pins *pins, const char *query, uint64_t fingerprint)
+{
+	_cleanup_close_ int fd = -1;
+	char name[NAME_MAX + 1];
+
+	put_name(name, query, fingerprint);
+	fd = bpf_obj_get(path_of(pins, name).text);
+	if (fd < 0)
+		return -errno;
+	return is_program(fd, query) ? TAKE_FD(fd) : -ESTALE;
+}
+
+int kv_pin_store_query(const struct kv_pins *pins, const char *query, uint64_t fingerprint,
+		       int prog_fd, struct kv_err *err)
+{
+	char name[NAME_MAX + 1];
+	unsigned int others;
+	int rc;
+
+	put_name(name, query, fingerprint);
+	rc = bpf_obj_pin(prog_fd, path_of(pins, name).text);
+	if (rc && rc != -EEXIST)
+		return kv_err_errno(err, rc, "can't pin '%s/%s'", pins->dir, name);
+	remove_pins(pins, name, &others, NULL);
 	return 0;
 }

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Pins: a link per view in a directory of a BPF file system. Pins are shared:
- * a mount uses those it finds, if they are of this very build.
+ * Pins: a link for each view, and a program for the identity query, in a directory of a BPF
+ * file system. A mount uses the pins that it finds, if this very build made them.
  *
- * Who keeps them: `kview load` makes them stay (its mark is the directory's
- * sticky bit); those that a mount made go with the last mount that uses them.
- * A user of the directory holds a shared flock on it, which dies with it.
+ * Each user of the directory holds a shared flock on it, and the kernel drops the lock when the
+ * user dies. The pins that a mount made are removed with the last mount that uses them.
+ * `kview load` sets the sticky bit of the directory, which keeps the pins.
  */
 #ifndef KVIEW_LOAD_PIN_H
 #define KVIEW_LOAD_PIN_H
@@ -26,7 +26,6 @@ struct kv_pins {
 
 /**
  * kv_pins_open() - open the pin directory
- * @dir: path
  * @create: make it, and mount a BPF file system on /sys/fs/bpf if none is there
  *
  * Return: 0 or -errno with @err set; -ENOENT: there is none (and not @create).
@@ -45,15 +44,12 @@ int kv_pins_keep(const struct kv_pins *pins, struct kv_err *err);
 void kv_pins_release(struct kv_pins *pins);
 
 /**
- * kv_pins_remove() - remove every pin of kview's and the directory
+ * kv_pins_remove() - remove the directory and each pin in it that some kview made
  *
- * Return: 0 or -errno with @err set; -ENOTEMPTY: files of somebody else's are
- * in it and were left alone.
+ * Return: 0 or -errno with @err set; -ENOTEMPTY: it holds files that kview did not make, and
+ * they were left alone.
  */
 int kv_pins_remove(const struct kv_pins *pins, struct kv_err *err);
-
-/* kv_pins_sweep() - remove what loads that were killed left half pinned */
-void kv_pins_sweep(const struct kv_pins *pins);
 
 /**
  * kv_pin_use() - take a view's descriptors from its pin
@@ -69,16 +65,21 @@ int kv_pin_use(const struct kv_pins *pins, struct kv_view *view, struct kv_err *
 int kv_pin_store(const struct kv_pins *pins, const struct kv_view *view, struct kv_err *err);
 
 /**
- * kv_pin_use_program() - a program that is no view
- * @name: its name in the kernel
- * @fingerprint: of its build
+ * kv_pin_use_query() - take a query's program from its pin
+ * @query: the program's name in the kernel
+ * @fingerprint: of its object
  *
  * Return: its descriptor, to be closed; -ENOENT or another -errno.
  */
-int kv_pin_use_program(const struct kv_pins *pins, const char *name, uint64_t fingerprint);
+int kv_pin_use_query(const struct kv_pins *pins, const char *query, uint64_t fingerprint);
 
-/* kv_pin_store_program() - pin one, unless it is pinned, in the place of other builds */
-int kv_pin_store_program(const struct kv_pins *pins, const char *name, uint64_t fingerprint,
-			 int prog_fd, struct kv_err *err);
+/**
+ * kv_pin_store_query() - pin a query's program, unless it is pinned
+ *
+ * Also removes the pins of the same query that other builds made, and half-made pins that a
+ * killed `kview load` left.
+ */
+int kv_pin_store_query(const struct kv_pins *pins, const char *query, uint64_t fingerprint,
+		       int prog_fd, struct kv_err *err);
 
 #endif

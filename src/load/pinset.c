@@ -5,7 +5,6 @@
 
 static int make_one(const struct kv_pins *pins, struct kv_view *view, bool fresh)
 {
-	struct kv_err why = {0};
 	int rc;
 
 	if (!view->schema)
@@ -15,13 +14,10 @@ static int make_one(const struct kv_pins *pins, struct kv_view *view, bool fresh
 	rc = kv_view_load(view);
 	if (rc)
 		return rc;
-	rc = kv_pin_store(pins, view, &why);
-	if (rc) {
+	view->rc = kv_pin_store(pins, view, &view->err);
+	if (view->rc)
 		kv_view_unload(view);
-		view->err = why;
-		view->rc = rc;
-	}
-	return rc;
+	return view->rc;
 }
 
 int kv_pinset_make(const struct kv_pins *pins, struct kv_views *views, bool fresh,
@@ -30,7 +26,6 @@ int kv_pinset_make(const struct kv_pins *pins, struct kv_views *views, bool fres
 	const struct kv_view *failed = NULL;
 	size_t made = 0;
 
-	kv_pins_sweep(pins);
 	for (size_t i = 0; i < views->n; i++) {
 		struct kv_view *view = &views->list[i];
 		int rc = make_one(pins, view, fresh);
@@ -40,9 +35,7 @@ int kv_pinset_make(const struct kv_pins *pins, struct kv_views *views, bool fres
 		else if (!failed || failed->rc == -EOPNOTSUPP)
 			failed = view;
 	}
-	if (!made && !failed)
-		return kv_err_set(err, -ENOENT, "there are no views");
-	if (!made) {
+	if (!made && failed) {
 		*err = failed->err;
 		return failed->rc;
 	}

@@ -2,7 +2,10 @@
 #include "load/view.h"
 
 #include <bpf/libbpf.h>
+#include <ctype.h>
+#include <dirent.h>
 #include <errno.h>
+#include <limits.h>
 #include <linux/capability.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,11 +14,18 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "load/fit.h"
 #include "load/kernel.h"
 #include "load/types.h"
+#include "render/render.h"
 
+#define SUFFIX ".bpf.o"
+#define OBJECT_MAX (16u << 20)
+#define NAME_MAX_LEN 48
 #define TRIAL_SECONDS 20
+
+/* --- one object --- */
 
 /* Iterators that take link_info.task: f0d74c4da1f0, Linux 6.1. */
 static bool takes_task(const char *kind)
@@ -23,44 +33,41 @@ static bool takes_task(const char *kind)
 	return strcmp(kind, "task") == 0 || strncmp(kind, "task_", 5) == 0;
 }
 
-int kv_view_fail(struct kv_view *view, int rc, const struct kv_err *why)
+/* Notes the failure in @view->err, which says what the view can't be used for. */
+static int fail(struct kv_view *view, int rc)
 {
 	view->rc = rc;
 	if (view->path)
-		kv_err_set(&view->err, rc, "can't load '%s': %s", view->path, why->msg);
+		kv_err_prefix(&view->err, "can't load '%s'", view->path);
 	else
-		kv_err_set(&view->err, rc, "can't load view '%s': %s", view->name, why->msg);
-	if (why->hint[0])
-		kv_err_hint(&view->err, "%s", why->hint);
+		kv_err_prefix(&view->err, "can't load view '%s'", view->name);
 	return rc;
 }
 
-/* In a child: what a user's object is about to be put through. */
+/* In a child: what is about to be done with a user's object. */
 static _Noreturn void try_in_child(const struct kv_view *view, bool load)
 {
-	const struct kv_image *image = view->image;
 	struct kv_loaded loaded = KV_LOADED_INIT;
 	struct bpf_object *object = NULL;
 	struct kv_schema *schema = NULL;
 	struct rlimit no_core = {0, 0};
-	char kind[KV_KIND_MAX];
 	int rc;
 
 	setrlimit(RLIMIT_CORE, &no_core);
 	alarm(TRIAL_SECONDS);
-	rc = kv_object_open(view->name, image->data, image->size, NULL, kind, &object, NULL);
+	rc = kv_object_open(view->name, view->data, view->size, NULL, &object, NULL);
 	if (!rc)
-		rc = kv_object_schema(object, &schema, NULL);
+		rc = kv_schema_from_btf(bpf_object__btf(object), &schema, NULL);
 	if (!rc && load)
-		kv_object_load(object, kind, schema, view->fingerprint, &loaded, NULL);
-	_exit(0); /* errors are for the parent to meet and to report */
+		kv_object_load(object, schema, view->fingerprint, &loaded, NULL);
+	_exit(0); /* the parent will meet the same errors, and reports them */
 }
 
 /*
- * libbpf trusts the bytes of an object: a damaged one can crash it. A user's
- * object goes through it in a child first, and takes nobody else down.
+ * libbpf trusts the bytes of an object, and a damaged object can crash it. A child tries a
+ * user's object first, so that only the child crashes.
  */
-static int try_user_object(const struct kv_view *view, bool load, struct kv_err *err)
+static int try_user_object(struct kv_view *view, bool load)
 {
 	int status = 0;
 	pid_t pid;
@@ -69,52 +76,157 @@ static int try_user_object(const struct kv_view *view, bool load, struct kv_err 
 		return 0;
 	fflush(NULL);
 	pid = fork();
-	if (pid < 0)
-		return kv_err_errno(err, -errno, "can't try it");
 	if (!pid)
 		try_in_child(view, load);
-	while (waitpid(pid, &status, 0) < 0)
+	while (pid > 0 && waitpid(pid, &status, 0) < 0)
 		if (errno != EINTR)
-			return kv_err_errno(err, -errno, "can't try it");
+			pid = -1;
+	if (pid < 0)
+		return kv_err_errno(&view->err, -errno, "can't try it");
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
 		return 0;
-	kv_err_set(err, -EINVAL, "not a BPF object (libbpf can't read it)");
-	kv_err_hint(err, "the file is damaged: build it anew");
+	kv_err_set(&view->err, -EINVAL, "not a BPF object (libbpf can't read it)");
+	kv_err_hint(&view->err, "the file is damaged: build it anew");
 	return -EINVAL;
 }
 
-static void open_one(struct kv_view *view, const struct kv_image *image, struct kv_types *types)
+/* What the object tells of the view. */
+static void open_object(struct kv_view *view)
 {
 	struct bpf_object *object = NULL;
-	struct kv_err why = {0};
 	int rc;
 
-	*view = (struct kv_view){
-		.name = image->name,
-		.path = image->path,
-		.image = image,
-		.types = image->path ? NULL : types,
-		.loaded = KV_LOADED_INIT,
-	};
-	if (!image->data) {
-		view->rc = -EINVAL;
-		view->err = image->err;
-		return;
+	view->fingerprint = kv_object_fingerprint(view->data, view->size);
+	/* A built-in object that is loaded once more knows the types of more file systems. */
+	if (!view->path)
+		view->fingerprint ^= kv_types_modules();
+	rc = try_user_object(view, false);
+	if (!rc)
+		rc = kv_object_open(view->name, view->data, view->size, NULL, &object, &view->err);
+	if (!rc) {
+		snprintf(view->kind, sizeof(view->kind), "%s", kv_object_kind(object));
+		view->per_task = takes_task(view->kind);
+		rc = kv_schema_from_btf(bpf_object__btf(object), &view->schema, &view->err);
 	}
-	/* Loaded once more they know more file systems. */
-	view->fingerprint = kv_image_fingerprint(image) ^ (image->path ? 0 : kv_types_modules());
-	rc = try_user_object(view, false, &why);
-	if (!rc)
-		rc = kv_object_open(view->name, image->data, image->size, NULL, view->kind, &object,
-				    &why);
-	if (!rc)
-		rc = kv_object_schema(object, &view->schema, &why);
 	if (rc)
-		kv_view_fail(view, rc, &why);
+		fail(view, rc);
 	else
 		view->others = kv_object_others(object);
-	view->per_task = takes_task(view->kind);
 	bpf_object__close(object);
+}
+
+/* --- the list --- */
+
+static struct kv_view *append(struct kv_views *views)
+{
+	struct kv_view *more = reallocarray(views->list, views->n + 1, sizeof(*more));
+
+	if (!more)
+		return NULL;
+	views->list = more;
+	more += views->n++;
+	*more = (struct kv_view){.loaded = KV_LOADED_INIT};
+	return more;
+}
+
+static int add_embedded(struct kv_views *views, const struct kv_embedded *e)
+{
+	struct kv_view *view = append(views);
+
+	if (!view)
+		return -ENOMEM;
+	view->name = e->name;
+	view->data = e->data;
+	view->size = e->size;
+	view->types = views->types;
+	open_object(view);
+	return 0;
+}
+
+/* A view's name is a file name in the mount, and the name of a pin, which allows no dot. */
+static const char *wrong_name(const struct kv_views *views, const struct kv_view *view)
+{
+	static const char *const taken[] = {"pid", "schema", "status", "self"};
+	const char *name = view->name;
+
+	for (const char *c = name; *c; c++)
+		if (!islower((unsigned char)*c) && !isdigit((unsigned char)*c) && *c != '_')
+			return "a view's name is of a-z, 0-9 and _";
+	if (!islower((unsigned char)*name) || strlen(name) > NAME_MAX_LEN)
+		return "a view's name begins with a letter and has at most 48";
+	for (size_t i = 0; i < sizeof(taken) / sizeof(taken[0]); i++)
+		if (strcmp(name, taken[i]) == 0 || kv_format_is_dir(name))
+			return "that name is the mount's own";
+	for (size_t i = 0; i < views->n; i++)
+		if (&views->list[i] != view && strcmp(views->list[i].name, name) == 0)
+			return "there is a view of that name already";
+	return NULL;
+}
+
+static int add_file(struct kv_views *views, const char *dir, const char *file)
+{
+	struct kv_view *view = append(views);
+	char path[PATH_MAX], *data;
+	const char *wrong;
+
+	if (!view)
+		return -ENOMEM;
+	snprintf(path, sizeof(path), "%s/%s", dir, file);
+	view->path = strdup(path);
+	view->name = view->path ? strndup(file, strlen(file) - strlen(SUFFIX)) : NULL;
+	if (!view->name)
+		return -ENOMEM;
+	wrong = wrong_name(views, view);
+	if (wrong) {
+		view->rc = kv_err_set(&view->err, -EINVAL, "can't load '%s': %s", path, wrong);
+		kv_err_hint(&view->err,
+			    "the view in NAME.bpf.o is called NAME: give the file another name");
+		return 0;
+	}
+	view->rc = kv_read_file(path, OBJECT_MAX, &data, &view->size, &view->err);
+	if (!view->rc) {
+		view->data = data;
+		open_object(view);
+	}
+	return 0;
+}
+
+static int by_name(const struct dirent **a, const struct dirent **b)
+{
+	return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+static int is_object(const struct dirent *d)
+{
+	size_t n = strlen(d->d_name);
+
+	return n > strlen(SUFFIX) && strcmp(d->d_name + n - strlen(SUFFIX), SUFFIX) == 0;
+}
+
+static bool is_wanted(const char *file, const char *only)
+{
+	size_t n = strlen(file) - strlen(SUFFIX);
+
+	return !only || (strlen(only) == n && strncmp(file, only, n) == 0);
+}
+
+static int add_dir(struct kv_views *views, const char *dir, const char *only, struct kv_err *err)
+{
+	struct dirent **files = NULL;
+	int n = scandir(dir, &files, is_object, by_name), rc = 0;
+
+	if (n < 0) {
+		rc = kv_err_errno(err, -errno, "can't read the directory '%s'", dir);
+		kv_err_hint(err, "--iter-dir takes a directory with NAME.bpf.o files");
+		return rc;
+	}
+	for (int i = 0; i < n; i++) {
+		if (!rc && is_wanted(files[i]->d_name, only))
+			rc = add_file(views, dir, files[i]->d_name);
+		free(files[i]);
+	}
+	free(files);
+	return rc ? kv_err_errno(err, rc, "can't list the views") : 0;
 }
 
 int kv_views_open(const char *iter_dir, const char *only, struct kv_views *views,
@@ -122,33 +234,37 @@ int kv_views_open(const char *iter_dir, const char *only, struct kv_views *views
 {
 	int rc;
 
-	*views = (struct kv_views){0};
 	kv_libbpf_log_init();
-	rc = kv_images_read(iter_dir, only, &views->images, err);
+	*views = (struct kv_views){.types = kv_types_new(NULL)};
+	rc = views->types ? 0 : -ENOMEM;
+	for (const struct kv_embedded *e = kv_embedded; e->name && !rc; e++)
+		if (!strchr(e->name, '/') && (!only || strcmp(e->name, only) == 0))
+			rc = add_embedded(views, e);
 	if (rc)
-		return rc;
-	views->list = calloc(views->images.n + 1, sizeof(*views->list));
-	views->types = kv_types_new(NULL);
-	if (!views->list || !views->types) {
-		views->n = 0; /* none is open yet */
+		kv_err_errno(err, rc, "can't list the views");
+	else if (iter_dir)
+		rc = add_dir(views, iter_dir, only, err);
+	if (rc)
 		kv_views_close(views);
-		return kv_err_errno(err, -ENOMEM, "can't list the views");
-	}
-	for (; views->n < views->images.n; views->n++)
-		open_one(&views->list[views->n], &views->images.list[views->n], views->types);
-	return 0;
+	return rc;
 }
 
 void kv_views_close(struct kv_views *views)
 {
 	for (size_t i = 0; i < views->n; i++) {
-		kv_view_unload(&views->list[i]);
-		kv_schema_free(views->list[i].schema);
-		free(views->list[i].others);
+		struct kv_view *view = &views->list[i];
+
+		kv_view_unload(view);
+		kv_schema_free(view->schema);
+		free(view->others);
+		if (view->path) { /* of add_file(); others are in this binary */
+			free((char *)view->name);
+			free((char *)view->path);
+			free((char *)view->data);
+		}
 	}
 	free(views->list);
 	kv_types_free(views->types);
-	kv_images_free(&views->images);
 	*views = (struct kv_views){0};
 }
 
@@ -162,26 +278,27 @@ struct kv_view *kv_views_find(const struct kv_views *views, const char *name, st
 	return NULL;
 }
 
+/* --- into the kernel --- */
+
 int kv_view_load(struct kv_view *view)
 {
-	struct kv_err why = {0};
 	int rc;
 
 	if (view->is_loaded)
 		return 0;
 	if (!view->schema)
 		return view->rc;
-	rc = try_user_object(view, true, &why);
+	rc = try_user_object(view, true);
 	if (!rc)
-		rc = kv_fit_load(view, &why);
+		rc = kv_fit_load(view, &view->err);
 	if (rc)
-		return kv_view_fail(view, rc, &why);
+		return fail(view, rc);
 	view->is_loaded = true;
 	view->rc = 0;
 	return 0;
 }
 
-/* Its verifier refuses a program with the same words as who lacks the right to load it. */
+/* The verifier refuses a program with the same errors as a caller without the right to load it. */
 static bool may_load(void)
 {
 	if (!kv_kernel_in_initial_user_ns())
@@ -201,7 +318,7 @@ enum kv_support kv_view_support(struct kv_view *view)
 		return KV_SUPPORT_YES;
 	if ((rc != -EPERM && rc != -EACCES) || may_load())
 		return KV_SUPPORT_NO;
-	return kv_kernel_has_iter(view->kind, NULL) == 1 ? KV_SUPPORT_UNTRIED : KV_SUPPORT_NO;
+	return kv_kernel_check(view->kind, "", NULL) ? KV_SUPPORT_NO : KV_SUPPORT_UNTRIED;
 }
 
 void kv_view_unload(struct kv_view *view)

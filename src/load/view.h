@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The views of this kview: what each shows, whether this kernel can run it,
- * and the descriptors to run it with.
+ * The views: the embedded ones and those of a user's directory (--iter-dir). What each shows,
+ * whether this kernel can run it, and the descriptors to run it with.
  */
 #ifndef KVIEW_LOAD_VIEW_H
 #define KVIEW_LOAD_VIEW_H
@@ -10,7 +10,6 @@
 #include <stddef.h>
 
 #include "base/err.h"
-#include "load/image.h"
 #include "load/load.h"
 #include "schema/schema.h"
 
@@ -18,7 +17,9 @@ struct kv_types;
 
 struct kv_view {
 	const char *name;
-	const char *path;	  /* of a user's object, NULL for a built-in one */
+	const char *path; /* of a user's object, NULL for a built-in one */
+	const char *data; /* the object; NULL: its file could not be read */
+	size_t size;
 	struct kv_schema *schema; /* NULL: the object is broken, see @err */
 	char *others;		  /* kv_object_others(); "" or NULL: it has none */
 	uint64_t fingerprint;
@@ -26,28 +27,27 @@ struct kv_view {
 	bool per_task;	/* the kernel can run it for one process */
 	bool is_loaded; /* @loaded is open */
 	struct kv_loaded loaded;
-	int rc;		   /* of the last failure, 0 for none */
-	struct kv_err err; /* why it is broken or not loaded */
-	const struct kv_image *image;
-	struct kv_types *types; /* to load it with; NULL for a user's, which may ask for any */
+	int rc;			/* of the last failure, 0 for none */
+	struct kv_err err;	/* why it is broken or not loaded */
+	struct kv_types *types; /* to load it with; NULL for a user's, which may need any */
 };
 
 struct kv_views {
 	struct kv_view *list;
 	size_t n;
-	struct kv_images images;
 	struct kv_types *types; /* read when the first view is loaded */
 };
 
 /**
- * kv_views_open() - read the schema of every view; the kernel is not touched
- * @iter_dir: directory with more objects, or NULL
+ * kv_views_open() - read the schema of every view; the kernel is not asked
+ * @iter_dir: directory with more objects, as NAME.bpf.o, or NULL
  * @only: the one view to open, if it is there; NULL: all
  * @views: on success to be closed with kv_views_close()
  *
- * A broken object of a user's is in the list with its error.
+ * A user's object that is broken, or whose name can't be a view's, is in the list with its
+ * error.
  *
- * Return: 0 or -errno with @err set.
+ * Return: 0, or -errno with @err set: no such directory, out of memory.
  */
 int kv_views_open(const char *iter_dir, const char *only, struct kv_views *views,
 		  struct kv_err *err);
@@ -77,7 +77,7 @@ enum kv_support {
 /**
  * kv_view_support() - can this kernel run the view?
  *
- * Loads one that is not loaded for a moment. @view->err says why it did not load.
+ * A view that is not loaded is loaded for a moment. @view->err says why it did not load.
  */
 enum kv_support kv_view_support(struct kv_view *view);
 
@@ -85,8 +85,5 @@ enum kv_support kv_view_support(struct kv_view *view);
  * kv_view_unload() - close its descriptors; pins and running iterations stay
  */
 void kv_view_unload(struct kv_view *view);
-
-/* kv_view_fail() - note that @view can't be used, with "can't load view 'x': " in front */
-int kv_view_fail(struct kv_view *view, int rc, const struct kv_err *why);
 
 #endif

@@ -31,7 +31,7 @@ struct queue {
 
 struct kv_threads {
 	struct kv_threads_opts opts;
-	struct kv_loaded own; /* the tool, where none is given */
+	struct kv_loaded own; /* the query, where none is given */
 	struct queue all;     /* in the order of the walk, but groups together */
 	struct queue others;  /* that have what a leader has lost meanwhile: they come first */
 	struct listed now;    /* whom @iter is for */
@@ -50,13 +50,13 @@ struct found {
 	size_t n;
 };
 
-/* All that the tool tells, of one process or of all, in the order of the walk. */
+/* All that the query tells, of one process or of all, in the order of the walk. */
 static int find_all(const struct kv_threads *t, pid_t pid, struct found *found)
 {
 	const struct kv_threads_opts *o = &t->opts;
-	const struct kv_loaded *tool = o->tool ? o->tool : &t->own;
+	const struct kv_loaded *query = o->query ? o->query : &t->own;
 	const struct kv_link link = kv_link_process(pid);
-	_cleanup_close_ int iter = kv_loaded_iter(tool, &link);
+	_cleanup_close_ int iter = kv_loaded_iter(query, &link);
 	size_t bytes = 0, cap = 0;
 	ssize_t n;
 
@@ -71,7 +71,7 @@ static int find_all(const struct kv_threads *t, pid_t pid, struct found *found)
 			found->list = more;
 			cap = 2 * cap + CHUNK;
 		}
-		n = kv_scope_read_on(tool->readers_fd, o->scope, o->progress, iter,
+		n = kv_scope_read_on(query->readers_fd, o->scope, o->progress, iter,
 				     (char *)found->list + bytes, cap - bytes);
 		if (n < 0)
 			return (int)n;
@@ -198,8 +198,8 @@ int kv_threads_new(const struct kv_threads_opts *opts, struct kv_threads **threa
 	t->own = KV_LOADED_INIT;
 	t->iter = -1;
 	t->shown = NO_GROUP;
-	if (!opts->tool)
-		rc = kv_embedded_load("identity/threads", NULL, &t->own, NULL);
+	if (!opts->query)
+		rc = kv_query_load("identity/threads", NULL, &t->own, NULL);
 	if (!rc)
 		rc = list_all(t);
 	if (rc)

@@ -20,7 +20,7 @@ struct kv_threads;
 
 /* Of a walk. All that is pointed to must outlive its threads. */
 struct kv_threads_opts {
-	const struct kv_loaded *tool; /* `threads`; NULL: it is loaded for the moment */
+	const struct kv_loaded *query; /* `threads`; NULL: it is loaded for the moment */
 	const struct kv_loaded *view;
 	pid_t pid; /* the walk's only process, or 0 */
 	const struct kv_scope *scope;

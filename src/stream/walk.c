@@ -50,9 +50,9 @@ void kv_walk_end(struct kv_kernel_walk *w)
 
 static int list_threads(struct kv_kernel_walk *w)
 {
-	const struct kv_loaded *tool = w->host ? &w->host->threads_tool : NULL;
+	const struct kv_loaded *query = w->host ? &w->host->threads_query : NULL;
 	const struct kv_threads_opts opts = {
-		.tool = tool && tool->link_fd >= 0 ? tool : NULL,
+		.query = query && query->link_fd >= 0 ? query : NULL,
 		.view = &w->view->loaded,
 		.pid = w->pid,
 		.scope = &w->scope,

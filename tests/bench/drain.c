@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
-#include "access/self.h"
+#include "access/identity.h"
 #include "load/kernel.h"
 #include "load/pinset.h"
 #include "access/reader.h"

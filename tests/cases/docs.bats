@@ -205,7 +205,7 @@ number() {
 	grep -qF "has at most $(limit KV_RECORD_MAX iters/include/kview/abi.h) bytes" <<<"$text"
 	grep -qF "at most $(($(limit KV_COLUMN_NAME iters/include/kview/abi.h) - 1)) characters" <<<"$text"
 	grep -qF "may have up to $(limit KV_PATH_MAX iters/include/kview/kview.h) bytes" <<<"$text"
-	grep -qF "has at most $(limit NAME_MAX_LEN src/load/image.c) characters" <<<"$text"
+	grep -qF "has at most $(limit NAME_MAX_LEN src/load/view.c) characters" <<<"$text"
 }
 
 # --- lists ---

@@ -91,7 +91,7 @@ nice_in_pin() {
 		import glob, subprocess, sys
 		maps = {}
 		for name in glob.glob("/proc/[0-9]*/comm"):
-		    if open(name).read() == "sleep\n":
+		    if open(name, "rb").read() == b"sleep\n":
 		        pid = name.split("/")[2]
 		        maps[pid] = [line.split()[0] for line in open(f"/proc/{pid}/maps")]
 		assert len(maps) >= 40

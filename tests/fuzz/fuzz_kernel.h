@@ -95,7 +95,7 @@ int bpf_link_create(int prog_fd, int target_fd, enum bpf_attach_type type,
 		       (pid_t)opts->iter_info->task.tid);
 }
 
-/* Of a link made above, or of one that a view or a tool came with. */
+/* Of a link made above, or of one that a view or a query came with. */
 int bpf_iter_create(int link_fd)
 {
 	const struct iterator *link;

@@ -10,7 +10,7 @@
 #include "fuse/fs/dir.h"
 #include "fuse/fs/request.h"
 #include "fuzz_session.h"
-#include "access/self.h"
+#include "access/identity.h"
 #include "load/kernel.h"
 
 #define MAX_DEPTH 3
@@ -335,9 +335,9 @@ static void open_server(struct kv_server *s, uint8_t how)
 	s->host.policy.hidepid_gid = 1u + (how >> 2 & 1);
 	s->host.self = own_identity();
 	kv_self_by(&self_loaded);
-	s->host.reader_tool = (struct kv_loaded){PROG(IT_IDENTITY), PROG(IT_IDENTITY), -1};
-	s->host.processes_tool = (struct kv_loaded){PROG(IT_PROCESSES), PROG(IT_PROCESSES), -1};
-	s->host.threads_tool = (struct kv_loaded){PROG(IT_THREADS), PROG(IT_THREADS), -1};
+	s->host.reader_query = (struct kv_loaded){PROG(IT_IDENTITY), PROG(IT_IDENTITY), -1};
+	s->host.processes_query = (struct kv_loaded){PROG(IT_PROCESSES), PROG(IT_PROCESSES), -1};
+	s->host.threads_query = (struct kv_loaded){PROG(IT_THREADS), PROG(IT_THREADS), -1};
 	s->host.self.walk_skips = how >> 4 & 1;
 	s->host.finds_threads = how >> 5 & 1;
 	conn.facts = (struct kv_facts){0};

@@ -15,7 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "access/self.h"
+#include "access/identity.h"
 #include "load/kernel.h"
 #include "load/load.h"
 #include "stream/run.h"
@@ -51,7 +51,7 @@ static inline int fake_reopen(int fd)
 
 /* --- who a thread is that reads --- */
 
-#define FAKE_SELF (-77) /* the tool's program */
+#define FAKE_SELF (-77) /* the identity query's program */
 #define FAKE_START UINT64_C(0x5e1f5ec5)
 
 static _Thread_local int self_link = -1;
@@ -70,12 +70,12 @@ static inline int fake_self_link(void)
 
 __attribute__((constructor)) static void fake_self(void)
 {
-	static const struct kv_loaded tool = {FAKE_SELF, -1, -1};
+	static const struct kv_loaded query = {FAKE_SELF, -1, -1};
 
-	kv_self_by(&tool);
+	kv_self_by(&query);
 }
 
-/* A link that is open was made for one task: views and tools here have none. */
+/* A link that is open was made for one task: views and queries here have none. */
 int bpf_iter_create(int link_fd)
 {
 	if (link_fd >= 0 && link_fd == self_link) {

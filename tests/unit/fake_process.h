@@ -12,9 +12,9 @@
 #define AWAY 0x20u /* another */
 
 static const struct kv_host host = {
-	.reader_tool = {-1, -1, -1},
-	.processes_tool = {-1, -1, -1},
-	.query = {-1, -1},
+	.reader_query = {-1, -1, -1},
+	.processes_query = {-1, -1, -1},
+	.ask = {-1, -1},
 	.self = {.pid_ns = HOME},
 };
 

@@ -11,7 +11,7 @@
 
 /* --- the kernel --- */
 
-static const struct kv_loaded tool = {1000, 1000, -1};
+static const struct kv_loaded query = {1000, 1000, -1};
 static bool finds_threads, is_refused;
 static pid_t thread_tid;
 static unsigned int links;
@@ -78,7 +78,7 @@ static int identify_thread(struct kv_identity *id)
 	sem_init(&over, 0, 0);
 	assert_int_equal(pthread_create(&thread, NULL, be_there, NULL), 0);
 	sem_wait(&asked);
-	rc = kv_identity_ask(&tool, thread_tid, id);
+	rc = kv_identity_get(&query, thread_tid, id);
 	sem_post(&over);
 	pthread_join(thread, NULL);
 	return rc;
@@ -113,7 +113,7 @@ static void or_among_those_of_its_process(void **state)
 	assert_int_equal(identify_thread(&id), 0);
 	assert_int_equal(id.thread_start, 7000 + thread_tid);
 	assert_int_equal(links, 2);
-	assert_int_equal(kv_identity_ask(&tool, getpid(), &id), 0);
+	assert_int_equal(kv_identity_get(&query, getpid(), &id), 0);
 	assert_int_equal(id.thread_start, 7000 + getpid());
 	assert_int_equal(links, 3);
 }
@@ -125,7 +125,7 @@ static void one_that_is_not_there_is_not_found(void **state)
 
 	(void)state;
 	finds_threads = false;
-	assert_int_equal(kv_identity_ask(&tool, none, &id), -ESRCH);
+	assert_int_equal(kv_identity_get(&query, none, &id), -ESRCH);
 	assert_int_equal(links, 1);
 }
 
@@ -135,12 +135,12 @@ static void what_the_kernel_refuses_is_an_error(void **state)
 
 	(void)state;
 	is_refused = true;
-	assert_int_equal(kv_identity_ask(&tool, getpid(), &id), -ENOMEM);
+	assert_int_equal(kv_identity_get(&query, getpid(), &id), -ENOMEM);
 }
 
 static void whether_threads_are_found_is_tried(void **state)
 {
-	struct kv_loaded loaded = tool;
+	struct kv_loaded loaded = query;
 
 	(void)state;
 	assert_true(kv_identity_finds_threads(&loaded));
@@ -148,15 +148,17 @@ static void whether_threads_are_found_is_tried(void **state)
 	assert_false(kv_identity_finds_threads(&loaded));
 }
 
-#define TOOL(f) cmocka_unit_test_setup(f, setup)
+#define QUERY(f) cmocka_unit_test_setup(f, setup)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TOOL(a_thread_is_found_by_itself),	  TOOL(or_among_those_of_its_process),
-		TOOL(one_that_is_not_there_is_not_found), TOOL(what_the_kernel_refuses_is_an_error),
-		TOOL(whether_threads_are_found_is_tried),
+		QUERY(a_thread_is_found_by_itself),
+		QUERY(or_among_those_of_its_process),
+		QUERY(one_that_is_not_there_is_not_found),
+		QUERY(what_the_kernel_refuses_is_an_error),
+		QUERY(whether_threads_are_found_is_tried),
 	};
 
-	return cmocka_run_group_tests_name("tool", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("identity", tests, NULL, NULL);
 }

@@ -12,7 +12,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "access/self.h"
+#include "access/identity.h"
 #include "load/kernel.h"
 #include "stream/run.h"
 #include "row_schema.h"
@@ -352,12 +352,12 @@ static struct kv_view view = {
 
 __attribute__((constructor)) static void know_self(void)
 {
-	static const struct kv_loaded tool = {SELF, -1, -1};
+	static const struct kv_loaded query = {SELF, -1, -1};
 
-	kv_self_by(&tool);
+	kv_self_by(&query);
 }
 
-static struct kv_host host = {.threads_tool = {TOOL, TOOL, -1}, .finds_threads = true};
+static struct kv_host host = {.threads_query = {TOOL, TOOL, -1}, .finds_threads = true};
 static const struct kv_reader reader = {.holds = {-1, -1, -1, -1}};
 static uint8_t seen[MAX_TABLES][MAX_ROWS]; /* each row: so many times */
 static unsigned int nseen;

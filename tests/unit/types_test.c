@@ -4,7 +4,7 @@
 #include <bpf/libbpf.h>
 #include <unistd.h>
 
-#include "load/image.h"
+#include "load/load.h"
 #include "load/types.h"
 #include "unit.h"
 
@@ -309,8 +309,7 @@ static void excerpts_for_what_is_built_in_are_the_kernels_truth(void **state)
 	types = kv_types_new(btf__parse(VMLINUX, NULL));
 	assert_non_null(types);
 	for (const struct kv_embedded *e = kv_embedded; e->name; e++) {
-		struct bpf_object *object =
-			bpf_object__open_mem(e->data, (size_t)(e->end - e->data), NULL);
+		struct bpf_object *object = bpf_object__open_mem(e->data, e->size, NULL);
 		struct btf *excerpt;
 
 		assert_non_null(object);

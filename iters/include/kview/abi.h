@@ -194,7 +194,7 @@ enum kv_hidepid {
 	KV_HIDEPID_INVISIBLE, /* nor that */
 };
 
-/* What the tool `reader` says of a thread. Addresses as in struct kv_scope. */
+/* What the query `reader` tells of a thread. Addresses as in struct kv_scope. */
 struct kv_identity {
 	__u64 id;	    /* tgid << 32 | tid in the initial pid namespace */
 	__u64 thread_start; /* ns since boot */
@@ -217,7 +217,7 @@ struct kv_identity {
 
 #define KV_NOBODY 0xffffffffU /* an id that is none, and that a user namespace may not map */
 
-/* What the tool `processes` says of one. */
+/* What the query `processes` tells of one. */
 struct kv_process {
 	__u64 start;	 /* ns since boot */
 	__s32 pid;	 /* in kview's own pid namespace */
@@ -226,7 +226,7 @@ struct kv_process {
 	__u32 _pad;
 };
 
-/* What the tool `threads` says of one that may stand for what its process shares. */
+/* What the query `threads` tells of one that may stand for what its process shares. */
 struct kv_thread {
 	__u64 common; /* address of what it has */
 	__s32 nr;     /* in kview's own pid namespace */
@@ -237,7 +237,7 @@ struct kv_thread {
 	__u32 is_sure;	/* and whatever others have */
 };
 
-/* What the tool `ask` is called with: who is this thread? */
+/* What the query `ask` is called with: who is this thread? */
 struct kv_ask_identity {
 	__s32 tid; /* in kview's own pid namespace */
 	__u32 _pad;

@@ -45,7 +45,7 @@ static int setup(void **state)
 {
 	identity_setup(state);
 	memset(&answer, 0, sizeof(answer));
-	host.query = (struct kv_query){.identity_fd = IDENTITY_FD, .process_fd = PROCESS_FD};
+	host.ask = (struct kv_ask){.identity_fd = IDENTITY_FD, .process_fd = PROCESS_FD};
 	answer.process = (struct kv_process){.start = 5, .pid = 41, .nr = 41};
 	return 0;
 }
@@ -71,7 +71,7 @@ static void a_kernel_that_cannot_be_asked_has_iterators(void **state)
 	struct kv_reader reader;
 
 	(void)state;
-	host.query = KV_QUERY_INIT;
+	host.ask = KV_ASK_INIT;
 	reader = identified();
 	assert_int_equal(answer.calls, 0);
 	assert_int_equal(fake.links, 1);
