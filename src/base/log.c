@@ -76,34 +76,6 @@ static size_t put_head(const struct kv_log *log, char *to, size_t size)
 	return n + (size_t)snprintf(to + n, size - n, "kview[%d]: ", (int)getpid());
 }
 
-/* UTF-8, and no control character: those of C1 are U+0080 to U+009F. */
-static bool is_plain(const unsigned char *p, size_t len)
-{
-	if (len == 1)
-		return *p >= ' ' && *p != 0x7f;
-	return len && !(p[0] == 0xc2 && p[1] < 0xa0);
-}
-
-/* Messages quote what users and files are called: no such name forges a line. */
-static size_t put_text(char *to, size_t size, const char *text)
-{
-	const unsigned char *p = (const unsigned char *)text, *end = p + strlen(text);
-	size_t n = 0;
-
-	while (p < end && n + 4 < size) {
-		size_t len = kv_utf8_length(p, (size_t)(end - p));
-
-		if (is_plain(p, len)) {
-			memcpy(to + n, p, len);
-			n += len;
-			p += len;
-		} else {
-			n += (size_t)snprintf(to + n, size - n, "\\%03o", *p++);
-		}
-	}
-	return n;
-}
-
 static bool put_line(struct kv_log *log, const char *line, size_t len)
 {
 	struct sockaddr_un to = {.sun_family = AF_UNIX};
@@ -133,7 +105,7 @@ void kv_log_say(struct kv_log *log, const char *fmt, ...)
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	n = put_head(log, line, sizeof(line) - TAIL);
-	n += put_text(line + n, sizeof(line) - TAIL - n, text);
+	n += kv_utf8_plain(line + n, sizeof(line) - TAIL - n, text);
 	if (dropped)
 		n += (size_t)snprintf(line + n, TAIL - 1, " (messages dropped before this one: %u)",
 				      dropped);

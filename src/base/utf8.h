@@ -15,4 +15,15 @@
  */
 size_t kv_utf8_length(const unsigned char *p, size_t n);
 
+/**
+ * kv_utf8_plain() - a text that is one line on any terminal
+ * @to: receives the text without a NUL; bytes that are no UTF-8 or a control character become
+ *	octal, as \012, and what does not fit in @size is left out
+ *
+ * Messages quote names of users and files, and no name may forge a line.
+ *
+ * Return: the number of bytes.
+ */
+size_t kv_utf8_plain(char *to, size_t size, const char *text);
+
 #endif

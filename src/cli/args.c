@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,24 +14,33 @@
 struct option_def {
 	unsigned int bit;
 	const char *name;
-	int letter; /* above 255: none */
-	const char *value;
+	int letter;	   /* above 255: none */
+	const char *value; /* what it takes; NULL: nothing */
 	const char *does;
+	size_t at; /* its place in struct kv_args: a string if it takes a value, or else a bool */
 };
+
+#define AT(member) offsetof(struct kv_args, member)
 
 enum { LONG_PIN_DIR = 256, LONG_ITER_DIR, LONG_PID, LONG_TAKEOVER };
 
 static const struct option_def defs[] = {
-	{KV_OPT_FOREGROUND, "foreground", 'f', NULL, "stay in front, log to stderr"},
-	{KV_OPT_TAKEOVER, "takeover", LONG_TAKEOVER, NULL, "replace the daemon of a live mount"},
+	{KV_OPT_FOREGROUND, "foreground", 'f', NULL, "stay in the foreground, log to stderr",
+	 AT(foreground)},
+	{KV_OPT_TAKEOVER, "takeover", LONG_TAKEOVER, NULL, "replace the daemon of a live mount",
+	 AT(takeover)},
 	{KV_OPT_MOUNT, "options", 'o', "OPT[,OPT...]",
-	 "allow_other, view=reader|host, hidepid=0|1|2, uid=, gid=, mode=, ..."},
-	{KV_OPT_FORMAT, "format", 'F', "FORMAT", NULL}, /* their names, the default first */
-	{KV_OPT_COLUMNS, "columns", 'c', "COL[,COL...]", "only these columns, in this order"},
-	{KV_OPT_PID, "pid", LONG_PID, "PID", "only this process and its threads"},
-	{KV_OPT_ITER_DIR, "iter-dir", LONG_ITER_DIR, "DIR", "also the views in DIR/NAME.bpf.o"},
-	{KV_OPT_PIN_DIR, "pin-dir", LONG_PIN_DIR, "DIR", "keep pins there, not in " KV_PIN_DIR},
-	{~0u, "help", 'h', NULL, "show this"},
+	 "allow_other, view=reader|host, hidepid=0|1|2, uid=, gid=, mode=, ...", AT(mount_words)},
+	{KV_OPT_FORMAT, "format", 'F', "FORMAT", NULL, /* the formats' names, the default first */
+	 AT(format)},
+	{KV_OPT_COLUMNS, "columns", 'c', "COL[,COL...]", "only these columns, in this order",
+	 AT(columns)},
+	{KV_OPT_PID, "pid", LONG_PID, "PID", "only this process and its threads", AT(pid)},
+	{KV_OPT_ITER_DIR, "iter-dir", LONG_ITER_DIR, "DIR", "also the views in DIR/NAME.bpf.o",
+	 AT(iter_dir)},
+	{KV_OPT_PIN_DIR, "pin-dir", LONG_PIN_DIR, "DIR", "keep pins there, not in " KV_PIN_DIR,
+	 AT(pin_dir)},
+	{~0u, "help", 'h', NULL, "show this", AT(help)},
 };
 
 #define N_DEFS (sizeof(defs) / sizeof(defs[0]))
@@ -43,7 +53,7 @@ static const struct option_def *find_def(int letter)
 	return NULL;
 }
 
-/* getopt's two tables, of the options that the command takes. */
+/* The two tables of getopt_long(), with the options that the command takes. */
 static void make_tables(unsigned int options, char *letters, struct option *longs)
 {
 	*letters++ = ':'; /* a missing value is reported as ':' */
@@ -77,38 +87,22 @@ static int parse_pid(const char *text, pid_t *pid, struct kv_err *err)
 	return 0;
 }
 
-static int set_option(struct kv_args *args, int letter, char *value, struct kv_err *err)
+static int set_option(struct kv_args *args, const struct option_def *d, char *value,
+		      struct kv_err *err)
 {
-	switch (letter) {
-	case 'f':
-		args->foreground = true;
-		return 0;
-	case 'F':
-		args->format = value;
-		return 0;
-	case 'c':
-		args->columns = value;
-		return 0;
-	case 'h':
-		args->help = true;
-		return 0;
-	case LONG_TAKEOVER:
-		args->takeover = true;
-		return 0;
-	case LONG_PID:
+	char *to = (char *)args + d->at;
+
+	if (d->bit == KV_OPT_PID)
 		return parse_pid(value, &args->pid, err);
-	case LONG_PIN_DIR:
-		args->pin_dir = value;
-		return 0;
-	case LONG_ITER_DIR:
-		args->iter_dir = value;
-		return 0;
-	default: /* 'o' */
-		if (args->n_mount_words == KV_MAX_MOUNT_WORDS)
-			return kv_err_set(err, -EINVAL, "more than %d -o", KV_MAX_MOUNT_WORDS);
+	if (d->bit == KV_OPT_MOUNT && args->n_mount_words == KV_MAX_MOUNT_WORDS)
+		return kv_err_set(err, -EINVAL, "more than %d -o", KV_MAX_MOUNT_WORDS);
+	if (d->bit == KV_OPT_MOUNT)
 		args->mount_words[args->n_mount_words++] = value;
-		return 0;
-	}
+	else if (d->value)
+		*(const char **)to = value;
+	else
+		*(bool *)to = true;
+	return 0;
 }
 
 static int bad_option(int got, char **argv, struct kv_err *err)
@@ -136,7 +130,7 @@ static int parse_options(const struct kv_command *command, int argc, char **argv
 	opterr = 0;
 	while ((c = getopt_long(argc, argv, letters, longs, NULL)) != -1) {
 		rc = c == '?' || c == ':' ? bad_option(c, argv, err)
-					  : set_option(args, c, optarg, err);
+					  : set_option(args, find_def(c), optarg, err);
 		if (rc)
 			return rc;
 	}

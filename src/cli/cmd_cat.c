@@ -8,64 +8,36 @@
 #include "stream/run.h"
 #include "render/render.h"
 
-#define FLUSH 65536u
-
-struct sink {
-	char *buf;
-	size_t len, cap;
-};
-
-static int flush_sink(struct sink *s, struct kv_err *err)
+static int put(const char *bytes, size_t n, struct kv_err *err)
 {
-	for (size_t done = 0; done < s->len;) {
-		ssize_t n = write(STDOUT_FILENO, s->buf + done, s->len - done);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return kv_err_errno(err, -errno, "can't write to standard output");
-		done += (size_t)n;
-	}
-	s->len = 0;
-	return 0;
-}
-
-/* Room for @n bytes behind what is there, written out first where it is much. */
-static int reserve(struct sink *s, size_t n, struct kv_err *err)
-{
-	int rc = s->len >= FLUSH ? flush_sink(s, err) : 0;
-	char *more;
-
-	if (rc || s->cap - s->len >= n)
-		return rc;
-	more = realloc(s->buf, s->len + n + FLUSH);
-	if (!more)
-		return kv_err_errno(err, -ENOMEM, "can't print");
-	s->buf = more;
-	s->cap = s->len + n + FLUSH;
-	return 0;
+	if (fwrite_unlocked(bytes, 1, n, stdout) == n)
+		return 0;
+	return kv_err_errno(err, -errno, "can't write to standard output");
 }
 
 static int put_rows(struct kv_run *run, const struct kv_plan *plan, const struct kv_format *format,
-		    struct sink *s, struct kv_err *err)
+		    struct kv_err *err)
 {
+	static char buffer[65536]; /* of standard output */
+	/* A header takes less than the longest row. */
+	_cleanup_free_ char *buf = malloc(kv_row_bound(plan, KV_RECORD_MAX));
 	const void *record;
 	uint32_t len;
-	int rc, more = 1;
+	int rc, more;
 
-	rc = reserve(s, kv_header_bound(plan), err);
-	if (rc)
-		return rc;
-	s->len = (size_t)(format->header(plan, s->buf + s->len) - s->buf);
-	while (!rc && (more = kv_run_next(run, &record, &len, err)) > 0) {
-		rc = reserve(s, kv_row_bound(plan, len), err);
+	if (!buf)
+		return kv_err_errno(err, -ENOMEM, "can't print");
+	more = kv_run_next(run, &record, &len, err);
+	if (more == -EACCES) /* no row was there to see: a header alone would say so */
+		return more;
+	setvbuf(stdout, buffer, _IOFBF, sizeof(buffer));
+	rc = put(buf, (size_t)(format->header(plan, buf) - buf), err);
+	while (!rc && more > 0) {
+		rc = put(buf, (size_t)(format->row(plan, record, buf) - buf), err);
 		if (!rc)
-			s->len = (size_t)(format->row(plan, record, s->buf + s->len) - s->buf);
+			more = kv_run_next(run, &record, &len, err);
 	}
-	if (rc || more == -EACCES) /* no row was there to see: a header alone would say so */
-		return rc ? rc : more;
-	rc = flush_sink(s, err); /* what came before a failure is out */
-	return more < 0 ? more : rc;
+	return rc ? rc : more;
 }
 
 static int choose(const struct kv_args *args, const struct kv_view *view, struct kv_plan *plan,
@@ -92,48 +64,38 @@ static int choose(const struct kv_args *args, const struct kv_view *view, struct
 	return 0;
 }
 
-/* As the mount's file would show it to the caller. */
-static int cat_as(const struct kv_host *host, const struct kv_reader *reader,
-		  const struct kv_args *args, const struct kv_view *view,
-		  const struct kv_plan *plan, const struct kv_format *format, struct kv_err *err)
-{
-	struct kv_run_opts opts = {
-		.reader = reader,
-		.host = host,
-		.subset = kv_subset_process(args->pid, 0),
-	};
-	struct kv_run *run = NULL;
-	struct sink s = {0};
-	int rc = kv_run_new(view, &opts, &run, err);
-
-	if (!rc)
-		rc = put_rows(run, plan, format, &s, err);
-	kv_run_free(run);
-	free(s.buf);
-	return rc;
-}
-
+/* Prints what the caller would read in the mount. */
 static int cat_view(const struct kv_args *args, struct kv_view *view, struct kv_types *types,
 		    struct kv_err *err)
 {
 	const struct kv_policy policy = {0};
 	struct kv_reader reader = KV_READER_INIT;
 	struct kv_host host = KV_HOST_INIT;
+	const struct kv_run_opts opts = {
+		.reader = &reader,
+		.host = &host,
+		.subset = kv_subset_process(args->pid, 0),
+	};
+	struct kv_run *run = NULL;
 	struct kv_pins dir = KV_PINS_INIT, *pins = NULL;
 	const struct kv_format *format;
 	struct kv_plan plan;
 	int rc = choose(args, view, &plan, &format, err);
 
-	if (!rc && kv_pins_open(args->pin_dir, false, &dir, NULL) == 0)
+	if (rc)
+		return rc;
+	if (kv_pins_open(args->pin_dir, false, &dir, NULL) == 0)
 		pins = &dir;
-	if (!rc)
-		rc = kv_pinset_get(pins, view, err);
+	rc = kv_pinset_get(pins, view, err);
 	if (!rc)
 		rc = kv_host_open(&host, &policy, false, pins, types, err);
 	if (!rc)
 		rc = kv_reader_self(&host, &reader, err);
 	if (!rc)
-		rc = cat_as(&host, &reader, args, view, &plan, format, err);
+		rc = kv_run_new(view, &opts, &run, err);
+	if (!rc)
+		rc = put_rows(run, &plan, format, err);
+	kv_run_free(run);
 	kv_reader_close(&reader);
 	kv_host_close(&host);
 	kv_pins_close(&dir);

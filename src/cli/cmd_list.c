@@ -6,51 +6,45 @@
 #include "load/pinset.h"
 #include "access/reader.h"
 
-static const char *pinned(const struct kv_args *args, const struct kv_view *view)
+/* @rc: of opening @pins */
+static const char *is_pinned(const struct kv_pins *pins, int rc, struct kv_view *view)
 {
-	struct kv_pins pins = KV_PINS_INIT;
-	struct kv_view probe = *view;
-	int rc = kv_pins_open(args->pin_dir, false, &pins, NULL);
-
-	if (!rc && view->schema) {
-		probe.is_loaded = false;
-		rc = kv_pin_use(&pins, &probe, NULL);
-		if (!rc)
-			kv_view_unload(&probe);
-	}
-	kv_pins_close(&pins);
+	if (!rc && view->schema)
+		rc = kv_pin_use(pins, view, NULL);
+	kv_view_unload(view);
 	return rc == -ENOENT ? "no" : rc == -ESTALE ? "stale" : rc ? "?" : "yes";
 }
 
-static void put_lacking(const struct kv_schema *schema)
+static void put_line(const char *name, const char *supported, const char *pinned, const char *shows)
 {
-	for (unsigned int i = 0; schema && i < schema->ncolumns; i++) {
-		const struct kv_column *col = &schema->columns[i];
-
-		if (col->lacks)
-			printf("%-12s %-10s %-7s without %s: %s\n", "", "", "", col->name,
-			       kv_column_why_lacks(col));
-	}
+	printf("%-12s %-10s %-7s %s", name, supported, pinned, shows);
 }
 
-static void put_view(const struct kv_args *args, struct kv_view *view)
+static void put_view(struct kv_view *view, const char *pinned)
 {
-	const char *is_pinned = pinned(args, view); /* first: it leaves what the pin lacks */
 	bool supported = kv_view_support(view) != KV_SUPPORT_NO;
+	const struct kv_schema *schema = view->schema;
 
-	printf("%-12s %-10s %-7s %s\n", view->name, supported ? "yes" : "no", is_pinned,
-	       view->schema ? view->schema->shows : "-");
-	if (view->others && *view->others)
-		printf("%-12s %-10s %-7s not attached: %s\n", "", "", "", view->others);
-	if (supported) {
-		put_lacking(view->schema);
-		return;
+	put_line(view->name, supported ? "yes" : "no", pinned, schema ? schema->shows : "-");
+	putchar('\n');
+	if (view->others && *view->others) {
+		put_line("", "", "", "not attached: ");
+		puts(view->others);
 	}
-	printf("%-12s %-10s %-7s %s%s%s\n", "", "", "", view->err.msg,
-	       view->err.hint[0] ? "; " : "", view->err.hint);
+	for (unsigned int i = 0; supported && i < schema->ncolumns; i++) {
+		if (!schema->columns[i].lacks)
+			continue;
+		put_line("", "", "", "without ");
+		printf("%s: %s\n", schema->columns[i].name,
+		       kv_column_why_lacks(&schema->columns[i]));
+	}
+	if (!supported) {
+		put_line("", "", "", view->err.msg);
+		printf("%s%s\n", view->err.hint[0] ? "; " : "", view->err.hint);
+	}
 }
 
-/* Views that load are served if readers can be identified. Who may not load can't tell. */
+/* Views that load are served if readers can be identified. Without rights that can't be told. */
 static int check_readers(struct kv_views *views, struct kv_err *err)
 {
 	const struct kv_policy policy = {0};
@@ -63,14 +57,21 @@ static int check_readers(struct kv_views *views, struct kv_err *err)
 
 int kv_cmd_list(const struct kv_args *args, struct kv_err *err)
 {
+	struct kv_pins pins = KV_PINS_INIT;
 	struct kv_views views;
-	int rc = kv_views_open(args->iter_dir, NULL, &views, err);
+	int no_pins, rc = kv_views_open(args->iter_dir, NULL, &views, err);
 
 	if (rc)
 		return rc;
-	printf("%-12s %-10s %-7s %s\n", "VIEW", "SUPPORTED", "PINNED", "SHOWS");
-	for (size_t i = 0; i < views.n; i++)
-		put_view(args, &views.list[i]);
+	no_pins = kv_pins_open(args->pin_dir, false, &pins, NULL);
+	put_line("VIEW", "SUPPORTED", "PINNED", "SHOWS\n");
+	for (size_t i = 0; i < views.n; i++) {
+		/* First the pin: where the view can't be loaded, its schema has what the pin lacks. */
+		const char *pinned = is_pinned(&pins, no_pins, &views.list[i]);
+
+		put_view(&views.list[i], pinned);
+	}
+	kv_pins_close(&pins);
 	rc = check_readers(&views, err);
 	kv_views_close(&views);
 	return rc;

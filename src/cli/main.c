@@ -9,10 +9,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/utf8.h"
 #include "cli/commands.h"
 #include "render/render.h"
 
-/* Exit statuses: sysexits would be news to users of ps and lsof. */
+/* Exit statuses */
 #define FAILED 1
 #define WRONG_USAGE 2
 
@@ -47,19 +48,11 @@ const struct kv_command *kv_command_find(const char *name)
 	return NULL;
 }
 
-/* Messages quote what users and files are called: no such name forges a line. */
 static void put_line(const char *label, const char *text)
 {
-	fprintf(stderr, "%s: ", label);
-	for (; *text; text++) {
-		unsigned char c = (unsigned char)*text;
+	char line[4 * sizeof(((struct kv_err *)0)->msg)];
 
-		if (c < 0x20 || c == 0x7f)
-			fprintf(stderr, "\\%03o", c);
-		else
-			fputc(c, stderr);
-	}
-	fputc('\n', stderr);
+	fprintf(stderr, "%s: %.*s\n", label, (int)kv_utf8_plain(line, sizeof(line), text), line);
 }
 
 void kv_say(const struct kv_err *err)
@@ -98,22 +91,15 @@ int kv_open_view(const struct kv_args *args, struct kv_views *views, struct kv_v
 	return -ENOENT;
 }
 
-static int usage(const struct kv_err *err)
-{
-	kv_say(err);
-	return WRONG_USAGE;
-}
-
-/* Output that could not be written is a failure, whatever the command thinks. */
+/* From the result of a command to an exit status. */
 static int finish(int rc, struct kv_err *err)
 {
+	/* Output that could not be written is a failure, whatever the command returned. */
 	if (!rc && (fflush(stdout) != 0 || ferror(stdout)))
 		rc = kv_err_errno(err, errno ? -errno : -EIO, "can't write to standard output");
-	if (rc == KV_USAGE)
-		return usage(err);
 	if (rc)
 		kv_say(err);
-	return rc ? FAILED : EXIT_SUCCESS;
+	return rc == KV_USAGE ? WRONG_USAGE : rc ? FAILED : EXIT_SUCCESS;
 }
 
 static int run(const struct kv_command *command, int argc, char **argv)
@@ -122,7 +108,7 @@ static int run(const struct kv_command *command, int argc, char **argv)
 	struct kv_args args;
 
 	if (kv_args_parse(command, argc, argv, &args, &err))
-		return usage(&err);
+		return finish(KV_USAGE, &err);
 	if (args.help) {
 		args.operands[0] = command->name;
 		args.n_operands = 1;
@@ -137,28 +123,20 @@ static int run(const struct kv_command *command, int argc, char **argv)
  */
 static int run_helper(int argc, char **argv)
 {
-	const struct kv_command *mount = kv_command_find("mount");
-	char **words = calloc((size_t)argc + 1, sizeof(*words));
-	int n = 0, rc;
+	int n = 0;
 
-	if (!words)
-		return FAILED;
 	for (int i = 0; i < argc; i++) {
-		if (strcmp(argv[i], "-t") == 0 || strcmp(argv[i], "-N") == 0) {
+		const char *word = argv[i];
+
+		if (strcmp(word, "-t") == 0 || strcmp(word, "-N") == 0)
 			i++;
-		} else if (argv[i][0] == '-' && argv[i][1] && argv[i][1] != '-' &&
-			   strspn(argv[i] + 1, "sfnv") == strlen(argv[i] + 1)) {
-			if (strchr(argv[i], 'f')) {
-				free(words);
-				return EXIT_SUCCESS;
-			}
-		} else {
-			words[n++] = argv[i];
-		}
+		else if (word[0] != '-' || !word[1] || word[1 + strspn(word + 1, "sfnv")])
+			argv[n++] = argv[i];
+		else if (strchr(word, 'f'))
+			return EXIT_SUCCESS;
 	}
-	rc = run(mount, n, words);
-	free(words);
-	return rc;
+	argv[n] = NULL;
+	return run(kv_command_find("mount"), n, argv);
 }
 
 /* `kview SOURCE MOUNTPOINT -o ...` is how mount.fuse calls a file system. */
@@ -166,7 +144,7 @@ static bool is_mount_call(int argc, char **argv)
 {
 	if (argc < 4 || argv[1][0] == '-' || argv[2][0] != '/')
 		return false;
-	/* It always passes -o; a mistyped command with a path does not. */
+	/* mount.fuse always passes -o; a mistyped command with a path does not. */
 	for (int i = 3; i < argc; i++)
 		if (strncmp(argv[i], "-o", 2) == 0)
 			return true;
@@ -175,32 +153,32 @@ static bool is_mount_call(int argc, char **argv)
 
 static int run_word(int argc, char **argv)
 {
-	const struct kv_command *command = kv_command_find(argv[1]);
+	const char *word = argc > 1 ? argv[1] : "";
+	const struct kv_command *command = kv_command_find(word);
 	struct kv_err err = {0};
 
+	if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0)
+		command = kv_command_find("help");
 	if (command)
 		return run(command, argc - 1, argv + 1);
-	if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0) {
+	if (strcmp(word, "--version") == 0 || strcmp(word, "-V") == 0) {
 		printf("kview %s\n", KVIEW_VERSION);
 		return finish(0, &err);
 	}
-	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
-		argv[1] = "help";
-		return run_word(argc, argv);
-	}
 	if (is_mount_call(argc, argv))
 		return run(kv_command_find("mount"), argc, argv);
-	if (argv[1][0] == '-')
-		kv_err_set(&err, -EINVAL, "unknown option '%s'", argv[1]);
+	if (argc < 2)
+		kv_err_set(&err, KV_USAGE, "a command is missing");
 	else
-		kv_err_set(&err, -EINVAL, "unknown command '%s'", argv[1]);
+		kv_err_set(&err, KV_USAGE, "unknown %s '%s'", *word == '-' ? "option" : "command",
+			   word);
 	kv_err_hint(&err, "`kview help` lists the commands");
-	return usage(&err);
+	return finish(KV_USAGE, &err);
 }
 
 /*
- * Where standard streams are closed, what we open must not take their places:
- * it would be printed into, or replaced. O_PATH lets writes fail.
+ * Opens standard streams that are closed, so that no file of ours gets their numbers: output
+ * would be written into it. Writes to a descriptor of O_PATH fail.
  */
 static void fill_streams(void)
 {
@@ -215,17 +193,10 @@ static void fill_streams(void)
 
 int main(int argc, char **argv)
 {
-	struct kv_err err = {0};
-
 	fill_streams();
-	/* Who ignores it starts programs that do: we wait for children. */
+	/* A parent that ignores SIGCHLD passes that on, and we wait for children. */
 	signal(SIGCHLD, SIG_DFL);
 	if (argc > 0 && strncmp(basename(argv[0]), "mount.", 6) == 0)
 		return run_helper(argc, argv);
-	if (argc < 2) {
-		kv_err_set(&err, -EINVAL, "a command is missing");
-		kv_err_hint(&err, "`kview help` lists the commands");
-		return usage(&err);
-	}
 	return run_word(argc, argv);
 }
