@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The bytes of one record: where it ends, and the values in it. Records come
- * from programs that a user may have written, so their lengths are checked
- * once, by kv_record_check(); the rest then reads without asking.
+ * The bytes of one record: where it ends, and the values in it. Records come from programs
+ * that a user may have written. kv_record_check() checks each record once; the other functions
+ * then read it unchecked.
  */
 #ifndef KVIEW_SCHEMA_RECORD_H
 #define KVIEW_SCHEMA_RECORD_H
@@ -18,11 +18,11 @@ struct kv_string {
 };
 
 /**
- * kv_record_check() - is there a whole, sound record at the start of @p?
+ * kv_record_check() - is there a whole and valid record at @p?
  * @avail: bytes at @p
  *
  * Return: its length in bytes; 0: more bytes are needed; -EBADMSG with @err
- * set: this is no record of @schema.
+ * set: it is no record of @schema.
  */
 int kv_record_check(const struct kv_schema *schema, const void *p, size_t avail,
 		    struct kv_err *err);
@@ -51,7 +51,7 @@ static inline uint64_t kv_record_number(const struct kv_column *col, const void 
 	return is_signed ? (uint64_t)(int8_t)*p : (uint8_t)*p;
 }
 
-/* kv_record_is_none() - @v, from kv_record_number(), means "no value" */
+/* kv_record_is_none() - does @v, from kv_record_number(), mean "no value"? */
 static inline bool kv_record_is_none(const struct kv_column *col, uint64_t v)
 {
 	return col->lacks || (col->has_none && v == (uint64_t)col->none);
@@ -62,7 +62,7 @@ static inline bool kv_record_is_none(const struct kv_column *col, uint64_t v)
  *
  * An empty char[] is no value; an empty kv_str is the empty string.
  *
- * Return: points into @record, or at a constant such as "(too long)".
+ * Return: points into @record, or to a constant such as "(too long)".
  */
 struct kv_string kv_record_string(const struct kv_column *col, const void *record);
 

@@ -9,15 +9,6 @@
 
 #include "base/cleanup.h"
 
-#define MEANS "means:"
-#define UNIT "unit:"
-#define SHOW "show:"
-#define NONE "none:"
-#define WIDTH "width:"
-#define ROLE "role:"
-#define SHOWS "shows:"
-#define SINCE "since:"
-
 struct parser {
 	const struct btf *btf;
 	struct kv_schema *schema;
@@ -26,11 +17,12 @@ struct parser {
 	uint32_t var;
 };
 
+/* What is behind @key in the tag "key:value"; NULL: it is another tag. */
 static const char *tag_value(const char *tag, const char *key)
 {
 	size_t n = strlen(key);
 
-	return strncmp(tag, key, n) == 0 ? tag + n : NULL;
+	return strncmp(tag, key, n) == 0 && tag[n] == ':' ? tag + n + 1 : NULL;
 }
 
 static const char *name_at(const struct btf *btf, uint32_t off)
@@ -40,17 +32,12 @@ static const char *name_at(const struct btf *btf, uint32_t off)
 	return name ? name : "";
 }
 
-/* Behind typedefs, const and volatile; NULL where the chain is broken. */
+/* The type behind typedefs, const and volatile; NULL where there is none. */
 static const struct btf_type *resolve(const struct btf *btf, uint32_t id)
 {
-	const struct btf_type *t = btf__type_by_id(btf, id);
+	int resolved = btf__resolve_type(btf, id);
 
-	for (int depth = 0; t && depth < 32; depth++) {
-		if (!btf_is_mod(t) && !btf_is_typedef(t))
-			return t;
-		t = btf__type_by_id(btf, t->type);
-	}
-	return NULL;
+	return resolved < 0 ? NULL : btf__type_by_id(btf, (uint32_t)resolved);
 }
 
 static int copy_text(char **to, const char *text)
@@ -61,11 +48,20 @@ static int copy_text(char **to, const char *text)
 		return -ENOMEM;
 	free(*to);
 	*to = copy;
-	/* A line of schema/VIEW is one line of four fields. */
+	/* A line of schema/VIEW has tabs between its fields alone. */
 	for (; *copy; copy++)
 		if ((unsigned char)*copy < 0x20)
 			*copy = ' ';
 	return 0;
+}
+
+/* The index of a word in a list that ends with NULL, or -1. */
+static int index_of(const char *const *list, const char *word)
+{
+	for (int i = 0; list[i]; i++)
+		if (strcmp(list[i], word) == 0)
+			return i;
+	return -1;
 }
 
 /* --- finding the record --- */
@@ -126,7 +122,7 @@ static bool is_chars(const struct btf *btf, const struct btf_type *t)
 
 static bool is_number(const struct btf_type *t)
 {
-	return (btf_is_int(t) || btf_is_enum(t) || btf_is_enum64(t)) &&
+	return (btf_is_int(t) || btf_is_any_enum(t)) &&
 	       (t->size == 1 || t->size == 2 || t->size == 4 || t->size == 8);
 }
 
@@ -173,7 +169,7 @@ static int set_name(struct parser *p, struct kv_column *col, const char *name)
 	return copy_text(&col->name, name);
 }
 
-/* Enough for usual values: a longer one only shifts its own line. */
+/* Wide enough for usual values. A longer value shifts its own line alone. */
 static uint16_t default_width(const struct kv_column *col)
 {
 	if (col->show == KV_SHOW_SECONDS)
@@ -188,11 +184,12 @@ static uint16_t default_width(const struct kv_column *col)
 	}
 }
 
-static int add_column(struct parser *p, const struct btf_type *record, const struct btf_member *m)
+static int add_column(struct parser *p, const struct btf_type *record, uint32_t index)
 {
-	struct kv_schema *s = p->schema;
+	const struct btf_member *m = &btf_members(record)[index];
 	const char *name = name_at(p->btf, m->name_off);
-	uint32_t bit = btf_member_bit_offset(record, (uint32_t)(m - btf_members(record)));
+	uint32_t bit = btf_member_bit_offset(record, index);
+	struct kv_schema *s = p->schema;
 	struct kv_column *col;
 	int rc;
 
@@ -201,14 +198,12 @@ static int add_column(struct parser *p, const struct btf_type *record, const str
 	if (s->ncolumns == KV_MAX_COLUMNS)
 		return kv_err_set(p->err, -E2BIG, "its record has more than %d columns",
 				  KV_MAX_COLUMNS);
-	if (btf_member_bitfield_size(record, (uint32_t)(m - btf_members(record))) || bit % 8)
+	if (btf_member_bitfield_size(record, index) || bit % 8)
 		return kv_err_set(p->err, -EINVAL, "column '%s' is a bit field", name);
 	col = &s->columns[s->ncolumns];
 	rc = set_name(p, col, name);
-	if (!rc)
-		rc = copy_text(&col->unit, "");
-	if (!rc)
-		rc = copy_text(&col->meaning, "");
+	if (!rc && (copy_text(&col->unit, "") || copy_text(&col->meaning, "")))
+		rc = -ENOMEM;
 	if (!rc)
 		rc = set_type(p, col, resolve(p->btf, m->type));
 	s->ncolumns++; /* from here on kv_schema_free() frees it */
@@ -225,9 +220,8 @@ static int add_column(struct parser *p, const struct btf_type *record, const str
 static int add_columns(struct parser *p)
 {
 	const struct btf_type *record = resolve(p->btf, p->record);
-	const struct btf_member *m;
 	const struct btf_type *head;
-	int rc;
+	int rc = 0;
 
 	if (!record || !btf_is_struct(record))
 		return kv_err_set(p->err, -EINVAL, "its record is not a struct");
@@ -235,61 +229,55 @@ static int add_columns(struct parser *p)
 		return kv_err_set(p->err, -E2BIG, "its record is larger than %d bytes",
 				  KV_FIXED_MAX);
 	p->schema->fixed = (uint16_t)record->size;
-	m = btf_members(record);
-	head = btf_vlen(record) ? resolve(p->btf, m->type) : NULL;
-	if (!head || strcmp(name_at(p->btf, head->name_off), "kv_head") != 0 || m->offset)
+	head = btf_vlen(record) ? resolve(p->btf, btf_members(record)->type) : NULL;
+	if (!head || strcmp(name_at(p->btf, head->name_off), "kv_head") != 0 ||
+	    btf_members(record)->offset)
 		return kv_err_set(p->err, -EINVAL, "its record does not begin with struct kv_head");
-	for (uint16_t i = 1; i < btf_vlen(record); i++) {
-		rc = add_column(p, record, m + i);
-		if (rc)
-			return rc;
-	}
-	if (!p->schema->ncolumns)
+	for (uint32_t i = 1; !rc && i < btf_vlen(record); i++)
+		rc = add_column(p, record, i);
+	if (!rc && !p->schema->ncolumns)
 		return kv_err_set(p->err, -EINVAL, "its record has no columns");
-	return 0;
+	return rc;
 }
 
 /* --- tags --- */
 
-static int set_show(struct parser *p, struct kv_column *col, const char *how)
-{
-	static const struct {
-		const char *name;
-		enum kv_show show;
-	} shows[] = {
-		{"dec", KV_SHOW_DEC},	      {"hex", KV_SHOW_HEX}, {"oct", KV_SHOW_OCT},
-		{"seconds", KV_SHOW_SECONDS}, {"dev", KV_SHOW_DEV},
-	};
-
-	if (col->type > KV_TYPE_INT)
-		return kv_err_set(p->err, -EINVAL, "column '%s': KV_SHOW() is for integers",
-				  col->name);
-	for (size_t i = 0; i < sizeof(shows) / sizeof(shows[0]); i++) {
-		if (strcmp(shows[i].name, how) == 0) {
-			col->show = shows[i].show;
-			return 0;
-		}
-	}
-	kv_err_set(p->err, -EINVAL, "column '%s' is shown as '%s', which kview does not know",
-		   col->name, how);
-	kv_err_hint(p->err, "KV_SHOW() takes dec, hex, oct, seconds or dev");
-	return -EINVAL;
-}
+static const char *const shows[] = {
+	[KV_SHOW_DEC] = "dec",	       [KV_SHOW_HEX] = "hex", [KV_SHOW_OCT] = "oct",
+	[KV_SHOW_SECONDS] = "seconds", [KV_SHOW_DEV] = "dev", NULL,
+};
 
 static const char *const roles[] = {
 	[KV_ROLE_NONE] = "-",
 	[KV_ROLE_KEY] = "key",
 	[KV_ROLE_GAUGE] = "gauge",
 	[KV_ROLE_COUNTER] = "counter",
+	NULL,
 };
+
+static int set_show(struct parser *p, struct kv_column *col, const char *how)
+{
+	int show = index_of(shows, how);
+
+	if (col->type > KV_TYPE_INT)
+		return kv_err_set(p->err, -EINVAL, "column '%s': KV_SHOW() is for integers",
+				  col->name);
+	if (show < 0) {
+		kv_err_set(p->err, -EINVAL,
+			   "column '%s' is shown as '%s', which kview does not know", col->name,
+			   how);
+		kv_err_hint(p->err, "KV_SHOW() takes dec, hex, oct, seconds or dev");
+		return -EINVAL;
+	}
+	col->show = (enum kv_show)show;
+	return 0;
+}
 
 static int set_role(struct parser *p, struct kv_column *col, const char *name)
 {
-	enum kv_role role = KV_ROLE_KEY;
+	int role = index_of(roles, name);
 
-	while (role <= KV_ROLE_COUNTER && strcmp(roles[role], name) != 0)
-		role++;
-	if (role > KV_ROLE_COUNTER) {
+	if (role <= KV_ROLE_NONE) {
 		kv_err_set(p->err, -EINVAL,
 			   "column '%s' has the role '%s', which kview does not know", col->name,
 			   name);
@@ -299,7 +287,7 @@ static int set_role(struct parser *p, struct kv_column *col, const char *name)
 	if (role != KV_ROLE_KEY && !kv_column_is_number(col))
 		return kv_err_set(p->err, -EINVAL, "column '%s': only a number can be a %s",
 				  col->name, name);
-	col->role = role;
+	col->role = (enum kv_role)role;
 	return 0;
 }
 
@@ -318,68 +306,68 @@ static int set_integer(struct parser *p, const struct kv_column *col, const char
 	return 0;
 }
 
-/* What the field can hold; for an unsigned one -1 stands for all ones. */
-static long long none_min(const struct kv_column *col)
+/* Of what the field can hold; for an unsigned one -1 stands for all ones. */
+static int set_none(struct parser *p, struct kv_column *col, const char *text)
 {
-	return col->size >= 8 ? INT64_MIN : -(1LL << (col->size * 8 - 1));
+	unsigned int spare = col->size < 8 ? 64 - 8u * col->size : 0;
+	bool has_sign = col->type == KV_TYPE_INT || !spare;
+
+	col->has_none = true;
+	return set_integer(p, col, text, INT64_MIN >> spare,
+			   (int64_t)(UINT64_MAX >> (spare + has_sign)), &col->none);
 }
 
-static long long none_max(const struct kv_column *col)
+static int set_width(struct parser *p, struct kv_column *col, const char *text)
 {
-	if (col->size >= 8)
-		return INT64_MAX;
-	return (1LL << (col->size * 8 - (col->type == KV_TYPE_INT))) - 1;
+	int64_t n = 0;
+	int rc = set_integer(p, col, text, 1, 200, &n);
+
+	col->width = (uint16_t)n;
+	return rc;
 }
 
 static int column_tag(struct parser *p, struct kv_column *col, const char *tag)
 {
 	const char *v;
-	int64_t n = 0;
-	int rc;
 
-	if ((v = tag_value(tag, MEANS)))
+	if ((v = tag_value(tag, "means")))
 		return copy_text(&col->meaning, v);
-	if ((v = tag_value(tag, UNIT)))
+	if ((v = tag_value(tag, "unit")))
 		return copy_text(&col->unit, v);
-	if ((v = tag_value(tag, SHOW)))
+	if ((v = tag_value(tag, "show")))
 		return set_show(p, col, v);
-	if ((v = tag_value(tag, ROLE)))
+	if ((v = tag_value(tag, "role")))
 		return set_role(p, col, v);
-	if ((v = tag_value(tag, NONE))) {
-		col->has_none = true;
-		return set_integer(p, col, v, none_min(col), none_max(col), &col->none);
-	}
-	if ((v = tag_value(tag, WIDTH))) {
-		rc = set_integer(p, col, v, 1, 200, &n);
-		if (!rc)
-			col->width = (uint16_t)n;
-		return rc;
-	}
-	return 0; /* somebody else's tag */
+	if ((v = tag_value(tag, "none")))
+		return set_none(p, col, v);
+	if ((v = tag_value(tag, "width")))
+		return set_width(p, col, v);
+	return 0; /* not kview's */
 }
 
 static int view_tag(struct parser *p, const char *tag)
 {
 	const char *v;
 
-	if ((v = tag_value(tag, SHOWS)))
+	if ((v = tag_value(tag, "shows")))
 		return copy_text(&p->schema->shows, v);
-	if ((v = tag_value(tag, SINCE)))
+	if ((v = tag_value(tag, "since")))
 		return copy_text(&p->schema->since, v);
 	return 0;
 }
 
-static struct kv_column *column_of_member(struct parser *p, int index)
+/* @index: of a member of the record, which may be no column, or -1 */
+static int member_tag(struct parser *p, int index, const char *tag)
 {
 	const struct btf_type *record = resolve(p->btf, p->record);
 	const char *name;
 	int i;
 
 	if (index < 0 || index >= btf_vlen(record))
-		return NULL;
+		return 0;
 	name = name_at(p->btf, btf_members(record)[index].name_off);
 	i = kv_schema_find(p->schema, name, strlen(name));
-	return i < 0 ? NULL : &p->schema->columns[i];
+	return i < 0 ? 0 : column_tag(p, &p->schema->columns[i], tag);
 }
 
 static int read_tags(struct parser *p)
@@ -389,17 +377,12 @@ static int read_tags(struct parser *p)
 
 	for (uint32_t id = 1; id < n && !rc; id++) {
 		const struct btf_type *t = btf__type_by_id(p->btf, id);
-		struct kv_column *col;
+		const char *tag = name_at(p->btf, t->name_off);
 
-		if (!btf_is_decl_tag(t))
-			continue;
-		if (t->type == p->var) {
-			rc = view_tag(p, name_at(p->btf, t->name_off));
-		} else if (t->type == p->record) {
-			col = column_of_member(p, btf_decl_tag(t)->component_idx);
-			if (col)
-				rc = column_tag(p, col, name_at(p->btf, t->name_off));
-		}
+		if (btf_is_decl_tag(t) && t->type == p->var)
+			rc = view_tag(p, tag);
+		else if (btf_is_decl_tag(t) && t->type == p->record)
+			rc = member_tag(p, btf_decl_tag(t)->component_idx, tag);
 	}
 	return rc;
 }
@@ -422,15 +405,17 @@ int kv_schema_from_btf(const struct btf *btf, struct kv_schema **schema, struct 
 	struct parser p = {.btf = btf, .err = err};
 	int rc;
 
+	if (!btf) {
+		kv_err_set(err, -EINVAL, "it has no BTF");
+		kv_err_hint(err, "compile it with -g");
+		return -EINVAL;
+	}
 	rc = find_record(&p);
 	if (rc)
 		return rc;
 	p.schema = calloc(1, sizeof(*p.schema));
-	if (!p.schema)
-		return kv_err_errno(err, -ENOMEM, "can't read its columns");
-	rc = copy_text(&p.schema->shows, "");
-	if (!rc)
-		rc = copy_text(&p.schema->since, "");
+	if (!p.schema || copy_text(&p.schema->shows, "") || copy_text(&p.schema->since, ""))
+		rc = -ENOMEM;
 	if (!rc)
 		rc = add_columns(&p);
 	if (!rc)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What a view's records look like: read from the BTF of its object, where the
- * record struct with its tags is the only definition (iters/include/kview/kview.h). Knows
- * no view by name, makes no system call.
+ * The columns of a view, read from the BTF of its object: the record struct with its tags is
+ * the only definition (iters/include/kview/kview.h). Nothing here knows a view by name or
+ * makes a system call.
  */
 #ifndef KVIEW_SCHEMA_SCHEMA_H
 #define KVIEW_SCHEMA_SCHEMA_H
@@ -15,7 +15,7 @@
 
 struct btf;
 
-/* What a column is to who keeps rows over time: Prometheus, or a screen that shows rates. */
+/* What a column is over time, for a monitoring system or a screen that shows rates. */
 enum kv_role {
 	KV_ROLE_NONE,
 	KV_ROLE_KEY,	 /* one of the columns that tell rows apart */
@@ -32,11 +32,11 @@ struct kv_column {
 	enum kv_role role;
 	uint16_t off;  /* in the record */
 	uint16_t size; /* of the field */
-	bool lacks;    /* this kernel can't fill it: no value, whatever is in the field */
+	bool lacks;    /* this kernel can't fill it: no value, whatever the field holds */
 	bool has_none; /* numbers: @none means "no value" */
 	int64_t none;
 	uint16_t width;	 /* of the text column */
-	char *why_lacks; /* see kv_column_why_lacks(); NULL: it was not looked for */
+	char *why_lacks; /* see kv_column_why_lacks(); NULL: not known */
 };
 
 struct kv_schema {
@@ -52,7 +52,7 @@ _Static_assert(KV_MAX_COLUMNS <= 64, "kv_schema.strings has a bit for each colum
 
 /**
  * kv_schema_from_btf() - find the record struct and read its columns
- * @btf: of the object; not kept
+ * @btf: of the object, not kept; NULL: it has none
  * @schema: on success a new schema, freed with kv_schema_free()
  *
  * Return: 0 or -errno with @err saying what the object lacks; -ENOENT: it
@@ -69,10 +69,9 @@ void kv_schema_free(struct kv_schema *schema);
 int kv_schema_find(const struct kv_schema *schema, const char *name, size_t len);
 
 /**
- * kv_column_is_number() - shown as a bare decimal number in every format
+ * kv_column_is_number() - is it a plain decimal number in every format?
  *
- * Hex, octal and device columns are spelled as /proc spells them everywhere,
- * so JSON has them as strings.
+ * Hex, octal and device columns look as in /proc, in every format, so they are strings in JSON.
  */
 static inline bool kv_column_is_number(const struct kv_column *col)
 {
@@ -86,7 +85,7 @@ const char *kv_column_role_name(const struct kv_column *col);
 /* kv_column_type_name() - for schema/VIEW: integer, decimal, hex, octal, device, string */
 const char *kv_column_type_name(const struct kv_column *col);
 
-/* kv_column_why_lacks() - of one that @lacks: what keeps this kernel from filling it */
+/* kv_column_why_lacks() - for a column that @lacks: why this kernel can't fill it */
 static inline const char *kv_column_why_lacks(const struct kv_column *col)
 {
 	return col->why_lacks ? col->why_lacks : "this kernel can't fill it";
