@@ -18,22 +18,6 @@ int kv_err_set(struct kv_err *err, int code, const char *fmt, ...)
 	return code;
 }
 
-int kv_err_errno(struct kv_err *err, int code, const char *fmt, ...)
-{
-	va_list ap;
-	size_t n;
-
-	if (!err)
-		return code;
-	err->hint[0] = '\0';
-	va_start(ap, fmt);
-	vsnprintf(err->msg, sizeof(err->msg), fmt, ap);
-	va_end(ap);
-	n = strlen(err->msg);
-	snprintf(err->msg + n, sizeof(err->msg) - n, ": %s", strerror(-code));
-	return code;
-}
-
 void kv_err_prefix(struct kv_err *err, const char *fmt, ...)
 {
 	char was[sizeof(err->msg)];

@@ -6,7 +6,7 @@
 #ifndef KVIEW_BASE_ERR_H
 #define KVIEW_BASE_ERR_H
 
-#include <stddef.h>
+#include <string.h>
 
 struct kv_err {
 	char msg[1024]; /* without a newline at the end */
@@ -24,11 +24,12 @@ struct kv_err {
 int kv_err_set(struct kv_err *err, int code, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/**
- * kv_err_errno() - the same, with ": " and strerror(-code) behind
- */
-int kv_err_errno(struct kv_err *err, int code, const char *fmt, ...)
-	__attribute__((format(printf, 3, 4)));
+/* kv_err_errno() - the same, with ": " and strerror(-code) behind */
+#define kv_err_errno(err, code, fmt, ...)                                            \
+	({                                                                           \
+		int _code = (code);                                                  \
+		kv_err_set(err, _code, fmt ": %s", ##__VA_ARGS__, strerror(-_code)); \
+	})
 
 /**
  * kv_err_prefix() - put words and ": " in front of the failure just set: "can't load 'x'"

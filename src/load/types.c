@@ -60,19 +60,10 @@ static size_t essential_len(const char *name)
 /* The name of a type that relocations can name, or "". Half of all types are functions and variables. */
 static const char *root_name(const struct btf *btf, const struct btf_type *t)
 {
-	switch (btf_kind(t)) {
-	case BTF_KIND_INT:
-	case BTF_KIND_FLOAT:
-	case BTF_KIND_STRUCT:
-	case BTF_KIND_UNION:
-	case BTF_KIND_ENUM:
-	case BTF_KIND_ENUM64:
-	case BTF_KIND_FWD:
-	case BTF_KIND_TYPEDEF:
-		return btf__name_by_offset(btf, t->name_off);
-	default:
-		return "";
-	}
+	bool is_other = btf_is_func(t) || btf_is_var(t) || btf_is_datasec(t) ||
+			btf_is_decl_tag(t) || btf_is_type_tag(t);
+
+	return is_other ? "" : btf__name_by_offset(btf, t->name_off);
 }
 
 static bool is_same_name(const char *a, const char *b)
@@ -219,39 +210,8 @@ struct excerpt {
 	const struct source *from; /* whose turn it is */
 	struct btf *btf;
 	uint32_t *ids;	/* by id in @from: the id here, 0 for none yet */
-	uint32_t done;	/* so many types here have taken what they consist of */
 	uint8_t *found; /* by id of what is wanted: it was, in an earlier source */
 };
-
-/* Copies a type unchanged: the types that it refers to are still ids of @e->from. */
-static int take(struct excerpt *e, uint32_t id, uint32_t *taken)
-{
-	int rc;
-
-	if (id && !e->ids[id]) {
-		rc = btf__add_type(e->btf, e->from->btf, btf__type_by_id(e->from->btf, id));
-		if (rc < 0)
-			return rc;
-		e->ids[id] = (uint32_t)rc;
-	}
-	*taken = e->ids[id];
-	return 0;
-}
-
-static int take_named(struct excerpt *e, const char *name, uint8_t *is_found)
-{
-	const struct source *from = e->from;
-	uint32_t id = from->first[bucket_of(name)], taken;
-	int rc = 0;
-
-	for (; id && !rc; id = from->next[id - from->start]) {
-		if (!is_same_name(name, root_name(from->btf, btf__type_by_id(from->btf, id))))
-			continue;
-		rc = take(e, id, &taken);
-		*is_found = 1;
-	}
-	return rc;
-}
 
 /* The id of the @i-th type that a type refers to, to be replaced; NULL: there are no more. */
 static uint32_t *part(struct btf *btf, uint32_t id, uint32_t i)
@@ -278,22 +238,42 @@ static uint32_t *part(struct btf *btf, uint32_t id, uint32_t i)
 	}
 }
 
-/* Takes the types that a type consists of. They go to the end, where their own turn comes. */
-static int take_parts(struct excerpt *e, uint32_t id)
+/* Copies a type with the types that it consists of. Its id here, or -errno. */
+static int take(struct excerpt *e, uint32_t id)
 {
-	const struct btf_type *t = btf__type_by_id(e->btf, id);
+	const struct btf_type *t = btf__type_by_id(e->from->btf, id);
 	bool is_pointer = btf_is_ptr(t) || btf_is_func_proto(t);
 	const uint32_t *old;
+	int new, rc;
+
+	if (!id || e->ids[id])
+		return (int)e->ids[id];
+	new = btf__add_type(e->btf, e->from->btf, t);
+	if (new < 0)
+		return new;
+	e->ids[id] = (uint32_t) new;
+	for (uint32_t i = 0; (old = part(e->btf, e->ids[id], i)); i++) {
+		rc = is_pointer ? 0 : take(e, *old); /* may move what @old points to */
+		if (rc < 0)
+			return rc;
+		*part(e->btf, e->ids[id], i) = (uint32_t)rc;
+	}
+	return new;
+}
+
+static int take_named(struct excerpt *e, const char *name, uint8_t *is_found)
+{
+	const struct source *from = e->from;
+	uint32_t id = from->first[bucket_of(name)];
 	int rc = 0;
 
-	for (uint32_t i = 0; !rc && (old = part(e->btf, id, i)); i++) {
-		uint32_t new = 0;
-
-		if (!is_pointer)
-			rc = take(e, *old, &new); /* may move what @old points to */
-		*part(e->btf, id, i) = new;
+	for (; id && rc >= 0; id = from->next[id - from->start]) {
+		if (!is_same_name(name, root_name(from->btf, btf__type_by_id(from->btf, id))))
+			continue;
+		rc = take(e, id);
+		*is_found = 1;
 	}
-	return rc;
+	return rc < 0 ? rc : 0;
 }
 
 /* A name that the kernel has is not looked for in modules: there it is something else. */
@@ -315,8 +295,6 @@ static int take_from(struct excerpt *e, const struct source *source, const struc
 		if (*name && !e->found[id])
 			rc = take_named(e, name, &e->found[id]);
 	}
-	for (; !rc && e->done + 1 < btf__type_cnt(e->btf); e->done++)
-		rc = take_parts(e, e->done + 1);
 	return rc;
 }
 
