@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Resources that go when their variable does. File descriptors start at -1. */
+/* Resources that are freed at the end of their variable's scope. File descriptors start at -1. */
 #ifndef KVIEW_BASE_CLEANUP_H
 #define KVIEW_BASE_CLEANUP_H
 
@@ -37,7 +37,7 @@ static inline void kv_closedirp(DIR **d)
 #define _cleanup_fclose_ _cleanup_(kv_fclosep)
 #define _cleanup_closedir_ _cleanup_(kv_closedirp)
 
-/* Hand ownership on: the variable keeps nothing to clean up. */
+/* Pass ownership on: the variable is left with nothing to clean up. */
 #define TAKE_PTR(p)                   \
 	({                            \
 		__auto_type _p = (p); \

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Errors on their way up: what failed, and what to do about it. The layer that
- * knows the object fills one in; only the command line and the server print.
+ * Errors: what failed, and what to do about it. The layer that knows the object words the
+ * error; only the commands and the daemon print it.
  */
 #ifndef KVIEW_BASE_ERR_H
 #define KVIEW_BASE_ERR_H
@@ -14,7 +14,7 @@ struct kv_err {
 };
 
 /**
- * kv_err_set() - describe a failure, replacing what was there
+ * kv_err_set() - describe a failure, in place of the last one
  * @err: may be NULL
  * @code: -errno
  * @fmt: names the object and the intent: "can't open '%s' for reading"

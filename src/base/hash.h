@@ -6,8 +6,9 @@
 #include <stdint.h>
 
 /**
- * kv_hash() - 64-bit FNV-1a of @n bytes, to tell builds apart (not to resist
- * anyone). http://www.isthe.com/chongo/tech/comp/fnv/
+ * kv_hash() - 64-bit FNV-1a of @n bytes, which an attacker can forge
+ *
+ * http://www.isthe.com/chongo/tech/comp/fnv/
  */
 static inline uint64_t kv_hash(const void *data, size_t n)
 {

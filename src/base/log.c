@@ -19,9 +19,9 @@
 #define BURST 10
 #define INTERVAL_NS (60 * INT64_C(1000000000))
 
-/* A pipe takes no part of a line that is shorter than this. */
+/* A line that is no longer goes into a pipe whole or not at all. */
 #define LINE PIPE_BUF
-#define TAIL 64 /* of it, for the number of those that were dropped */
+#define TAIL 64 /* of the line, for the number of dropped messages */
 
 void kv_log_to_daemon(struct kv_log *log, const char *path, struct kv_log_state *state)
 {
@@ -34,7 +34,7 @@ void kv_log_to_daemon(struct kv_log *log, const char *path, struct kv_log_state 
 	};
 }
 
-/* Also for what others print there, such as libc's last words. */
+/* In the place of descriptor 2, which libraries print to as well. */
 static int open_stderr_anew(void)
 {
 	int fd = open("/proc/self/fd/2", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC), rc;
@@ -115,11 +115,11 @@ void kv_log_say(struct kv_log *log, const char *fmt, ...)
 		atomic_fetch_add(&log->state->dropped, dropped + 1);
 }
 
-/* --- what readers can bring about --- */
+/* --- messages that readers can cause --- */
 
 /*
- * The bucket is one number, the time at which it will be full: a message that
- * is taken puts that off by what it takes to fill in another.
+ * The bucket is one number, the time at which it will be full. Each token that is taken puts
+ * that time off by one interval.
  */
 bool kv_log_admits(struct kv_log_state *state, int64_t now)
 {

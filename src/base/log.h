@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the daemon has to say, to the log daemon or to standard error. Nobody
- * waits for it: a message that is not taken at once is dropped, and the next
- * one that is says how many were.
+ * Messages of the daemon, to the log daemon or to standard error. The daemon never waits: a
+ * message that can't be written at once is dropped, and the next message tells how many were
+ * dropped.
  */
 #ifndef KVIEW_BASE_LOG_H
 #define KVIEW_BASE_LOG_H
@@ -12,13 +12,13 @@
 #include <stdint.h>
 
 /*
- * In memory that all processes of a mount share, so that a new worker goes on
- * where the last one was. No locks: a worker may be killed at any instruction.
+ * In memory that all processes of a mount share, so that a new worker continues the counts. It
+ * has no locks: a worker may be killed at any instruction.
  */
 struct kv_log_state {
 	atomic_llong full_at; /* when the bucket of messages will be full again, in ns */
-	atomic_uint dropped;  /* messages, since the last that got through */
-	atomic_bool is_cut;   /* that one, amid its line */
+	atomic_uint dropped;  /* messages since the last one that was written */
+	atomic_bool is_cut;   /* the last one was written in part */
 };
 
 struct kv_log {
@@ -30,33 +30,35 @@ struct kv_log {
 
 /**
  * kv_log_to_daemon() - send messages as syslog(3) does: facility daemon, priority err
- * @path: of a datagram socket, looked up for each message: its owner may be
- *	  restarted, or not be there; must outlive @log
+ * @path: of a datagram socket; must outlive @log. Each message is sent to whatever socket has
+ *	  that path then, since the log daemon may be restarted.
  *
- * The descriptor is opened now, since there may be none left when it is needed.
+ * The descriptor is opened now: later there may be none left.
  */
 void kv_log_to_daemon(struct kv_log *log, const char *path, struct kv_log_state *state);
 
 /**
  * kv_log_to_stderr() - write messages to standard error
  *
- * A pipe or terminal is opened anew in its place: to make the one that others
- * have non-blocking would make it so for them. One that can't be is left alone,
- * and messages go to the log daemon.
+ * A pipe or terminal is opened again, without blocking: O_NONBLOCK on the descriptor itself
+ * would also affect other processes that have it. Where that fails messages go to the log
+ * daemon.
  */
 void kv_log_to_stderr(struct kv_log *log, struct kv_log_state *state);
 
-/* kv_log_say() - a message of one line, whatever bytes it is made of */
+/* kv_log_say() - write a message as one line, whatever bytes are in it */
 void kv_log_say(struct kv_log *log, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* kv_log_complain() - one that readers can bring about: a few get through */
+/* kv_log_complain() - the same for a message that readers can cause: a few are written */
 void kv_log_complain(struct kv_log *log, const char *what);
 
 /**
- * kv_log_admits() - is there a message left in the bucket? Take it
+ * kv_log_admits() - take a token from the bucket that limits kv_log_complain()
  * @now: of CLOCK_MONOTONIC in ns
  *
- * It holds ten, and gets another one each minute.
+ * The bucket holds ten tokens, and gets one each minute.
+ *
+ * Return: false: it is empty.
  */
 bool kv_log_admits(struct kv_log_state *state, int64_t now);
 

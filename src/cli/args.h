@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The words of the command line. One table of options serves every command:
- * a command says which of them it takes and how many operands.
+ * The command line. One table of options serves every command; a command has a bit for each
+ * option that it takes, and a number of operands.
  */
 #ifndef KVIEW_CLI_ARGS_H
 #define KVIEW_CLI_ARGS_H
@@ -50,7 +50,7 @@ struct kv_command {
 };
 
 /**
- * kv_args_parse() - the words behind a command's name
+ * kv_args_parse() - parse the options and operands of a command
  * @argv: argv[0] is the command; changed in order, as by getopt
  * @args: filled in; points into @argv
  *

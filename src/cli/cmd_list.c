@@ -22,7 +22,7 @@ static void put_line(const char *name, const char *supported, const char *pinned
 
 static void put_view(struct kv_view *view, const char *pinned)
 {
-	bool supported = kv_view_support(view) != KV_SUPPORT_NO;
+	bool supported = kv_view_is_supported(view);
 	const struct kv_schema *schema = view->schema;
 
 	put_line(view->name, supported ? "yes" : "no", pinned, schema ? schema->shows : "-");

@@ -5,15 +5,15 @@
 #include "cli/commands.h"
 #include "load/pinset.h"
 
-/* What `kview cat` tells its caller by. */
+/* For `kview cat`, which has to identify its caller. */
 static int pin_identity(const struct kv_pins *pins, struct kv_types *types, struct kv_err *err)
 {
-	struct kv_loaded program = KV_LOADED_INIT;
-	int rc = kv_identity_open(pins, types, &program, err);
+	struct kv_loaded query = KV_LOADED_INIT;
+	int rc = kv_identity_open(pins, types, &query, err);
 
 	if (!rc)
-		rc = kv_identity_pin(pins, &program, err);
-	kv_loaded_close(&program);
+		rc = kv_identity_pin(pins, &query, err);
+	kv_loaded_close(&query);
 	return rc;
 }
 
@@ -32,7 +32,7 @@ int kv_cmd_load(const struct kv_args *args, struct kv_err *err)
 		rc = pin_identity(&pins, views.types, err);
 	if (!rc)
 		rc = kv_pins_keep(&pins, err);
-	/* A load that failed leaves no directory that it made. */
+	/* A load that failed removes a directory that it made. */
 	if (pins.dir && rc)
 		kv_pins_release(&pins);
 	kv_pins_close(&pins);

@@ -22,13 +22,13 @@ int kv_cmd_status(const struct kv_args *args, struct kv_err *err);
 int kv_cmd_check(const struct kv_args *args, struct kv_err *err);
 int kv_cmd_help(const struct kv_args *args, struct kv_err *err);
 
-/* What a command returns, with @err set, when its words were wrong: exit status 2. */
+/* A command returns it, with @err set, for wrong usage: exit status 2. */
 #define KV_USAGE (-10002)
 
-/* kv_say() - an error, with its hint, on stderr */
+/* kv_say() - print an error with its hint to stderr */
 void kv_say(const struct kv_err *err);
 
-/* kv_warn_view() - the same for a view that is left out, or has columns without a value */
+/* kv_warn_view() - print why a view is left out, or which of its columns have no value */
 void kv_warn_view(const struct kv_view *view);
 
 /**

@@ -122,18 +122,19 @@ static int open_locked(const char *dir, bool create, struct kv_err *err)
 
 int kv_pins_open(const char *dir, bool create, struct kv_pins *pins, struct kv_err *err)
 {
-	int fd = open_locked(dir, create, err);
+	int rc = pins->fd = open_locked(dir, create, err);
 
-	if (fd < 0)
-		return fd;
-	pins->fd = fd;
+	if (rc < 0) {
+		*pins = KV_PINS_INIT;
+		return rc;
+	}
 	/* The daemon changes its directory, so a relative name would change its meaning. */
 	pins->dir = realpath(dir, NULL);
 	if (pins->dir && strlen(pins->dir) + 1 + NAME_MAX < PATH_MAX)
 		return 0;
-	fd = pins->dir ? -ENAMETOOLONG : -errno;
+	rc = pins->dir ? -ENAMETOOLONG : -errno;
 	kv_pins_close(pins);
-	return kv_err_errno(err, fd, "can't open the pin directory '%s'", dir);
+	return kv_err_errno(err, rc, "can't open the pin directory '%s'", dir);
 }
 
 void kv_pins_close(struct kv_pins *pins)
@@ -160,7 +161,7 @@ void kv_pins_release(struct kv_pins *pins)
 	kv_pins_close(pins);
 }
 
-/* --- what is pinned --- */
+/* --- pins of views --- */
 
 /* A pin of a view, of whatever build: its descriptors, and what its maps say of it. */
 struct pinned {
@@ -320,7 +321,7 @@ static int replace_pin(const struct kv_view *view, const char *path, const char 
 			    rc == -ENOMEM ? "the kernel is short of memory" : "pinning needs root");
 		return rc;
 	}
-	/* libbpf names no maps if its test for that failed, be it for lack of memory. */
+	/* libbpf names no maps if its test for names fails, for example for lack of memory. */
 	if (!is_ours(new)) {
 		rc = kv_err_set(err, -EIO, "can't pin view '%s': the kernel lost its names",
 				view->name);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* All views at once: taken from pins, loaded, pinned. */
+/* Views from their pins or, if there are none of this build, loaded; all at once, or one. */
 #ifndef KVIEW_LOAD_PINSET_H
 #define KVIEW_LOAD_PINSET_H
 
@@ -7,9 +7,9 @@
 
 /**
  * kv_pinset_make() - every view that this kernel can run, loaded and pinned
- * @fresh: load anew and replace; otherwise pins of this build are used as they are
- * @warn: told of each view that is loaded, and of each that is left out for another reason than that the
- *	  kernel has no such iterator; @view->err says why
+ * @fresh: load every view and replace its pin; otherwise pins of this build are used
+ * @warn: called for each view that is loaded, and for each that is not, for the reason in
+ *	  @view->err; but not for one whose iterator the kernel lacks
  *
  * Return: 0 if there is at least one view, or -errno with @err set.
  */

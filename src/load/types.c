@@ -57,7 +57,7 @@ static size_t essential_len(const char *name)
 	return flavour && flavour != name && flavour[3] ? (size_t)(flavour - name) : strlen(name);
 }
 
-/* The name of a type that relocations can name, or "". Half of all types are functions and variables. */
+/* The name of a type, or "" for one that no relocation names: half of all types are such. */
 static const char *root_name(const struct btf *btf, const struct btf_type *t)
 {
 	bool is_other = btf_is_func(t) || btf_is_var(t) || btf_is_datasec(t) ||
@@ -244,21 +244,21 @@ static int take(struct excerpt *e, uint32_t id)
 	const struct btf_type *t = btf__type_by_id(e->from->btf, id);
 	bool is_pointer = btf_is_ptr(t) || btf_is_func_proto(t);
 	const uint32_t *old;
-	int new, rc;
+	int copy, rc;
 
 	if (!id || e->ids[id])
 		return (int)e->ids[id];
-	new = btf__add_type(e->btf, e->from->btf, t);
-	if (new < 0)
-		return new;
-	e->ids[id] = (uint32_t) new;
+	copy = btf__add_type(e->btf, e->from->btf, t);
+	if (copy < 0)
+		return copy;
+	e->ids[id] = (uint32_t)copy;
 	for (uint32_t i = 0; (old = part(e->btf, e->ids[id], i)); i++) {
 		rc = is_pointer ? 0 : take(e, *old); /* may move what @old points to */
 		if (rc < 0)
 			return rc;
 		*part(e->btf, e->ids[id], i) = (uint32_t)rc;
 	}
-	return new;
+	return copy;
 }
 
 static int take_named(struct excerpt *e, const char *name, uint8_t *is_found)
@@ -279,15 +279,11 @@ static int take_named(struct excerpt *e, const char *name, uint8_t *is_found)
 /* A name that the kernel has is not looked for in modules: there it is something else. */
 static int take_from(struct excerpt *e, const struct source *source, const struct btf *wanted)
 {
-	uint32_t n = btf__type_cnt(source->btf);
-	uint32_t *ids = reallocarray(e->ids, n, sizeof(*ids));
 	int rc = 0;
 
-	if (!ids)
-		return -ENOMEM;
-	/* Those of the kernel stay; a module's take the place of the last one's. */
-	memset(ids + source->start, 0, (n - source->start) * sizeof(*ids));
-	e->ids = ids;
+	/* The ids of the kernel's types stay; a module's take the place of the last module's. */
+	memset(e->ids + source->start, 0,
+	       (btf__type_cnt(source->btf) - source->start) * sizeof(*e->ids));
 	e->from = source;
 	for (uint32_t id = 1; !rc && id < btf__type_cnt(wanted); id++) {
 		const char *name = root_name(wanted, btf__type_by_id(wanted, id));
@@ -372,16 +368,26 @@ static void hide_all_other_shapes(struct btf *btf, const struct btf *wanted)
 	}
 }
 
+static uint32_t highest_count(const struct kv_types *types)
+{
+	uint32_t n = 0;
+
+	for (size_t i = 0; i <= NMODULES; i++)
+		if (types->sources[i].btf && btf__type_cnt(types->sources[i].btf) > n)
+			n = btf__type_cnt(types->sources[i].btf);
+	return n;
+}
+
 struct btf *kv_types_excerpt(const struct kv_types *types, const struct btf *wanted)
 {
+	_cleanup_free_ uint32_t *ids = malloc(highest_count(types) * sizeof(*ids));
 	_cleanup_free_ uint8_t *found = calloc(btf__type_cnt(wanted), sizeof(*found));
-	struct excerpt e = {.btf = btf__new_empty(), .found = found};
-	int rc = found && e.btf ? 0 : -ENOMEM;
+	struct excerpt e = {.btf = btf__new_empty(), .ids = ids, .found = found};
+	int rc = ids && found && e.btf ? 0 : -ENOMEM;
 
 	for (size_t i = 0; !rc && i <= NMODULES; i++)
 		if (types->sources[i].btf)
 			rc = take_from(&e, &types->sources[i], wanted);
-	free(e.ids);
 	if (!rc) {
 		hide_all_other_shapes(e.btf, wanted);
 		return e.btf;

@@ -191,11 +191,6 @@ static int add_file(struct kv_views *views, const char *dir, const char *file)
 	return 0;
 }
 
-static int by_name(const struct dirent **a, const struct dirent **b)
-{
-	return strcmp((*a)->d_name, (*b)->d_name);
-}
-
 static int is_object(const struct dirent *d)
 {
 	size_t n = strlen(d->d_name);
@@ -213,7 +208,7 @@ static bool is_wanted(const char *file, const char *only)
 static int add_dir(struct kv_views *views, const char *dir, const char *only, struct kv_err *err)
 {
 	struct dirent **files = NULL;
-	int n = scandir(dir, &files, is_object, by_name), rc = 0;
+	int n = scandir(dir, &files, is_object, alphasort), rc = 0;
 
 	if (n < 0) {
 		rc = kv_err_errno(err, -errno, "can't read the directory '%s'", dir);
@@ -307,18 +302,16 @@ static bool may_load(void)
 	       (kv_kernel_capable(CAP_BPF) && kv_kernel_capable(CAP_PERFMON));
 }
 
-enum kv_support kv_view_support(struct kv_view *view)
+bool kv_view_is_supported(struct kv_view *view)
 {
 	bool is_loaded = view->is_loaded;
 	int rc = kv_view_load(view);
 
 	if (!is_loaded)
 		kv_view_unload(view);
-	if (!rc)
-		return KV_SUPPORT_YES;
 	if ((rc != -EPERM && rc != -EACCES) || may_load())
-		return KV_SUPPORT_NO;
-	return kv_kernel_check(view->kind, "", NULL) ? KV_SUPPORT_NO : KV_SUPPORT_UNTRIED;
+		return !rc;
+	return kv_kernel_check(view->kind, "", NULL) == 0;
 }
 
 void kv_view_unload(struct kv_view *view)

@@ -68,18 +68,13 @@ struct kv_view *kv_views_find(const struct kv_views *views, const char *name, st
  */
 int kv_view_load(struct kv_view *view);
 
-enum kv_support {
-	KV_SUPPORT_NO,
-	KV_SUPPORT_UNTRIED, /* the kernel has the iterator, and the caller may not load programs */
-	KV_SUPPORT_YES,
-};
-
 /**
- * kv_view_support() - can this kernel run the view?
+ * kv_view_is_supported() - can this kernel run the view?
  *
- * A view that is not loaded is loaded for a moment. @view->err says why it did not load.
+ * A view that is not loaded is loaded for a moment; @view->err says why it did not load. For a
+ * caller that may not load programs it is enough that the kernel has the iterator.
  */
-enum kv_support kv_view_support(struct kv_view *view);
+bool kv_view_is_supported(struct kv_view *view);
 
 /**
  * kv_view_unload() - close its descriptors; pins and running iterations stay

@@ -83,22 +83,18 @@ static uint32_t record_of(const struct btf *btf, const struct btf_type *anchor)
 
 static int find_record(struct parser *p)
 {
-	uint32_t n = btf__type_cnt(p->btf);
+	int var = btf__find_by_name_kind(p->btf, KV_VIEW_VAR, BTF_KIND_VAR);
 
-	for (uint32_t id = 1; id < n; id++) {
-		const struct btf_type *t = btf__type_by_id(p->btf, id);
-
-		if (!btf_is_var(t) || strcmp(name_at(p->btf, t->name_off), KV_VIEW_VAR) != 0)
-			continue;
-		p->var = id;
-		p->record = record_of(p->btf, resolve(p->btf, t->type));
-		if (p->record)
-			return 0;
-		return kv_err_set(p->err, -EINVAL, "its %s names no record struct", KV_VIEW_VAR);
+	if (var < 0) {
+		kv_err_set(p->err, -ENOENT, "it declares no view");
+		kv_err_hint(p->err, "a view is declared with KV_VIEW(), see kview-iters(7)");
+		return -ENOENT;
 	}
-	kv_err_set(p->err, -ENOENT, "it declares no view");
-	kv_err_hint(p->err, "a view is declared with KV_VIEW(), see kview-iters(7)");
-	return -ENOENT;
+	p->var = (uint32_t)var;
+	p->record = record_of(p->btf, resolve(p->btf, p->var));
+	if (p->record)
+		return 0;
+	return kv_err_set(p->err, -EINVAL, "its %s names no record struct", KV_VIEW_VAR);
 }
 
 /* --- columns --- */

@@ -87,13 +87,11 @@ nice_in_pin() {
 		until_true grep -q '^State:.S (sleeping)' /proc/$!/status
 	done
 	"$KVIEW" load
-	timeout 60 python3 - "$KVIEW_PIN_DIR/task_vma" <<-'P'
-		import glob, subprocess, sys
+	timeout 60 python3 - "$KVIEW_PIN_DIR/task_vma" "$DIR/.started" <<-'P'
+		import subprocess, sys
 		maps = {}
-		for name in glob.glob("/proc/[0-9]*/comm"):
-		    if open(name, "rb").read() == b"sleep\n":
-		        pid = name.split("/")[2]
-		        maps[pid] = [line.split()[0] for line in open(f"/proc/{pid}/maps")]
+		for pid in open(sys.argv[2]).read().split():
+		    maps[pid] = [line.split()[0] for line in open(f"/proc/{pid}/maps")]
 		assert len(maps) >= 40
 		def shown(data, pid):
 		    rows = [line.split("\t") for line in data.decode(errors="replace").split("\n")]
