@@ -110,7 +110,7 @@ int kv_self_get(struct kv_self *self, struct kv_err *err)
 		struct kv_self self;
 	} known;
 	pid_t pid = getpid(), tid = gettid();
-	struct kv_identity id;
+	struct kv_identity id = {0};
 	int rc;
 
 	if (known.pid != pid || known.tid != tid) {

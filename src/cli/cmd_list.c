@@ -31,7 +31,7 @@ static void put_view(struct kv_view *view, const char *pinned)
 		put_line("", "", "", "not attached: ");
 		puts(view->others);
 	}
-	for (unsigned int i = 0; supported && i < schema->ncolumns; i++) {
+	for (unsigned int i = 0; supported && schema && i < schema->ncolumns; i++) {
 		if (!schema->columns[i].lacks)
 			continue;
 		put_line("", "", "", "without ");

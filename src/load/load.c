@@ -109,11 +109,10 @@ static const char *kind_of(const struct bpf_program *prog)
 /* The object's only iterator, or the one that is named like the object. */
 static struct bpf_program *find_iterator(const struct bpf_object *object, unsigned int *count)
 {
-	struct bpf_program *prog, *found = NULL, *named = NULL;
+	struct bpf_program *prog = NULL, *found = NULL, *named = NULL;
 	unsigned int n = 0;
 
-	bpf_object__for_each_program(prog, object)
-	{
+	while ((prog = bpf_object__next_program(object, prog))) {
 		if (!kind_of(prog))
 			continue;
 		found = prog;
@@ -134,16 +133,17 @@ const char *kv_object_kind(const struct bpf_object *object)
 char *kv_object_others(const struct bpf_object *object)
 {
 	const struct bpf_program *own = find_iterator(object, NULL);
-	struct bpf_program *prog;
+	struct bpf_program *prog = NULL;
 	char *text = NULL;
 	size_t size;
 	FILE *f = open_memstream(&text, &size);
 
 	if (!f)
 		return NULL;
-	bpf_object__for_each_program(prog, object) if (prog != own)
-		fprintf(f, "%s%s (%s)", ftell(f) ? ", " : "", bpf_program__name(prog),
-			bpf_program__section_name(prog));
+	while ((prog = bpf_object__next_program(object, prog)))
+		if (prog != own)
+			fprintf(f, "%s%s (%s)", ftell(f) ? ", " : "", bpf_program__name(prog),
+				bpf_program__section_name(prog));
 	fclose(f);
 	return text;
 }
@@ -196,7 +196,7 @@ static int refuse_programs(const struct bpf_object *object, unsigned int iterato
 int kv_object_open(const char *name, const void *data, size_t size, struct kv_types *types,
 		   struct bpf_object **object, struct kv_err *err)
 {
-	struct bpf_program *own, *prog;
+	struct bpf_program *own, *prog = NULL;
 	unsigned int iterators;
 	int rc = kv_object_parse(name, data, size, types, object, err);
 
@@ -209,7 +209,8 @@ int kv_object_open(const char *name, const void *data, size_t size, struct kv_ty
 		*object = NULL;
 		return rc;
 	}
-	bpf_object__for_each_program(prog, *object) bpf_program__set_autoload(prog, prog == own);
+	while ((prog = bpf_object__next_program(*object, prog)))
+		bpf_program__set_autoload(prog, prog == own);
 	return 0;
 }
 
