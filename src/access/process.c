@@ -10,7 +10,7 @@
 #include "access/scope.h"
 #include "base/cleanup.h"
 
-/* Records that fit into one read of 32 KiB. With larger pages the kernel has more at hand. */
+/* A read of so many gets whole records, also where pages and the kernel's buffer are larger. */
 #define CHUNK 1365
 
 static ssize_t read_some(const struct kv_host *host, const struct kv_reader *reader, int iter,

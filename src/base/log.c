@@ -55,7 +55,7 @@ void kv_log_to_stderr(struct kv_log *log, struct kv_log_state *state)
 	signal(SIGTTOU, SIG_IGN);
 	fstat(STDERR_FILENO, &st);
 	log->is_socket = S_ISSOCK(st.st_mode);
-	/* Regular files don't block, and who else writes there shares the position. */
+	/* Regular files don't block, and opened again they would have another position. */
 	if ((S_ISFIFO(st.st_mode) || S_ISCHR(st.st_mode)) && open_stderr_anew() < 0)
 		kv_log_to_daemon(log, _PATH_LOG, state);
 }
@@ -91,7 +91,7 @@ static bool put_line(struct kv_log *log, const char *line, size_t len)
 		n = write(log->fd, line, len);
 	if (n > 0)
 		atomic_store(&log->state->is_cut, (size_t)n < len);
-	return n + 1 >= (ssize_t)len; /* the next line begins with an end that is lacking */
+	return n + 1 >= (ssize_t)len; /* the next line begins with the newline */
 }
 
 void kv_log_say(struct kv_log *log, const char *fmt, ...)

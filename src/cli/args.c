@@ -126,7 +126,7 @@ static int parse_options(const struct kv_command *command, int argc, char **argv
 	int c, rc;
 
 	make_tables(command->options, letters, longs);
-	optind = 0; /* begin anew: glibc */
+	optind = 0; /* glibc: start again */
 	opterr = 0;
 	while ((c = getopt_long(argc, argv, letters, longs, NULL)) != -1) {
 		rc = c == '?' || c == ':' ? bad_option(c, argv, err)

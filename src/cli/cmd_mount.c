@@ -12,7 +12,7 @@ int kv_cmd_mount(const struct kv_args *args, struct kv_err *err)
 	opts.foreground = args->foreground;
 	opts.takeover = args->takeover;
 	opts.warn = kv_warn_view;
-	/* SOURCE says nothing: it is there for mount(8) and fstab. */
+	/* SOURCE is ignored: mount(8) and fstab have one. */
 	if (args->n_operands)
 		opts.mountpoint = args->operands[args->n_operands - 1];
 	for (unsigned int i = 0; i < args->n_mount_words; i++)

@@ -33,7 +33,7 @@ static const char *const modules[] = {
 
 #define NMODULES (sizeof(modules) / sizeof(modules[0]))
 
-/* The types of the kernel, or of a module, whose ids begin where the kernel's end. */
+/* The types of the kernel, or of a module: its ids begin where the kernel's end. */
 struct source {
 	struct btf *btf; /* NULL: not read yet, or not there */
 	uint32_t start;	 /* its own first id */

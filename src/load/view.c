@@ -2,7 +2,6 @@
 #include "load/view.h"
 
 #include <bpf/libbpf.h>
-#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <limits.h>
@@ -97,7 +96,7 @@ static void open_object(struct kv_view *view)
 	int rc;
 
 	view->fingerprint = kv_object_fingerprint(view->data, view->size);
-	/* A built-in object that is loaded once more knows the types of more file systems. */
+	/* When a module has come it must be loaded anew, to know that file system's types. */
 	if (!view->path)
 		view->fingerprint ^= kv_types_modules();
 	rc = try_user_object(view, false);
@@ -149,10 +148,9 @@ static const char *wrong_name(const struct kv_views *views, const struct kv_view
 	static const char *const taken[] = {"pid", "schema", "status", "self"};
 	const char *name = view->name;
 
-	for (const char *c = name; *c; c++)
-		if (!islower((unsigned char)*c) && !isdigit((unsigned char)*c) && *c != '_')
-			return "a view's name is of a-z, 0-9 and _";
-	if (!islower((unsigned char)*name) || strlen(name) > NAME_MAX_LEN)
+	if (name[strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_")])
+		return "a view's name is of a-z, 0-9 and _";
+	if (*name < 'a' || *name > 'z' || strlen(name) > NAME_MAX_LEN)
 		return "a view's name begins with a letter and has at most 48";
 	for (size_t i = 0; i < sizeof(taken) / sizeof(taken[0]); i++)
 		if (strcmp(name, taken[i]) == 0 || kv_format_is_dir(name))

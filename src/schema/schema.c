@@ -2,7 +2,6 @@
 #include "schema/schema.h"
 
 #include <bpf/btf.h>
-#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -152,16 +151,13 @@ static int set_type(struct parser *p, struct kv_column *col, const struct btf_ty
 
 static int set_name(struct parser *p, struct kv_column *col, const char *name)
 {
-	for (const char *c = name; *c; c++)
-		if (!islower((unsigned char)*c) && !isdigit((unsigned char)*c) && *c != '_')
-			return kv_err_set(p->err, -EINVAL, "column '%s' is not in lower case",
-					  name);
+	if (name[strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_")])
+		return kv_err_set(p->err, -EINVAL, "column '%s' is not in lower case", name);
 	if (!*name || strlen(name) >= KV_COLUMN_NAME)
 		return kv_err_set(p->err, -EINVAL, "column name '%s' is empty or longer than %d",
 				  name, KV_COLUMN_NAME - 1);
-	for (unsigned int i = 0; i < p->schema->ncolumns; i++)
-		if (strcmp(p->schema->columns[i].name, name) == 0)
-			return kv_err_set(p->err, -EINVAL, "column '%s' is there twice", name);
+	if (kv_schema_find(p->schema, name, strlen(name)) >= 0)
+		return kv_err_set(p->err, -EINVAL, "column '%s' is there twice", name);
 	return copy_text(&col->name, name);
 }
 
@@ -302,7 +298,7 @@ static int set_integer(struct parser *p, const struct kv_column *col, const char
 	return 0;
 }
 
-/* Of what the field can hold; for an unsigned one -1 stands for all ones. */
+/* The value must fit into the field. For an unsigned field -1 stands for all ones. */
 static int set_none(struct parser *p, struct kv_column *col, const char *text)
 {
 	unsigned int spare = col->size < 8 ? 64 - 8u * col->size : 0;
@@ -383,7 +379,7 @@ static int read_tags(struct parser *p)
 	return rc;
 }
 
-/* A field of 4 bytes holds "none" as 4 bytes do: -1 is 0xffffffff if unsigned. */
+/* In an unsigned field of 4 bytes -1 is 0xffffffff. */
 static void finish_column(struct kv_column *col)
 {
 	size_t name = strlen(col->name);
