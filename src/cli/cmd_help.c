@@ -14,7 +14,7 @@ static void overview(void)
 		printf("  kview %-29s %s\n", left, c->does);
 	}
 	puts("  kview --version                     the version\n\n"
-	     "`kview help COMMAND` tells a command's options; man kview tells the rest.");
+	     "`kview help COMMAND` shows a command's options, `man kview` everything else.");
 }
 
 int kv_cmd_help(const struct kv_args *args, struct kv_err *err)
