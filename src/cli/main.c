@@ -25,7 +25,7 @@ const struct kv_command kv_commands[] = {
 	{"load", "", "load and pin the views, without a mount", KV_OPT_ITER_DIR | KV_OPT_PIN_DIR, 0,
 	 0, kv_cmd_load},
 	{"unload", "", "remove the pins", KV_OPT_PIN_DIR, 0, 0, kv_cmd_unload},
-	{"list", "", "the views: are they supported here and pinned, what do they show",
+	{"list", "", "each view: is it supported, is it pinned, what does it show",
 	 KV_OPT_ITER_DIR | KV_OPT_PIN_DIR, 0, 0, kv_cmd_list},
 	{"cat", "VIEW", "print a view, without a mount",
 	 KV_OPT_FORMAT | KV_OPT_COLUMNS | KV_OPT_PID | KV_OPT_ITER_DIR | KV_OPT_PIN_DIR, 1, 1,

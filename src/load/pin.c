@@ -178,16 +178,6 @@ static struct path path_of(const struct kv_pins *pins, const char *name)
 	return path;
 }
 
-static int link_program(int link)
-{
-	struct bpf_link_info info = {0};
-	uint32_t len = sizeof(info);
-
-	if (bpf_obj_get_info_by_fd(link, &info, &len) < 0 || info.type != BPF_LINK_TYPE_ITER)
-		return -ESTALE;
-	return bpf_prog_get_fd_by_id(info.prog_id);
-}
-
 /* Another build's table may have another size: its beginning is the same. */
 static bool read_table(int fd, size_t size, struct kv_table *table)
 {
@@ -229,13 +219,17 @@ static int inspect_maps(struct pinned *p)
 /* @p: on success the caller closes its descriptors */
 static int inspect(const char *path, struct pinned *p)
 {
-	int rc;
+	struct bpf_link_info link = {0};
+	uint32_t len = sizeof(link);
+	int rc = -ESTALE;
 
 	*p = (struct pinned){.loaded = KV_LOADED_INIT};
 	p->loaded.link_fd = bpf_obj_get(path);
 	if (p->loaded.link_fd < 0)
 		return -errno;
-	rc = p->loaded.prog_fd = link_program(p->loaded.link_fd);
+	if (bpf_obj_get_info_by_fd(p->loaded.link_fd, &link, &len) == 0 &&
+	    link.type == BPF_LINK_TYPE_ITER)
+		rc = p->loaded.prog_fd = bpf_prog_get_fd_by_id(link.prog_id);
 	if (rc >= 0)
 		rc = inspect_maps(p);
 	if (rc < 0)
