@@ -13,6 +13,11 @@ TOOLS=${KVIEW_TEST_TOOLS:-$BUILD/tests/cases}
 VIEWS=$(cd "$ROOT/iters" && printf '%s\n' *.bpf.c | sed 's/\.bpf\.c$//' | xargs)
 TASK_VIEWS=$(cd "$ROOT/iters" && grep -lE '^SEC\("iter(\.s)?/task' ./*.bpf.c | sed 's|^\./||; s/\.bpf\.c$//' | xargs)
 
+# sorted NAME...: one line of them, as listings have them
+sorted() {
+	printf '%s\n' "$@" | LC_ALL=C sort | xargs
+}
+
 # The views' links in the pin directory, and others' files; not the program that identifies readers.
 pinned() {
 	find "$KVIEW_PIN_DIR" -mindepth 1 -maxdepth 1 ! -name 'reader=*' -printf '%f\n' | LC_ALL=C sort | xargs
@@ -39,9 +44,9 @@ kview_teardown() {
 	fi
 	awk -v d="$DIR" 'index($2, d) == 1 {print $2}' /proc/self/mounts | sort -r |
 		while read -r m; do
-			timeout 10 umount "$m" 2>/dev/null || umount -l "$m"
+			timeout 30 umount "$m" 2>/dev/null || umount -l "$m"
 		done
-	timeout 10 "$KVIEW" unload || true
+	timeout 30 "$KVIEW" unload || true
 	rm -rf "$DIR"
 }
 
@@ -50,11 +55,11 @@ mine() {
 }
 
 kview_mount() {
-	timeout 20 "$KVIEW" mount "$@" "$MNT"
+	timeout 60 "$KVIEW" mount "$@" "$MNT"
 }
 
 kview_umount() {
-	timeout 20 "$KVIEW" umount "$MNT"
+	timeout 60 "$KVIEW" umount "$MNT"
 }
 
 # The daemon that holds $MNT. Its worker has the same command line.
@@ -91,10 +96,10 @@ make_group() {
 	return 1
 }
 
-# until_true COMMAND...: wait for a condition, 10 seconds at most.
+# until_true COMMAND...: wait for a condition, 30 seconds at most.
 until_true() {
 	local i
-	for ((i = 0; i < 500; i++)); do
+	for ((i = 0; i < 1500; i++)); do
 		if "$@" >/dev/null 2>&1; then
 			return 0
 		fi
@@ -130,6 +135,27 @@ nothing_left() {
 	[ ! -e "$KVIEW_PIN_DIR" ]
 }
 
+# copy_tree DIR: the sources, and what was built of them, so that only what a case changes is
+# built in DIR/build.
+copy_tree() {
+	mkdir "$1"
+	cp -a "$ROOT"/{Makefile,src,fuse,iters} "$1"
+	# Dependencies are kept by these names.
+	[ "$BUILD" = "$ROOT/build" ] || return 0
+	mkdir "$1/build"
+	cp -a "$BUILD"/{flags,src,fuse,iters,embed.S,embed.o} "$1/build"
+}
+
+# make_in DIR WORD...: as from a shell of one's own, not from below `make check`
+make_in() {
+	timeout 300 env -u BUILD -u MAKEFLAGS -u MAKELEVEL make -s -C "$1" -j "$(nproc)" "${@:2}" 3>&-
+}
+
+# columns VIEW COLUMN...: it has these and no others, in this order
+columns() {
+	[ "$("$KVIEW" schema "$1" | cut -f 1 | xargs)" = "${*:2}" ]
+}
+
 # value NAME [MOUNT]: of the status file
 value() {
 	awk -F '\t' -v name="$1" '$1 == name {print $2}' "${2:-$MNT}/status"
@@ -145,7 +171,7 @@ as_user() {
 fails() {
 	local status=$1 message=$2 hint=$3
 	shift 3
-	run --separate-stderr "-$status" timeout 20 "$KVIEW" "$@" 3>&-
+	run --separate-stderr "-$status" timeout 60 "$KVIEW" "$@" 3>&-
 	# shellcheck disable=SC2154 # `run` sets it
 	printf '%s\n' "$* said:" "$output" "$stderr"
 	[ -z "$output" ]

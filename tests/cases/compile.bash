@@ -57,7 +57,7 @@ mount_all() {
 # What a mount of the good views alone shows, and not a file more.
 only() {
 	# shellcheck disable=SC2086 # words
-	[ "$(cd "$MNT" && echo *)" = "$(printf '%s\n' csv json pid schema status $VIEWS "$@" | LC_ALL=C sort | paste -sd ' ')" ]
+	[ "$(cd "$MNT" && sorted ./* | sed 's|\./||g')" = "$(sorted csv json pid schema status $VIEWS "$@")" ]
 	# shellcheck disable=SC2086
-	[ "$(pinned)" = "$(printf '%s\n' $VIEWS "$@" | LC_ALL=C sort | paste -sd ' ')" ]
+	[ "$(pinned)" = "$(sorted $VIEWS "$@")" ]
 }

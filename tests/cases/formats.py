@@ -14,8 +14,17 @@ import sys
 import kview_read
 from oracle import Report, population
 
-# What stands still on a machine that lives.
-STILL = ("name", "objsize", "objperslab", "pagesperslab", "object_size", "align", "flags")
+
+def still(mnt, view):
+    """The columns that stand still on a machine that lives."""
+    with open(f"{mnt}/schema/{view}", encoding="utf-8") as file:
+        fields = [line.rstrip("\n").split("\t") for line in file]
+    return [f[0] for f in fields if f[4] not in ("gauge", "counter")]
+
+
+def pids_of(schema, people):
+    """Of whom rows are compared; a view that is not of processes has none of theirs."""
+    return set(people) if "pid" in dict(schema) else None
 
 
 def whole(values, nulls):
@@ -36,7 +45,7 @@ def compare(report, place, columns, want, got, form):
 
 def check_place(report, base, view, pids, schema):
     """Compares one directory's three files; returns the rows, whole."""
-    columns = STILL if pids is None else [name for name, _ in schema]
+    columns = still(base, view) if pids is None else [name for name, _ in schema]
     read = {
         form: kview_read.read_view(base, view, form, schema, pids)
         for form in kview_read.FORMATS
@@ -50,7 +59,7 @@ def check_place(report, base, view, pids, schema):
 def check_same(view, mnt, people):
     report = Report()
     schema = kview_read.read_schema(f"{mnt}/schema/{view}")
-    pids = None if view == "kmem_cache" else set(people)
+    pids = pids_of(schema, people)
     check_place(report, mnt, view, pids, schema)
     for pid in [] if pids is None else people:
         check_place(report, f"{mnt}/pid/{pid}", view, {pid}, schema)
@@ -71,8 +80,8 @@ def check_pids(view, mnt, people):
 def check_pin(view, mnt, people, pin):
     report = Report()
     schema = kview_read.read_schema(f"{mnt}/schema/{view}")
-    pids = None if view == "kmem_cache" else set(people)
-    columns = STILL if pids is None else [name for name, _ in schema]
+    pids = pids_of(schema, people)
+    columns = still(mnt, view) if pids is None else [name for name, _ in schema]
     want = check_place(report, mnt, view, pids, schema)
     with open(pin, "rb") as file:
         got = kview_read.read_pin(file.read(), schema, pids)
@@ -88,7 +97,7 @@ def check_pick(view, mnt, pid, kview):
         names = ",".join(name for name, _ in chosen)
         for form in kview_read.FORMATS:
             command = [kview, "cat", "-F", form, "-c", names, "--pid", pid, view]
-            out = subprocess.run(command, stdout=subprocess.PIPE, check=True, timeout=20).stdout
+            out = subprocess.run(command, stdout=subprocess.PIPE, check=True, timeout=60).stdout
             got = kview_read.READERS[form](out, chosen)
             rows = kview_read.read_view(f"{mnt}/pid/{pid}", view, form, schema)
             want = [{name: row[name] for name, _ in chosen} for row in rows]

@@ -18,9 +18,9 @@ from hostile_world import (
     nothing_leaks, path_of, pids_in, receive_fds, send_fds, slurp, unshare, until,
     victims,
 )
+from views import TASK_VIEWS
 
-VIEWS = ("task", "task_file", "task_vma")
-NAMES = [path_of(view, form) for view in VIEWS for form in FORMATS]
+NAMES = [path_of(view, form) for view in TASK_VIEWS for form in FORMATS]
 
 
 class CloneArgs(ctypes.Structure):

@@ -62,7 +62,7 @@ start_front() {
 		[ "$(wc -w <<<"$pid")" -eq 1 ]
 		[ "$(wc -w <<<"$worker")" -eq 1 ]
 		cat "$MNT/task" >/dev/null
-		eval "timeout 20 $way" 2>&1 || eval "$way"
+		eval "timeout 60 $way" 2>&1 || eval "$way"
 		all_gone "$pid" "$worker"
 	done
 }
@@ -127,7 +127,7 @@ start_front() {
 	local pid fd holder
 	mkdir "$DIR/cwd"
 	exec 8<"$ROOT/Makefile"
-	(cd "$DIR/cwd" && timeout 20 "$KVIEW" mount "$MNT" 3>&- 8<&8)
+	(cd "$DIR/cwd" && timeout 60 "$KVIEW" mount "$MNT" 3>&- 8<&8)
 	exec 8<&-
 	holder=$(daemon_pid)
 	for pid in "$holder" "$(worker_pid)"; do
@@ -145,16 +145,16 @@ start_front() {
 	local odd
 	mkdir "$DIR/real"
 	ln -s real "$DIR/link"
-	(cd "$DIR" && timeout 20 "$KVIEW" mount real/ 3>&-)
+	(cd "$DIR" && timeout 60 "$KVIEW" mount real/ 3>&-)
 	[ -e "$DIR/real/task" ]
 	fails 1 "kview is mounted on '$DIR/real' already" "*kview umount*" mount "$DIR/link"
-	(cd "$DIR" && timeout 20 "$KVIEW" umount link/)
+	(cd "$DIR" && timeout 60 "$KVIEW" umount link/)
 	[ ! -e "$DIR/real/task" ]
 	for odd in "a b" $'tab\there' 'back\slash' 'é' $'new\nline' "-dash" "com,ma"; do
 		echo "$odd"
-		(cd "$DIR" && timeout 20 "$KVIEW" mount -- "$odd" 3>&-)
+		(cd "$DIR" && timeout 60 "$KVIEW" mount -- "$odd" 3>&-)
 		[ -e "$DIR/$odd/task" ]
-		(cd "$DIR" && timeout 20 "$KVIEW" umount -- "$odd")
+		(cd "$DIR" && timeout 60 "$KVIEW" umount -- "$odd")
 		[ -z "$(ls -A "$DIR/$odd")" ]
 	done
 	[ ! -e "$KVIEW_PIN_DIR" ]
@@ -215,11 +215,11 @@ start_front() {
 	chmod 755 "$DIR"
 	install -m 755 "$KVIEW" "$DIR/kview"
 	mkdir -m 777 "$DIR/theirs"
-	run -1 timeout 20 setpriv --reuid 65534 --regid 65534 --clear-groups \
+	run -1 timeout 60 setpriv --reuid 65534 --regid 65534 --clear-groups \
 		"$DIR/kview" mount "$DIR/theirs/mnt"
 	[[ $output == *"kview: "*"hint: "*root* ]]
 	up
-	run -1 timeout 20 setpriv --reuid 65534 --regid 65534 --clear-groups "$DIR/kview" umount "$MNT"
+	run -1 timeout 60 setpriv --reuid 65534 --regid 65534 --clear-groups "$DIR/kview" umount "$MNT"
 	[[ $output == *"kview: can't unmount '$MNT': Operation not permitted"*"hint: "*root* ]]
 	run -1 setpriv --reuid 65534 --regid 65534 --clear-groups cat "$MNT/task"
 	[[ $output == *"Permission denied"* ]]
@@ -277,7 +277,7 @@ link_ids() {
 	local first second
 	up
 	first=$(daemon_pid)
-	timeout 20 "$KVIEW" mount "$DIR/second" 3>&-
+	timeout 60 "$KVIEW" mount "$DIR/second" 3>&-
 	second=$(MNT=$DIR/second daemon_pid)
 	# One link per view is common, each has another for listing pid/.
 	[ "$(comm -12 <(link_ids "$first") <(link_ids "$second") | wc -l)" -eq 4 ]
@@ -287,7 +287,7 @@ link_ids() {
 	# And a third that comes while only the second is there uses them again.
 	up
 	[ "$(comm -12 <(link_ids "$(daemon_pid)") <(link_ids "$second") | wc -l)" -eq 4 ]
-	timeout 20 "$KVIEW" umount "$DIR/second"
+	timeout 60 "$KVIEW" umount "$DIR/second"
 	[ "$(awk '$1 == '$$' {print $1; exit}' "$MNT/task")" = $$ ]
 	kview_umount
 	[ ! -e "$KVIEW_PIN_DIR" ]
@@ -329,8 +329,8 @@ link_ids() {
 		echo "d 555 ."
 		for v in csv json pid schema; do echo "d 555 $v"; done
 		for v in $VIEWS; do
-			mode=444
-			[ "$v" != kmem_cache ] || mode=400
+			mode=400
+			[[ " $TASK_VIEWS " != *" $v "* ]] || mode=444
 			printf "f $mode %s\n" "$v" "json/$v.json" "csv/$v.csv"
 			echo "f 444 schema/$v"
 		done
@@ -342,7 +342,7 @@ link_ids() {
 	diff -u "$DIR/want" "$DIR/got"
 	{
 		for v in . csv json; do echo "d 555 $v"; done
-		for v in task task_file task_vma; do
+		for v in $TASK_VIEWS; do
 			printf 'f 444 %s\n' "$v" "json/$v.json" "csv/$v.csv"
 		done
 	} | sort >"$DIR/want"
@@ -447,8 +447,8 @@ link_ids() {
 @test "df and stat -f take the mount for an empty file system" {
 	up
 	[ "$(stat -f -c '%b %f %a %c %d %l' "$MNT")" = "0 0 0 0 0 255" ]
-	timeout 20 df "$MNT" | grep -qE "^kview +0 +0 +0 +- +$MNT\$"
-	timeout 20 df -a | grep -qF "$MNT"
+	timeout 60 df "$MNT" | grep -qE "^kview +0 +0 +0 +- +$MNT\$"
+	timeout 60 df -a | grep -qF "$MNT"
 	kview_umount
 }
 
@@ -460,7 +460,7 @@ link_ids() {
 	mine $churn
 	timeout 60 find "$MNT" >"$DIR/found" 2>"$DIR/errors" || true
 	kill $churn
-	[ "$(grep -c "^$MNT/pid/$$/" "$DIR/found")" -eq 11 ]
+	[ "$(grep -c "^$MNT/pid/$$/" "$DIR/found")" -eq $((2 + 3 * $(wc -w <<<"$TASK_VIEWS"))) ]
 	[ "$(grep -cvF 'No such file or directory' "$DIR/errors")" -eq 0 ]
 	[ "$(grep -cE "^$MNT/pid/[0-9]+$" "$DIR/found")" -gt 5 ]
 	kview_umount

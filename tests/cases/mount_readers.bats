@@ -26,7 +26,7 @@ as() {
 	local uid=${1%%,*} groups=--clear-groups
 	[ "$uid" = "$1" ] || groups=--groups=${1#*,}
 	shift
-	timeout 20 setpriv --reuid "$uid" --regid "$uid" "$groups" "$@"
+	timeout 60 setpriv --reuid "$uid" --regid "$uid" "$groups" "$@"
 }
 
 # sleepers: processes $ROOTS, $HERS of ALICE and $HIS of BOB.
@@ -151,7 +151,7 @@ refused() {
 	local v
 	sleepers
 	up -o allow_other,view=host
-	for v in task task_file task_vma; do
+	for v in $TASK_VIEWS; do
 		[ "$(as $ALICE cat "$MNT/$v" | among)" = "root hers his" ]
 		[ "$(as $ALICE cat "$MNT/pid/$HIS/$v" | among)" = his ]
 	done
@@ -170,7 +170,7 @@ refused() {
 	sleepers
 	up -o allow_other,view=host
 	# shellcheck disable=SC2016 # for the inner shell
-	timeout 20 unshare --user --map-root-user --pid --fork bash -c '
+	timeout 60 unshare --user --map-root-user --pid --fork bash -c '
 		cat "$0/task" >"$1/all" && readlink "$0/pid/self" >"$1/self" && ls "$0/pid" >"$1/listed" &&
 		cat "$0/pid/self/task" >"$1/own" && cat "$0/pid/$2/task_file" >"$1/his" && echo $$ >"$1/inside"' \
 		"$MNT" "$DIR" "$HIS" 3>&-
@@ -192,12 +192,12 @@ refused() {
 	mine $!
 	until_true test -e "$DIR/up"
 	first=$(pgrep -P $!)
-	nsenter -t "$first" -m timeout 20 cat "$DIR/inner/task" >"$DIR/seen"
-	nsenter -t "$first" -m timeout 20 cat "$DIR/inner/pid/1/task" >"$DIR/one"
+	nsenter -t "$first" -m timeout 60 cat "$DIR/inner/task" >"$DIR/seen"
+	nsenter -t "$first" -m timeout 60 cat "$DIR/inner/pid/1/task" >"$DIR/one"
 	[ "$(awk '$1 == 1 {print $NF}' "$DIR/seen")" = sleep ]
 	[ "$(awk '$1 == 1 {print $NF}' "$DIR/one")" = sleep ]
 	# It has no number there.
-	denied "No such file or directory" nsenter -t "$first" -m timeout 20 readlink -v "$DIR/inner/pid/self"
+	denied "No such file or directory" nsenter -t "$first" -m timeout 60 readlink -v "$DIR/inner/pid/self"
 }
 
 # --- hidepid= -------------------------------------------------------------
@@ -278,7 +278,7 @@ hides_nothing_else() {
 		[ "$(as $ALICE,$STAFF cat "$MNT/pid/$HIS/task" | among)" = his ]
 		[ "$(as $ALICE,7,$STAFF,9 cat "$MNT/task" | among)" = "root hers his" ]
 		# As the group it acts with, too; to know of them is not to look into them.
-		[ "$(timeout 20 setpriv --reuid $ALICE --regid $STAFF --clear-groups cat "$MNT/task" | among)" = "root hers his" ]
+		[ "$(timeout 60 setpriv --reuid $ALICE --regid $STAFF --clear-groups cat "$MNT/task" | among)" = "root hers his" ]
 		[ "$(as $ALICE,$STAFF cat "$MNT/task_file" | among)" = hers ]
 		denied "Permission denied" as $ALICE,$STAFF cat "$MNT/pid/$HIS/task_vma"
 		# Group 0 is nobody's then, nor is one whose number begins alike.

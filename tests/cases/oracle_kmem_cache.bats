@@ -17,6 +17,11 @@ slabs() {
 	timeout 120 python3 "$BATS_TEST_DIRNAME/oracle_slab.py" "$1" "$MNT"
 }
 
+@test "kmem_cache: the columns of the contract, in its order" {
+	columns kmem_cache name active_objs num_objs objsize objperslab pagesperslab num_slabs \
+		object_size align flags refcnt memory
+}
+
 @test "kmem_cache: every cache of slabinfo, in order, with its counts" {
 	slabs slabinfo
 }

@@ -12,6 +12,11 @@ teardown_file() {
 	population_teardown
 }
 
+@test "task: the columns of the contract, in its order" {
+	columns task pid tid ppid pgid sid tty uid euid gid state cpu prio nice policy threads start \
+		utime stime cputime minflt majflt nvcsw nivcsw vsize rss pidns cgroup exe comm
+}
+
 @test "task: a row per thread, zombies and dead leaders once, in order" {
 	oracle rows task
 }
@@ -149,9 +154,9 @@ start_of() {
 		got=$(start_of "${run_there[@]}" "$KVIEW" cat -c start --pid $$ task)
 		[ $((got - want)) -le 1 ]
 		[ $((want - got)) -le 1 ]
-		KVIEW_PIN_DIR=$KVIEW_PIN_DIR-there "${run_there[@]}" timeout 20 "$KVIEW" mount "$mnt" 3>&-
+		KVIEW_PIN_DIR=$KVIEW_PIN_DIR-there "${run_there[@]}" timeout 60 "$KVIEW" mount "$mnt" 3>&-
 		[ "$(jq .start "$mnt/pid/$$/json/task.json")" = "$(jq .start "$MNT/pid/$$/json/task.json")" ]
-		KVIEW_PIN_DIR=$KVIEW_PIN_DIR-there timeout 20 "$KVIEW" umount "$mnt"
+		KVIEW_PIN_DIR=$KVIEW_PIN_DIR-there timeout 60 "$KVIEW" umount "$mnt"
 		# What is for its children is not for itself.
 		unset 'run_there[-1]'
 		[ "$(start_of "${run_there[@]}" "$KVIEW" cat -c start --pid $$ task)" = "$got" ]

@@ -12,6 +12,10 @@ teardown_file() {
 	population_teardown
 }
 
+@test "task_file: the columns of the contract, in its order" {
+	columns task_file pid tid fd type access flags pos mnt_id dev ino size nlink blocks comm path
+}
+
 @test "task_file: a row per descriptor of each table, none twice" {
 	oracle rows task_file
 }

@@ -12,6 +12,10 @@ teardown_file() {
 	population_teardown
 }
 
+@test "task_vma: the columns of the contract, in its order" {
+	columns task_vma pid start end perms offset dev ino comm path
+}
+
 @test "task_vma: a row per line of maps, none twice, in order" {
 	oracle rows task_vma
 }

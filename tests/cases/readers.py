@@ -19,7 +19,8 @@ import sys
 import threading
 import time
 
-VIEWS = ("task", "task_file", "task_vma", "kmem_cache")
+from views import VIEWS
+
 FORMATS = {"text": "%s", "json": "json/%s.json", "csv": "csv/%s.csv"}
 KEEP = 128 << 10
 FAR = 1 << 40  # behind the end of every file: one read that takes all rows
@@ -51,7 +52,7 @@ def fails(number, call, *args):
     raise AssertionError(f"{got!r} instead of {errno.errorcode[number]}")
 
 
-def wait_for(what, seconds=5.0):
+def wait_for(what, seconds=20.0):
     """Polls a condition; its value, or None when the time is over."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:

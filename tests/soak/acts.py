@@ -13,6 +13,7 @@ import time
 import groups
 from board import AROUND
 from readers import FORMATS
+from views import TASK_VIEWS
 
 MAX_FAILURES = 5
 KEPT = 12  # files that a reader leaves open
@@ -146,7 +147,7 @@ class Reader:
             assert rows, f"{view} is empty"
 
     def is_kept_out(self, view):
-        return view == "kmem_cache" and (self.who.uid or self.who.world == groups.USERNS)
+        return view not in TASK_VIEWS and (self.who.uid or self.who.world == groups.USERNS)
 
     # --- actions ---
 
@@ -273,7 +274,7 @@ class Reader:
         group = self.dice.choice(self.soak.groups)
         view, kind, name = self.any_file()
         known = groups.numbers(self.who, group, self.mount)
-        if view == "kmem_cache" or not known:
+        if view not in groups.PROC or not known:
             return
         pid = self.dice.choice(sorted(known))
         if groups.expected(self.who, group, view, self.mount):

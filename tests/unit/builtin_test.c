@@ -36,78 +36,25 @@ static const struct kv_view *view_of(const char *name)
 	return view;
 }
 
-static void check_columns(const char *view, const char *want)
-{
-	const struct kv_schema *s = view_of(view)->schema;
-	char got[1024] = "";
-
-	for (unsigned int i = 0; i < s->ncolumns; i++) {
-		strcat(got, i ? " " : "");
-		strcat(got, s->columns[i].name);
-	}
-	assert_string_equal(got, want);
-}
-
-static void task_has_the_promised_columns(void **state)
-{
-	(void)state;
-	check_columns("task", "pid tid ppid pgid sid tty uid euid gid state cpu prio nice policy "
-			      "threads start utime stime cputime minflt majflt nvcsw nivcsw vsize "
-			      "rss pidns cgroup exe comm");
-}
-
-static void task_file_has_the_promised_columns(void **state)
-{
-	(void)state;
-	check_columns(
-		"task_file",
-		"pid tid fd type access flags pos mnt_id dev ino size nlink blocks comm path");
-}
-
-static void task_vma_has_the_promised_columns(void **state)
-{
-	(void)state;
-	check_columns("task_vma", "pid start end perms offset dev ino comm path");
-}
-
-static void kmem_cache_has_the_promised_columns(void **state)
-{
-	(void)state;
-	check_columns("kmem_cache", "name active_objs num_objs objsize objperslab pagesperslab "
-				    "num_slabs object_size align flags refcnt memory");
-}
-
-static void views_are_of_their_kinds(void **state)
-{
-	static const struct {
-		const char *name;
-		bool per_task;
-	} t[] = {{"task", true}, {"task_file", true}, {"task_vma", true}, {"kmem_cache", false}};
-
-	(void)state;
-	for (size_t i = 0; i < ARRAY_SIZE(t); i++) {
-		assert_string_equal(view_of(t[i].name)->kind, t[i].name);
-		assert_int_equal(view_of(t[i].name)->per_task, t[i].per_task);
-	}
-}
-
-static void kmem_cache_says_which_kernel_has_it(void **state)
-{
-	(void)state;
-	assert_string_equal(view_of("kmem_cache")->schema->since, "6.13");
-}
-
 /* --- what holds for every view --- */
 
 static void no_view_is_broken(void **state)
 {
 	(void)state;
-	assert_true(views.n >= 4);
+	assert_true(views.n > 0);
 	for (size_t i = 0; i < views.n; i++) {
 		assert_non_null(views.list[i].schema);
 		assert_int_equal(views.list[i].rc, 0);
 		assert_false(views.list[i].is_loaded);
 	}
+}
+
+static void views_of_tasks_know_that_they_are(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < views.n; i++)
+		assert_int_equal(views.list[i].per_task,
+				 strncmp(views.list[i].kind, "task", 4) == 0);
 }
 
 static void queries_are_no_views(void **state)
@@ -173,20 +120,6 @@ static void sizes_and_memory_are_in_bytes(void **state)
 	assert_string_equal(column_of("task_file", "size")->unit, "bytes");
 	assert_string_equal(column_of("kmem_cache", "memory")->unit, "bytes");
 	assert_string_equal(column_of("kmem_cache", "objsize")->unit, "bytes");
-}
-
-static void columns_are_spelled_as_proc_spells_them(void **state)
-{
-	(void)state;
-	assert_string_equal(kv_column_type_name(column_of("task_file", "flags")), "octal");
-	assert_string_equal(kv_column_type_name(column_of("task_file", "dev")), "device");
-	assert_string_equal(kv_column_type_name(column_of("task_vma", "dev")), "device");
-	assert_string_equal(kv_column_type_name(column_of("task_vma", "start")), "hex");
-	assert_string_equal(kv_column_type_name(column_of("task_vma", "end")), "hex");
-	assert_string_equal(kv_column_type_name(column_of("task_vma", "offset")), "hex");
-	assert_string_equal(kv_column_type_name(column_of("task", "start")), "decimal");
-	assert_string_equal(kv_column_type_name(column_of("task", "cputime")), "decimal");
-	assert_string_equal(kv_column_type_name(column_of("task", "comm")), "string");
 }
 
 static void every_views_tables_are_distinct_builds(void **state)
@@ -332,19 +265,13 @@ static void every_cut_of_an_object_is_refused_or_whole(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(task_has_the_promised_columns),
-		cmocka_unit_test(task_file_has_the_promised_columns),
-		cmocka_unit_test(task_vma_has_the_promised_columns),
-		cmocka_unit_test(kmem_cache_has_the_promised_columns),
-		cmocka_unit_test(views_are_of_their_kinds),
-		cmocka_unit_test(kmem_cache_says_which_kernel_has_it),
 		cmocka_unit_test(no_view_is_broken),
+		cmocka_unit_test(views_of_tasks_know_that_they_are),
 		cmocka_unit_test(queries_are_no_views),
 		cmocka_unit_test(every_view_says_what_it_shows_and_since_when),
 		cmocka_unit_test(every_column_has_a_meaning),
 		cmocka_unit_test(every_column_of_seconds_has_their_unit),
 		cmocka_unit_test(sizes_and_memory_are_in_bytes),
-		cmocka_unit_test(columns_are_spelled_as_proc_spells_them),
 		cmocka_unit_test(every_views_tables_are_distinct_builds),
 		cmocka_unit_test(no_record_has_padding_holes),
 		cmocka_unit_test(every_member_of_a_record_is_a_column_or_hidden),

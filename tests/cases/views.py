@@ -1,0 +1,12 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The built-in views, as the sources have them, and those of tasks, which are in pid/ too."""
+import glob
+import os
+import re
+
+_SOURCES = {}
+for _path in glob.glob(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../iters/*.bpf.c")):
+    with open(_path, encoding="utf-8") as _file:
+        _SOURCES[os.path.basename(_path).removesuffix(".bpf.c")] = _file.read()
+VIEWS = tuple(sorted(_SOURCES))
+TASK_VIEWS = tuple(v for v in VIEWS if re.search(r'^SEC\("iter(\.s)?/task', _SOURCES[v], re.M))
