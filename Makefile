@@ -90,11 +90,11 @@ EMBED_OBJ := $(BUILD)/embed.o
 ##all: build build/kview
 all: $(BUILD)/kview
 
-# Objects are made anew when the flags change.
+# Objects are made anew when the flags change, wherever they lie.
+FLAGS = $(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(CLANG) $(subst $(CURDIR),,$(BPF_CFLAGS)) $(PKG_CONFIG)
 $(BUILD)/flags: FORCE
 	@mkdir -p $(@D)
-	@echo '$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(CLANG) $(BPF_CFLAGS) $(PKG_CONFIG)' | cmp -s - $@ || \
-		echo '$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(CLANG) $(BPF_CFLAGS) $(PKG_CONFIG)' > $@
+	@echo '$(FLAGS)' | cmp -s - $@ || echo '$(FLAGS)' > $@
 
 $(BUILD)/%.o: %.c $(BUILD)/flags
 	$(say) CC $<
@@ -141,7 +141,7 @@ $(TOOL_BIN): $(BUILD)/%: $(BUILD)/%.o $(LIB_OBJ) $(EMBED_OBJ)
 
 ##check: install what is missing, build, run all tests and lint (root)
 check: deps
-	$(Q)$(MAKE) --no-print-directory all
+	$(Q)$(MAKE) --no-print-directory -j "$$(nproc)" all case-tools
 	$(Q)BUILD=$(BUILD) tests/scripts/check $(MAKE)
 
 ##check-unit: unit tests only (no root)
@@ -163,10 +163,10 @@ check-vm: $(BUILD)/kview $(TOOL_BIN)
 # part of the server. Reports go to files, since the daemon has no stderr.
 SAN_CASES := tests/cases/formats.bats tests/cases/reading.bats tests/cases/mount.bats \
 	tests/cases/readers100.bats tests/cases/handover.bats
-# Those with threads.
+# Those in which threads meet.
 SAN_THREAD_UNITS := $(patsubst %,tests/unit/%_test.c,run_prefetch file handles log sched)
-SAN_MAKE = KVIEW_TEST_TOOLS=$(abspath $(BUILD))/tests/cases CASES="$(wildcard $(SAN_CASES))" \
-	$(MAKE) --no-print-directory
+SAN_THREAD_CASES := tests/cases/reading.bats tests/cases/readers100.bats tests/cases/handover.bats
+SAN_MAKE = KVIEW_TEST_TOOLS=$(abspath $(BUILD))/tests/cases $(MAKE) --no-print-directory
 export ASAN_OPTIONS := log_path=$(abspath $(BUILD))/san-report:detect_leaks=1
 export TSAN_OPTIONS := log_path=$(abspath $(BUILD))/san-report
 export UBSAN_OPTIONS := print_stacktrace=1
@@ -179,10 +179,10 @@ check-trixie:
 check-san: case-tools
 	$(Q)rm -f $(BUILD)/san-report*
 	$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)/asan SAN=address,undefined check-unit
-	$(Q)$(SAN_MAKE) BUILD=$(BUILD)/asan SAN=address,undefined check-cases
+	$(Q)$(SAN_MAKE) BUILD=$(BUILD)/asan SAN=address,undefined CASES="$(SAN_CASES)" check-cases
 	$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)/tsan SAN=thread \
 		UNIT_SRC="$(SAN_THREAD_UNITS)" check-unit
-	$(Q)$(SAN_MAKE) BUILD=$(BUILD)/tsan SAN=thread check-cases
+	$(Q)$(SAN_MAKE) BUILD=$(BUILD)/tsan SAN=thread CASES="$(SAN_THREAD_CASES)" check-cases
 	$(Q)! cat $(BUILD)/san-report* 2>/dev/null
 
 ##check-compilers: build with clang too, and its unit tests
@@ -195,7 +195,7 @@ FUZZ_BIN := $(FUZZ_SRC:%.c=$(BUILD)/%)
 FUZZ_MAKE = $(MAKE) --no-print-directory BUILD=$(BUILD)/fuzz CC=$(CLANG) \
 	SAN=fuzzer-no-link,address,undefined fuzz-tools
 SECONDS ?= 60
-FUZZ_SECONDS ?= 60
+FUZZ_SECONDS ?= 20
 
 $(BUILD)/tests/fuzz/%: $(BUILD)/tests/fuzz/%.o $(FUSE_OBJ) $(LIB_OBJ) $(BUILD)/src/cli/args.o $(EMBED_OBJ)
 	$(say) LD $@
@@ -209,7 +209,7 @@ fuzz:
 	$(Q)$(FUZZ_MAKE)
 	$(Q)BUILD=$(BUILD)/fuzz tests/fuzz/run $(SECONDS)
 
-##check-fuzz: the same as a test, FUZZ_SECONDS=60 each
+##check-fuzz: the same as a test, FUZZ_SECONDS=20 each
 check-fuzz:
 	$(Q)$(FUZZ_MAKE)
 	$(Q)BUILD=$(BUILD)/fuzz tests/scripts/suite fuzz tests/fuzz/run $(FUZZ_SECONDS)

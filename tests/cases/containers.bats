@@ -168,7 +168,7 @@ judged() {
 
 @test "view=host shows a container the host's processes, numbers, ids and files" {
 	local all=$HOST/all
-	timeout 20 "$KVIEW" mount -o allow_other,view=host "$all" 3>&-
+	timeout 60 "$KVIEW" mount -o allow_other,view=host "$all" 3>&-
 	sleeper setpriv --reuid=65534 --regid=65534 --clear-groups
 	start monitor "$USERS | .mounts[-1].source = \"$all\""
 	same "$SLEEPER 65534" "$(inside monitor 'awk "\$1 == $0 {print \$1, \$7}" /mnt/kview/task' "$SLEEPER")"
@@ -177,12 +177,12 @@ judged() {
 	# Its own processes are there as the host numbers them.
 	inside monitor 'awk "\$1 == $0 && \$29 == \"sleep\" {n++} END {exit n != 1}" /mnt/kview/task' "$(first_of monitor)"
 	stop monitor
-	timeout 20 "$KVIEW" umount "$all"
+	timeout 60 "$KVIEW" umount "$all"
 }
 
 @test "without allow_other only a container of the same user gets in" {
 	local own=$HOST/own
-	timeout 20 "$KVIEW" mount "$own" 3>&-
+	timeout 60 "$KVIEW" mount "$own" 3>&-
 	start mine ".mounts[-1].source = \"$own\""
 	inside mine 'head -n 1 /mnt/kview/task' | grep -q PID
 	run inside_as 7:7 mine 'head -n 1 /mnt/kview/task'
@@ -194,7 +194,7 @@ judged() {
 	[[ $output == *'Permission denied'* ]]
 	stop mine
 	stop theirs
-	timeout 20 "$KVIEW" umount "$own"
+	timeout 60 "$KVIEW" umount "$own"
 }
 
 # --- mounts that come and go ---
@@ -205,10 +205,10 @@ judged() {
 	start private "$(with_parent rprivate)"
 	run inside slave 'ls /mnt/host/later'
 	[ "$status" != 0 ]
-	timeout 20 "$KVIEW" mount -o allow_other "$later" 3>&-
+	timeout 60 "$KVIEW" mount -o allow_other "$later" 3>&-
 	same 1 "$(inside slave 'awk "\$29 == \"sleep\" {print \$1}" /mnt/host/later/task')"
 	same '' "$(inside private 'ls /mnt/host/later')"
-	timeout 20 "$KVIEW" umount "$later"
+	timeout 60 "$KVIEW" umount "$later"
 	run inside slave 'ls /mnt/host/later/task'
 	[ "$status" != 0 ]
 	stop slave
@@ -217,35 +217,35 @@ judged() {
 
 @test "after the daemon was killed and kview mounted again, rslave follows, a bind stays dead" {
 	local again=$HOST/again daemon
-	timeout 20 "$KVIEW" mount -o allow_other "$again" 3>&-
+	timeout 60 "$KVIEW" mount -o allow_other "$again" 3>&-
 	start follows "$(with_parent rslave) | .mounts[-2].source = \"$again\""
 	inside follows 'head -n 1 /mnt/kview/task' | grep -q PID
 	daemon=$(MNT=$again daemon_pid)
 	kill -KILL "$daemon"
 	run inside follows 'head -n 1 /mnt/kview/task'
 	[ "$status" != 0 ]
-	timeout 20 "$KVIEW" mount -o allow_other "$again" 3>&-
+	timeout 60 "$KVIEW" mount -o allow_other "$again" 3>&-
 	inside follows 'head -n 1 /mnt/host/again/task' | grep -q PID
 	run inside follows 'head -n 1 /mnt/kview/task'
 	[ "$status" != 0 ]
 	[[ $output == *'not connected'* ]]
 	stop follows
-	timeout 20 "$KVIEW" umount "$again"
+	timeout 60 "$KVIEW" umount "$again"
 }
 
 @test "unmounted on the host, a container's bind is served on until the container ends" {
 	local held=$HOST/held daemon
-	timeout 20 "$KVIEW" mount -o allow_other "$held" 3>&-
+	timeout 60 "$KVIEW" mount -o allow_other "$held" 3>&-
 	daemon=$(MNT=$held daemon_pid)
 	start holds ".mounts[-1].source = \"$held\""
-	run timeout 20 "$KVIEW" umount "$held"
+	run timeout 60 "$KVIEW" umount "$held"
 	[ "$status" = 1 ]
 	[[ $output == *'is unmounted, but its daemon has not ended'* ]]
 	run mountpoint -q "$held"
 	[ "$status" != 0 ]
 	inside holds 'head -n 1 /mnt/kview/task' | grep -q PID
 	stop holds
-	timeout 10 tail --pid="$daemon" -f /dev/null
+	timeout 30 tail --pid="$daemon" -f /dev/null
 }
 
 # --- others that make containers ---

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # A crowd of processes that hold still, and python readers. Load it after common.
 
-# wait_until COMMAND...: polls, 20 s at most
+# wait_until COMMAND...: polls, a minute at most
 wait_until() {
-	local end=$((SECONDS + 20))
+	local end=$((SECONDS + 60))
 	until "$@"; do
 		[ $SECONDS -lt $end ] || { echo "never came true: $*" >&2; return 1; }
 		sleep 0.02

@@ -25,7 +25,7 @@ descriptors() {
 
 # low N COMMAND...: with so many descriptors at most, and no right to more
 low() {
-	timeout 20 prlimit --nofile="$1:$1" \
+	timeout 60 prlimit --nofile="$1:$1" \
 		setpriv --bounding-set=-sys_resource --inh-caps=-sys_resource "${@:2}" 3>&-
 }
 
@@ -75,7 +75,7 @@ refused() {
 # Not every root has it: in a container it may have been taken away.
 @test "with CAP_SYS_RESOURCE the limit is above the starter's, without it refused" {
 	local rc=0
-	timeout 20 prlimit --nofile=1024:1024 "$KVIEW" mount -o max_files=2000 "$MNT" 2>"$DIR/err" 3>&- || rc=$?
+	timeout 60 prlimit --nofile=1024:1024 "$KVIEW" mount -o max_files=2000 "$MNT" 2>"$DIR/err" 3>&- || rc=$?
 	if setpriv --dump | grep '^Capability bounding set:' | grep -qw sys_resource; then
 		[ $rc -eq 0 ]
 		[ "$(limit)" -ge $((2000 * OF_ALL)) ]

@@ -54,7 +54,7 @@ teardown_file() {
 	wait $!
 	run -1 cat "$MNT/pid/$!/task"
 	[[ $output == *"No such file or directory"* ]]
-	run -1 timeout 10 "$KVIEW" cat --pid $! task
+	run -1 timeout 30 "$KVIEW" cat --pid $! task
 	[[ $output == "kview: "*"$!"* ]]
 }
 
@@ -72,7 +72,7 @@ teardown_file() {
 	worked=0
 	# shellcheck disable=SC2154 # status, output, stderr are made by run
 	for n in {6..20}; do
-		run --separate-stderr timeout 20 prlimit --nofile="$n" "$KVIEW" cat -c pid task
+		run --separate-stderr timeout 60 prlimit --nofile="$n" "$KVIEW" cat -c pid task
 		if [ "$status" = 0 ]; then
 			[ "${#lines[@]}" -gt 5 ]
 			worked=$((worked + 1))
@@ -87,7 +87,7 @@ teardown_file() {
 }
 
 @test "kview cat works without /proc" {
-	timeout 20 unshare -m sh -c "umount -l /proc && exec '$KVIEW' cat -F csv task" >"$DIR/rows"
+	timeout 60 unshare -m sh -c "umount -l /proc && exec '$KVIEW' cat -F csv task" >"$DIR/rows"
 	[ "$(wc -l <"$DIR/rows")" -gt 5 ]
 	grep -q ',kthreadd$' "$DIR/rows"
 }

@@ -18,7 +18,7 @@ was_hit() {
 
 # faulty COMMAND...: under the rules
 faulty() {
-	timeout 20 "$TOOLS/fault" "$DIR/rules" "$@" 3>&-
+	timeout 60 "$TOOLS/fault" "$DIR/rules" "$@" 3>&-
 }
 
 # front [OPTION...]: a mount in front, whose log is $DIR/log; $HOLDER, $WORKER
@@ -42,7 +42,7 @@ served() {
 
 # The mount works, by whichever worker.
 serves() {
-	[ "$(timeout 10 awk '{print $1; exit}' "$MNT/task")" = PID ]
+	[ "$(timeout 30 awk '{print $1; exit}' "$MNT/task")" = PID ]
 }
 
 # Of $DIR/log, by what is said.
@@ -54,7 +54,7 @@ said() {
 fails_with() {
 	local text=$1
 	shift
-	run -1 timeout 20 "$@" 3>&-
+	run -1 timeout 60 "$@" 3>&-
 	# shellcheck disable=SC2154 # `run` sets it
 	[[ ${lines[-1]} == *"$text" ]] || { printf '%s\n' "$* said:" "$output"; return 1; }
 }

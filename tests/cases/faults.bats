@@ -115,7 +115,7 @@ passing() {
 	faulty_front
 	for error in $EIO $ENOMEM; do
 		rules "iter $error 2"
-		run ! --separate-stderr timeout 20 cat "$MNT/csv/task_vma.csv"
+		run ! --separate-stderr timeout 60 cat "$MNT/csv/task_vma.csv"
 		was_hit
 		[ ${#lines[@]} -gt 10 ]
 		[[ $stderr == *"Input/output error" || $stderr == *"Cannot allocate memory" ]]
@@ -123,7 +123,7 @@ passing() {
 	# These are no failure: it goes on where it was.
 	for error in $EAGAIN $EINTR; do
 		rules "iter $error 1 8"
-		timeout 20 cat "$MNT/csv/kmem_cache.csv" >"$DIR/out"
+		timeout 60 cat "$MNT/csv/kmem_cache.csv" >"$DIR/out"
 		was_hit
 		rules
 		diff <(cut -d , -f 1 "$DIR/out" | sort) \
@@ -152,7 +152,7 @@ passing() {
 @test "a thread that can't be had: the others serve on" {
 	faulty_front
 	rules "thread $EAGAIN"
-	seq 20 | timeout 20 xargs -P 20 -I {} sh -c 'cat "$1"/task_file >/dev/null || exit 255' _ "$MNT"
+	seq 20 | timeout 60 xargs -P 20 -I {} sh -c 'cat "$1"/task_file >/dev/null || exit 255' _ "$MNT"
 	was_hit
 	rules
 	serves
@@ -171,7 +171,7 @@ limit() {
 	front
 	limit "$WORKER" --as=1048576:
 	for i in {1..10}; do
-		out=$(timeout 10 cat "$MNT/task_file" 2>&1 >/dev/null) ||
+		out=$(timeout 30 cat "$MNT/task_file" 2>&1 >/dev/null) ||
 			[[ $out == *"Cannot allocate memory" || $out == *"Stale"* || $out == *"Input/output"* ]]
 	done
 	for i in $(pgrep -P "$HOLDER"); do
@@ -236,7 +236,7 @@ open_many() {
 	rules "fork $EAGAIN"
 	kill -KILL "$WORKER"
 	until_true was_hit
-	timeout 20 head -n 1 "$MNT/task" >"$DIR/read" 3>&- &
+	timeout 60 head -n 1 "$MNT/task" >"$DIR/read" 3>&- &
 	reader=$!
 	sleep 0.5
 	[ ! -s "$DIR/read" ]
@@ -263,7 +263,7 @@ open_many() {
 	faulty_front
 	rules "fork $EAGAIN"
 	kill -KILL "$WORKER"
-	run -1 timeout 15 head -n 1 "$MNT/task"
+	run -1 timeout 30 head -n 1 "$MNT/task"
 	[[ $output == *"connection abort" || $output == *"not connected" ]]
 	wait "$HOLDER" || rc=$?
 	[ $rc -eq 1 ]

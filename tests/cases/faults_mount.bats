@@ -32,14 +32,14 @@ next_worker_serves() {
 @test "a worker that is stopped for a second is replaced, one for less is not" {
 	front
 	kill -STOP "$WORKER"
-	timeout 10 head -n 1 "$MNT/task" >"$DIR/read" 3>&- &
+	timeout 30 head -n 1 "$MNT/task" >"$DIR/read" 3>&- &
 	sleep 0.3
 	[ ! -s "$DIR/read" ]
 	kill -CONT "$WORKER"
 	wait $!
 	[ "$(pgrep -P "$HOLDER")" = "$WORKER" ]
 	kill -STOP "$WORKER"
-	timeout 5 head -n 1 "$MNT/task"
+	timeout 30 head -n 1 "$MNT/task"
 	[ "$(pgrep -P "$HOLDER")" != "$WORKER" ]
 	[ "$(value restarts)" -eq 1 ]
 	down
@@ -51,7 +51,7 @@ next_worker_serves() {
 	kill -STOP "$HOLDER"
 	serves
 	kill -KILL "$WORKER"
-	timeout 10 head -n 1 "$MNT/task" >"$DIR/read" 3>&- &
+	timeout 30 head -n 1 "$MNT/task" >"$DIR/read" 3>&- &
 	reader=$!
 	sleep 0.3
 	[ ! -s "$DIR/read" ]
@@ -94,11 +94,11 @@ private_bpffs() {
 	umount -l "$DIR/bpf"
 	serves
 	next_worker_serves
-	timeout 20 "$KVIEW" cat task >/dev/null
+	timeout 60 "$KVIEW" cat task >/dev/null
 	fails_with "mount -t bpf bpf DIR" "$KVIEW" load
-	timeout 20 "$KVIEW" unload
+	timeout 60 "$KVIEW" unload
 	fails_with "mount -t bpf bpf DIR" "$KVIEW" mount "$MNT.2"
-	timeout 20 "$KVIEW" mount --takeover --pin-dir "/sys/fs/bpf/kview-test-$$" "$MNT" 3>&-
+	timeout 60 "$KVIEW" mount --takeover --pin-dir "/sys/fs/bpf/kview-test-$$" "$MNT" 3>&-
 	serves
 	KVIEW_PIN_DIR=/sys/fs/bpf/kview-test-$$
 	down
@@ -108,21 +108,21 @@ private_bpffs() {
 	front
 	rm "$KVIEW_PIN_DIR"/task*
 	serves
-	timeout 20 "$KVIEW" cat task >/dev/null
-	timeout 20 "$KVIEW" mount "$MNT.2" 3>&-
+	timeout 60 "$KVIEW" cat task >/dev/null
+	timeout 60 "$KVIEW" mount "$MNT.2" 3>&-
 	[ -e "$KVIEW_PIN_DIR/task" ]
 	[ "$(awk '{print $1; exit}' "$MNT.2/task")" = PID ]
-	timeout 20 "$KVIEW" umount "$MNT.2"
+	timeout 60 "$KVIEW" umount "$MNT.2"
 	rm "$KVIEW_PIN_DIR"/*
 	rmdir "$KVIEW_PIN_DIR"
 	next_worker_serves
-	timeout 20 "$KVIEW" load
+	timeout 60 "$KVIEW" load
 	[ "$(awk '{print $1; exit}' "$KVIEW_PIN_DIR/task")" = PID ]
 	# It was another directory that the mount would have removed.
 	kview_umount
 	until_true no_daemon
 	[ -e "$KVIEW_PIN_DIR/task" ]
-	timeout 20 "$KVIEW" unload
+	timeout 60 "$KVIEW" unload
 	nothing_left
 }
 
@@ -133,15 +133,15 @@ private_bpffs() {
 	mkdir "$KVIEW_PIN_DIR/task_vma"
 	serves
 	next_worker_serves
-	timeout 20 "$KVIEW" cat task >/dev/null
-	run -0 timeout 20 "$KVIEW" load
+	timeout 60 "$KVIEW" cat task >/dev/null
+	run -0 timeout 60 "$KVIEW" load
 	[[ $output == *"$KVIEW_PIN_DIR/task' is there, and kview did not pin it"* ]]
 	# A mount makes do with the views that it can pin.
-	run -0 timeout 20 "$KVIEW" mount "$MNT.2" 3>&-
+	run -0 timeout 60 "$KVIEW" mount "$MNT.2" 3>&-
 	[[ $output == *"$KVIEW_PIN_DIR/task' is there"*"$KVIEW_PIN_DIR/task_vma' is there"* ]]
 	[ ! -e "$MNT.2/task" ]
 	head -n 1 "$MNT.2/task_file"
-	timeout 20 "$KVIEW" umount "$MNT.2"
+	timeout 60 "$KVIEW" umount "$MNT.2"
 	fails_with "look at them with bpftool" "$KVIEW" unload
 	[ "$(ls -I "reader=*" "$KVIEW_PIN_DIR")" = "$(printf 'task\ntask_vma')" ]
 	kview_umount
@@ -157,13 +157,13 @@ private_bpffs() {
 # Each way to end it or hand it on, at its new place $1.
 ends() {
 	case $2 in
-	umount) timeout 20 "$KVIEW" umount "$1" ;;
+	umount) timeout 60 "$KVIEW" umount "$1" ;;
 	term) kill -TERM "$HOLDER" ;;
 	takeover)
-		timeout 20 "$KVIEW" mount --takeover "$1" 3>&-
+		timeout 60 "$KVIEW" mount --takeover "$1" 3>&-
 		has_ended "$HOLDER"
 		[ "$(awk '{print $1; exit}' "$1/task")" = PID ]
-		timeout 20 "$KVIEW" umount "$1"
+		timeout 60 "$KVIEW" umount "$1"
 		;;
 	esac
 	until_true has_ended "$HOLDER"
@@ -238,7 +238,7 @@ lazily() {
 	read -r -u 7
 	"$@" "$MNT"
 	[ "$(grep -cF " $MNT " /proc/self/mounts)" -eq 0 ]
-	[ "$(timeout 10 wc -l <&7)" -gt 10 ]
+	[ "$(timeout 30 wc -l <&7)" -gt 10 ]
 	kill -0 "$HOLDER"
 	exec 7<&-
 	wait "$HOLDER"

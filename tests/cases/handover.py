@@ -22,7 +22,7 @@ ME = os.getpid()
 def take_over(kview, mnt, *options, env=None):
     """Seconds until the next daemon serves."""
     start = time.monotonic()
-    subprocess.run([kview, "mount", "--takeover", *options, mnt], check=True, timeout=20, env=env)
+    subprocess.run([kview, "mount", "--takeover", *options, mnt], check=True, timeout=60, env=env)
     return time.monotonic() - start
 
 

@@ -119,7 +119,7 @@ def victims(*uids):
             p.wait()
 
 
-def until(what, seconds=10.0):
+def until(what, seconds=30.0):
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if value := what():

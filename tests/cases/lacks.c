@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Made-up kernels, each without one field that a view reads: lacks VIEW TYPES PID [shapes]
+ * Made-up kernels, each without one field that a view reads: lacks VIEW TYPES PID PART OF [shapes]
  *
- * TYPES is a file of kernel types, of which each member is taken away in turn by giving it
+ * PART of OF processes, counted from 0, does its part. TYPES is a file of kernel types, of which each member is taken away in turn by giving it
  * another name; or each number becomes one of another size. Prints for each
  *
  *   STRUCT.MEMBER TAB whole | refused TAB why | without TAB columns TAB why, of the first
@@ -181,17 +181,22 @@ static bool change(struct btf *types, uint32_t id, uint32_t i, bool shapes)
 	return true;
 }
 
-static void take_away(const char *path, const char *name, pid_t pid, bool shapes)
+static void take_away(const char *path, const char *name, pid_t pid, unsigned int part,
+		      unsigned int of, bool shapes)
 {
 	struct btf *all = parse(path);
+	unsigned int n = 0;
 
 	for (uint32_t id = 1; id < btf__type_cnt(all); id++) {
 		const struct btf_type *t = btf__type_by_id(all, id);
 
 		for (uint32_t i = 0; btf_is_composite(t) && i < btf_vlen(t); i++) {
-			struct btf *types = parse(path);
 			uint32_t member = btf_members(t)[i].name_off;
+			struct btf *types;
 
+			if (n++ % of != part)
+				continue;
+			types = parse(path);
 			if (!*btf__name_by_offset(all, member) || !change(types, id, i, shapes)) {
 				btf__free(types);
 				continue;
@@ -213,8 +218,8 @@ int main(int argc, char **argv)
 	char columns[1024];
 	pid_t pid;
 
-	if (argc != 4 && (argc != 5 || strcmp(argv[4], "shapes") != 0))
-		errx(2, "VIEW TYPES PID [shapes]");
+	if ((argc != 6 && (argc != 7 || strcmp(argv[6], "shapes") != 0)) || atoi(argv[5]) < 1)
+		errx(2, "VIEW TYPES PID PART OF [shapes]");
 	pid = (pid_t)atoi(argv[3]);
 	host = KV_HOST_INIT;
 	reader = KV_READER_INIT;
@@ -225,7 +230,8 @@ int main(int argc, char **argv)
 	whole = open_on(parse(argv[2]), argv[1], &views);
 	if (kv_view_load(whole) || kv_schema_put_lacking(whole->schema, columns, sizeof(columns)))
 		errx(1, "%s is not whole on this kernel: %s", argv[1], whole->err.msg);
-	take_away(argv[2], argv[1], pid, argc == 5);
+	take_away(argv[2], argv[1], pid, (unsigned int)atoi(argv[4]), (unsigned int)atoi(argv[5]),
+		  argc == 7);
 	kv_views_close(&views);
 	kv_reader_close(&reader);
 	kv_host_close(&host);

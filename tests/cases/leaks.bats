@@ -71,7 +71,7 @@ many_mappings() {
 	done
 	cat "$MNT/csv/task.csv" >"$DIR/root.csv"
 	as_user cat "$MNT/csv/task.csv" >"$DIR/user.csv"
-	timeout 20 python3 - "$DIR" <<-'P'
+	timeout 60 python3 - "$DIR" <<-'P'
 		import csv, os, sys
 		from decimal import Decimal
 		TICK = Decimal("0.01")

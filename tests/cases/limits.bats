@@ -150,7 +150,7 @@ refused() {
 
 # as_container COMMAND...: root with a pid namespace of its own, and its /proc
 as_container() {
-	timeout 20 unshare --pid --fork --mount-proc "$@" 3>&-
+	timeout 60 unshare --pid --fork --mount-proc "$@" 3>&-
 }
 
 @test "status tells root of a container no number of a process outside" {
@@ -164,12 +164,12 @@ as_container() {
 	diff <(cut -f 1 "$MNT/status") <(cut -f 1 "$DIR/status")
 	as_container "$KVIEW" status "$MNT" | grep -qxP 'worker\t-'
 	# With the host's there is nothing to hide.
-	[ "$(timeout 20 unshare --mount cat "$MNT/status" | awk '$1 == "holder" || $1 == "worker" {print $2}' | xargs)" = "$pids" ]
+	[ "$(timeout 60 unshare --mount cat "$MNT/status" | awk '$1 == "holder" || $1 == "worker" {print $2}' | xargs)" = "$pids" ]
 }
 
 # hidden COMMAND...: root without CAP_SYS_PTRACE and root's group, and a /proc with hidepid=2
 hidden() {
-	timeout 20 unshare --mount sh -c 'mount -t proc -o hidepid=2 proc /proc && exec "$@"' _ \
+	timeout 60 unshare --mount sh -c 'mount -t proc -o hidepid=2 proc /proc && exec "$@"' _ \
 		setpriv --regid 21001 --clear-groups --bounding-set=-sys_ptrace --inh-caps=-sys_ptrace "$@" 3>&-
 }
 
@@ -230,20 +230,20 @@ hidden() {
 
 @test "kview status prints the file; of no mount it fails with a hint" {
 	up
-	run -0 --separate-stderr timeout 20 "$KVIEW" status "$MNT"
+	run -0 --separate-stderr timeout 60 "$KVIEW" status "$MNT"
 	[ -z "$stderr" ]
 	diff <(cut -f 1 <<<"$output") <(cut -f 1 "$MNT/status")
 	diff <(grep -E '^(version|holder|worker|max_)' <<<"$output") \
 		<(grep -E '^(version|holder|worker|max_)' "$MNT/status")
-	(cd "$DIR" && timeout 20 "$KVIEW" status mnt/ | grep -q ^uptime)
+	(cd "$DIR" && timeout 60 "$KVIEW" status mnt/ | grep -q ^uptime)
 	kview_umount
 	for m in "$MNT" /proc "$DIR/none"; do
-		run -1 --separate-stderr timeout 20 "$KVIEW" status "$m"
+		run -1 --separate-stderr timeout 60 "$KVIEW" status "$m"
 		[ -z "$output" ]
 		[[ ${stderr_lines[0]} == "kview: no kview is mounted on '$m'"* ]]
 		[[ ${stderr_lines[1]} == "hint: "* ]]
 	done
-	run -2 timeout 20 "$KVIEW" status a b
+	run -2 timeout 60 "$KVIEW" status a b
 }
 
 @test "kview status of a dead mount fails and does not hang" {
@@ -251,6 +251,6 @@ hidden() {
 	up
 	pid=$(daemon_pid)
 	kill -KILL "$pid"
-	run -1 --separate-stderr timeout 20 "$KVIEW" status "$MNT"
+	run -1 --separate-stderr timeout 60 "$KVIEW" status "$MNT"
 	[[ ${stderr_lines[0]} == "kview: "*"$MNT"* ]]
 }

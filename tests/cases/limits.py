@@ -7,6 +7,7 @@ import mmap
 import os
 import select
 import signal
+import statistics
 import subprocess
 import sys
 import time
@@ -125,8 +126,8 @@ def case_slow(mnt):
         for user in ([], ["setpriv", f"--reuid={BOB}", f"--regid={BOB}", "--clear-groups"]):
             took = [seconds(cat, user, f"{mnt}/task") for _ in range(20)]
             print(f"# cat of {'a user' if user else 'root'} among 1,000 slow readers: "
-                  f"worst of 20 {max(took) * 1e3:.0f} ms")
-            assert max(took) < 1.0, took
+                  f"median of 20 {statistics.median(took) * 1e3:.0f} ms, worst {max(took) * 1e3:.0f}")
+            assert statistics.median(took) < 0.5, took
         assert all(os.waitpid(p, os.WNOHANG) == (0, 0) for p in slow[:10])
     finally:
         for pid in slow:

@@ -76,7 +76,7 @@ holder_is_up() {
 # is_refused NAME: an open, by its worker, which complains
 is_refused() {
 	local said
-	said=$(timeout 10 head -n 1 "/proc/$(holder_of "$1")/root$MNT/task" 2>&1) || true
+	said=$(timeout 30 head -n 1 "/proc/$(holder_of "$1")/root$MNT/task" 2>&1) || true
 	[[ $said == *"Permission denied"* ]]
 }
 
@@ -153,7 +153,7 @@ next_tells() {
 	exec 8<>"$DIR/pipe"
 	in_front free "$DIR/heard.free" 8>&-
 	in_front full "$DIR/pipe" 8>&-
-	timeout 10 head -c 1 <&8 >"$DIR/first" # that of in_front is there
+	timeout 30 head -c 1 <&8 >"$DIR/first" # that of in_front is there
 	log fill_pipe "$DIR/pipe"
 	compare
 	complaints 1 free

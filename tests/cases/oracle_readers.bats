@@ -3,6 +3,7 @@
 # Readers of every kind, each compared with what its own /proc shows it: which
 # processes, which rows, which values. See oracle_readers_rules.py.
 
+# bats file_tags=slow
 load common
 
 # Statically linked: it runs in chroots and containers.
@@ -51,15 +52,15 @@ start_people() {
 	KEEPER=$!
 	mine "$KEEPER"
 	export KEEPER
-	timeout 20 cat "$DIR/stdout"
+	timeout 60 cat "$DIR/stdout"
 	kill -0 "$KEEPER"
 }
 
 mount_all() {
-	timeout 20 "$KVIEW" mount -o allow_other "$MNT"
-	timeout 20 "$KVIEW" mount -o allow_other,hidepid=1 "$DIR/h1"
-	timeout 20 "$KVIEW" mount -o allow_other,hidepid=2 "$DIR/h2"
-	timeout 20 "$KVIEW" mount -o allow_other,hidepid=2,gid=1005 "$DIR/h2g"
+	timeout 60 "$KVIEW" mount -o allow_other "$MNT"
+	timeout 60 "$KVIEW" mount -o allow_other,hidepid=1 "$DIR/h1"
+	timeout 60 "$KVIEW" mount -o allow_other,hidepid=2 "$DIR/h2"
+	timeout 60 "$KVIEW" mount -o allow_other,hidepid=2,gid=1005 "$DIR/h2g"
 	mount --bind /proc "$DIR/tmp/proc"
 	mount --bind /proc "$DIR/tmp/jail/proc"
 	mount --bind "$MNT" "$DIR/tmp/jail/kview"
@@ -87,7 +88,7 @@ start_container() {
 	mv "$DIR/config.json" "$DIR/bundle/config.json"
 	CONTAINER=kview-readers-$$
 	export CONTAINER
-	timeout 20 runc --root "$DIR/runc" run -d --bundle "$DIR/bundle" "$CONTAINER" \
+	timeout 60 runc --root "$DIR/runc" run -d --bundle "$DIR/bundle" "$CONTAINER" \
 		</dev/null >"$DIR/runc.log" 2>&1 3>&-
 	run_container exec -d "$CONTAINER" /bin/sh -c 'exec /people hold kp-ctr-sh /dev/shm'
 	run_container exec -d -u 1000:1000 "$CONTAINER" /people hold kp-ctr-1000 /dev/shm
@@ -102,7 +103,7 @@ setup_file() {
 	mount_all
 	start_container
 	# shellcheck disable=SC2046 # numbers
-	timeout 20 python3 "$BATS_TEST_DIRNAME/oracle_readers.py" settle "$KEEPER" \
+	timeout 60 python3 "$BATS_TEST_DIRNAME/oracle_readers.py" settle "$KEEPER" \
 		$(cat "$DIR/container") >"$DIR/people.list"
 	rmdir "$CGROUP/gone"
 }
@@ -117,9 +118,9 @@ end_people() {
 }
 
 teardown_file() {
-	timeout 20 runc --root "$DIR/runc" delete -f "$CONTAINER" || true
+	timeout 60 runc --root "$DIR/runc" delete -f "$CONTAINER" || true
 	kill -KILL "$KEEPER" 2>/dev/null || true
-	timeout 20 tail --pid="$KEEPER" -f /dev/null || true
+	timeout 60 tail --pid="$KEEPER" -f /dev/null || true
 	end_people || true
 	until_true find "$CGROUP" -depth -type d -delete || true
 	kview_teardown
@@ -138,9 +139,9 @@ number() {
 reader() {
 	local name=$1 sees=$2
 	shift 2
-	timeout 20 "$@" </dev/null >"$DIR/out/$name" 2>"$DIR/out/$name.err" 3>&- ||
+	timeout 60 "$@" </dev/null >"$DIR/out/$name" 2>"$DIR/out/$name.err" 3>&- ||
 		{ cat "$DIR/out/$name.err"; return 1; }
-	timeout 20 python3 "$BATS_TEST_DIRNAME/oracle_readers.py" compare "$sees" "$DIR/out/$name"
+	timeout 60 python3 "$BATS_TEST_DIRNAME/oracle_readers.py" compare "$sees" "$DIR/out/$name"
 }
 
 # On the machine itself it is told who the population is: see NAME SEES COMMAND...
@@ -336,7 +337,7 @@ hidden() {
 
 # Each reader's kview against the other's /proc.
 @test "readers: the oracle notices what is shown wrongly, and what is missing" {
-	local oracle=(timeout 20 python3 "$BATS_TEST_DIRNAME/oracle_readers.py" splice)
+	local oracle=(timeout 60 python3 "$BATS_TEST_DIRNAME/oracle_readers.py" splice)
 	run "${oracle[@]}" "$DIR/out/root" "$DIR/out/uid-1001"
 	[ "$status" -eq 1 ]
 	for view in task task_file task_vma pid/; do

@@ -349,7 +349,7 @@ finds_nothing() {
 # As open(2) of /proc/N/maps says it; here who may not look learns it by reading.
 @test "tables that a user has no right to are an error at the reader, not empty" {
 	chmod 755 "$DIR"
-	timeout 20 "$KVIEW" mount -o allow_other "$DIR/open" 3>&-
+	timeout 60 "$KVIEW" mount -o allow_other "$DIR/open" 3>&-
 	sleep 300 3>&- &
 	mine $!
 	python3 - "$DIR/open" $! <<-'PY'
@@ -389,19 +389,19 @@ finds_nothing() {
 	PY
 	# Who may look has the rows.
 	[ "$(awk 'NR > 1 {print $1}' "$DIR/open/pid/$!/task_vma" | sort -u)" = $! ]
-	timeout 20 "$KVIEW" umount "$DIR/open"
+	timeout 60 "$KVIEW" umount "$DIR/open"
 }
 
 @test "a process that ended is not found, whoever looks, and not denied" {
 	local n
 	start_family
 	chmod 755 "$DIR"
-	timeout 20 "$KVIEW" mount -o allow_other "$DIR/open" 3>&-
+	timeout 60 "$KVIEW" mount -o allow_other "$DIR/open" 3>&-
 	true &
 	wait $!
 	for n in $! "$THREAD"; do
 		run ! setpriv --reuid 65534 --regid 65534 --clear-groups cat "$DIR/open/pid/$n/task_file"
 		[[ $output == *"No such file or directory"* ]]
 	done
-	timeout 20 "$KVIEW" umount "$DIR/open"
+	timeout 60 "$KVIEW" umount "$DIR/open"
 }

@@ -22,7 +22,7 @@ population_setup() {
 # Asked nicely first: it has cgroups to remove.
 population_teardown() {
 	kill -TERM "$POPULATION" 2>/dev/null || true
-	timeout 20 tail --pid="$POPULATION" -f /dev/null || true
+	timeout 60 tail --pid="$POPULATION" -f /dev/null || true
 	kview_teardown
 }
 

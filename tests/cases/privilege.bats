@@ -46,7 +46,7 @@ limit() {
 without() {
 	local drop=-${1//,/,-}
 	shift
-	timeout 20 setpriv --bounding-set="$drop" --inh-caps="$drop" "$@" 3>&-
+	timeout 60 setpriv --bounding-set="$drop" --inh-caps="$drop" "$@" 3>&-
 }
 
 # refused CAP[,CAP...] MESSAGE [MOUNT-OPTION...]: mounting without them
@@ -161,7 +161,7 @@ nothing_is_there() {
 }
 
 @test "mounting in a user namespace is refused, and the hint says where to" {
-	run -1 --separate-stderr timeout 20 unshare --user --map-root-user "$KVIEW" mount "$MNT" 3>&-
+	run -1 --separate-stderr timeout 60 unshare --user --map-root-user "$KVIEW" mount "$MNT" 3>&-
 	# shellcheck disable=SC2154
 	[[ ${stderr_lines[0]} == "kview: can't mount in a user namespace" ]]
 	[[ ${stderr_lines[1]} == *"on the host"* ]]
@@ -193,7 +193,7 @@ nothing_is_there() {
 @test "check names the privilege that is lacking" {
 	run -1 without sys_ptrace "$KVIEW" check
 	grep -qE '^CAP_SYS_PTRACE +no ' <<<"$output"
-	run -1 timeout 20 unshare --user --map-root-user "$KVIEW" check
+	run -1 timeout 60 unshare --user --map-root-user "$KVIEW" check
 	grep -qE '^initial user namespace +no ' <<<"$output"
 	run -0 without kill "$KVIEW" check
 	grep -qE "^worker's own user id +no +not needed: .*CAP_KILL" <<<"$output"

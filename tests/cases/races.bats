@@ -73,23 +73,23 @@ teardown() {
 
 @test "a pin directory inside another that is in use is no deadlock" {
 	kview_mount 3>&-
-	run -0 timeout 20 "$KVIEW" load --pin-dir "$KVIEW_PIN_DIR/sub"
-	run -0 timeout 20 "$KVIEW" unload --pin-dir "$KVIEW_PIN_DIR/sub"
+	run -0 timeout 60 "$KVIEW" load --pin-dir "$KVIEW_PIN_DIR/sub"
+	run -0 timeout 60 "$KVIEW" unload --pin-dir "$KVIEW_PIN_DIR/sub"
 	kview_umount
 }
 
 @test "a mistyped command with a path mounts nothing" {
 	mkdir "$MNT"
-	run -2 timeout 20 "$KVIEW" unmount "$MNT"
+	run -2 timeout 60 "$KVIEW" unmount "$MNT"
 	run ! grep -q " $MNT " /proc/self/mounts
 }
 
 @test "of two mounts on one directory at once one is refused" {
 	local i rcs a b
 	for i in 1 2 3 4 5; do
-		timeout 20 "$KVIEW" mount "$MNT" 2>>"$DIR/errors" 3>&- &
+		timeout 60 "$KVIEW" mount "$MNT" 2>>"$DIR/errors" 3>&- &
 		a=$!
-		timeout 20 "$KVIEW" mount "$MNT" 2>>"$DIR/errors" 3>&- &
+		timeout 60 "$KVIEW" mount "$MNT" 2>>"$DIR/errors" 3>&- &
 		b=$!
 		rcs=0
 		wait $a || rcs=$((rcs + 1))
@@ -103,8 +103,8 @@ teardown() {
 
 @test "started with standard streams closed, a mount keeps its pins and its locks" {
 	kview_mount 3>&-
-	timeout 20 "$KVIEW" mount "$DIR/second" <&- >&- 2>&- 3>&-
-	timeout 20 "$KVIEW" umount "$DIR/second"
+	timeout 60 "$KVIEW" mount "$DIR/second" <&- >&- 2>&- 3>&-
+	timeout 60 "$KVIEW" umount "$DIR/second"
 	[ -e "$KVIEW_PIN_DIR/task" ]
 	kview_umount
 	[ ! -e "$KVIEW_PIN_DIR" ]
@@ -112,7 +112,7 @@ teardown() {
 }
 
 @test "a daemon started with few descriptors serves many files" {
-	prlimit --nofile=256:8192 timeout 20 "$KVIEW" mount "$MNT" 3>&-
+	prlimit --nofile=256:8192 timeout 60 "$KVIEW" mount "$MNT" 3>&-
 	timeout 60 python3 - "$MNT" <<-'P'
 		import os, resource, sys
 		resource.setrlimit(resource.RLIMIT_NOFILE, (2048, 8192))
@@ -125,7 +125,7 @@ teardown() {
 
 @test "neighbours of the heap are not the heap" {
 	kview_mount 3>&-
-	timeout 20 python3 - "$MNT" <<-'P'
+	timeout 60 python3 - "$MNT" <<-'P'
 		import ctypes, os, sys
 		libc = ctypes.CDLL(None, use_errno=True)
 		libc.mmap.restype = ctypes.c_void_p

@@ -17,7 +17,7 @@ setup_file() {
 	PID=$(head -n 1 "$DIR/still")
 	F=$MNT/pid/$PID/task_vma
 	REF=$DIR/ref
-	timeout 20 "$KVIEW" cat --pid "$PID" task_vma >"$REF"
+	timeout 60 "$KVIEW" cat --pid "$PID" task_vma >"$REF"
 	export PID F REF
 	[ "$(stat -c %s "$REF")" -gt 200000 ]
 }
@@ -29,12 +29,12 @@ teardown_file() {
 
 # The command's output is exactly the file's bytes.
 same() {
-	timeout 20 "$@" | cmp - "$REF"
+	timeout 60 "$@" | cmp - "$REF"
 }
 
 # The command gives the same on the mount's file and on a plain copy of it.
 alike() {
-	timeout 20 "$@" "$F" | sed "s|$F|FILE|" >"$DIR/live"
+	timeout 60 "$@" "$F" | sed "s|$F|FILE|" >"$DIR/live"
 	"$@" "$REF" | sed "s|$REF|FILE|" >"$DIR/plain"
 	[ -s "$DIR/plain" ]
 	cmp "$DIR/live" "$DIR/plain"
@@ -42,10 +42,10 @@ alike() {
 
 @test "cat gives the same bytes as kview cat, for every view and format of a process" {
 	for v in task_file task_vma; do
-		cmp "$MNT/pid/$PID/$v" <(timeout 20 "$KVIEW" cat --pid "$PID" "$v")
+		cmp "$MNT/pid/$PID/$v" <(timeout 60 "$KVIEW" cat --pid "$PID" "$v")
 		for f in json csv; do
-			cmp <(timeout 20 cat "$MNT/pid/$PID/$f/$v.$f") \
-				<(timeout 20 "$KVIEW" cat -F "$f" --pid "$PID" "$v")
+			cmp <(timeout 60 cat "$MNT/pid/$PID/$f/$v.$f") \
+				<(timeout 60 "$KVIEW" cat -F "$f" --pid "$PID" "$v")
 		done
 	done
 	same cat "$F"
@@ -73,7 +73,7 @@ alike() {
 @test "tac steps back farther than 128 KiB: an error, no wrong bytes; a pipe helps" {
 	cat "$F" | tac | cmp - <(tac "$REF")
 	cmp <(tac "$MNT/schema/task") <(cat "$MNT/schema/task" | tac)
-	run -1 --separate-stderr timeout 20 tac "$F"
+	run -1 --separate-stderr timeout 60 tac "$F"
 	# shellcheck disable=SC2154 # made by run
 	[[ $stderr == *"Illegal seek"* ]]
 }
@@ -81,10 +81,10 @@ alike() {
 @test "less, through a pipe and on a terminal" {
 	less -F "$F" | cmp - "$REF"
 	last=$(tail -n 1 "$REF" | awk '{print $2}')
-	printf 'Gq' | TERM=xterm timeout 20 script -qec "less '$F'" /dev/null >"$DIR/screen"
+	printf 'Gq' | TERM=xterm timeout 60 script -qec "less '$F'" /dev/null >"$DIR/screen"
 	grep -q "$last" "$DIR/screen"
 	# back to the top: 250 KiB, farther than the file can be stepped back
-	printf 'Ggq' | TERM=xterm timeout 20 script -qec "less '$F'" /dev/null >"$DIR/screen"
+	printf 'Ggq' | TERM=xterm timeout 60 script -qec "less '$F'" /dev/null >"$DIR/screen"
 	tail -c 4000 "$DIR/screen" | grep -q PERMS
 }
 
@@ -124,11 +124,11 @@ alike() {
 @test "cp, install, dd with block sizes and skip, tee" {
 	for flags in "" --reflink=auto --sparse=always --sparse=never -p; do
 		# shellcheck disable=SC2086 # no flags at all is one of the cases
-		timeout 20 cp $flags "$F" "$DIR/copy"
+		timeout 60 cp $flags "$F" "$DIR/copy"
 		cmp "$DIR/copy" "$REF"
 		rm -f "$DIR/copy"
 	done
-	timeout 20 install -m 600 "$F" "$DIR/copy"
+	timeout 60 install -m 600 "$F" "$DIR/copy"
 	cmp "$DIR/copy" "$REF"
 	tee "$DIR/copy" <"$F" | cmp - "$REF"
 	cmp "$DIR/copy" "$REF"
@@ -235,24 +235,24 @@ alike() {
 
 @test "tar and rsync copy nothing, as for /proc, and do not fail" {
 	mkdir "$DIR/copied"
-	timeout 20 tar -C "$MNT" -cf - task csv | tar -C "$DIR/copied" -xf -
+	timeout 60 tar -C "$MNT" -cf - task csv | tar -C "$DIR/copied" -xf -
 	[ "$(find "$DIR/copied" -type f -size 0 | wc -l)" = 5 ]
-	timeout 20 rsync -a "$MNT/json" "$DIR/copied/"
+	timeout 60 rsync -a "$MNT/json" "$DIR/copied/"
 	[ "$(find "$DIR/copied/json" -type f -size 0 | wc -l)" = 4 ]
 }
 
 @test "sqlite3 imports csv" {
-	timeout 20 sqlite3 "$DIR/db" ".import --csv $MNT/pid/$PID/csv/task_file.csv files" \
+	timeout 60 sqlite3 "$DIR/db" ".import --csv $MNT/pid/$PID/csv/task_file.csv files" \
 		".import --csv $MNT/csv/task.csv tasks"
 	[ "$(sqlite3 "$DIR/db" "select count(*) from files where path = '/dev/null'")" -ge 3000 ]
 	[ "$(sqlite3 "$DIR/db" "select count(*) from tasks join files using (pid) where fd = 100")" = 3 ]
 }
 
 @test "jq over json" {
-	[ "$(timeout 20 jq -s length "$MNT/pid/$PID/json/task_vma.json")" = "$(($(wc -l <"$REF") - 1))" ]
-	[ "$(timeout 20 jq -r .tid "$MNT/pid/$PID/json/task.json" | sort)" = \
+	[ "$(timeout 60 jq -s length "$MNT/pid/$PID/json/task_vma.json")" = "$(($(wc -l <"$REF") - 1))" ]
+	[ "$(timeout 60 jq -r .tid "$MNT/pid/$PID/json/task.json" | sort)" = \
 		"$(find "/proc/$PID/task" -mindepth 1 -maxdepth 1 -printf '%f\n' | sort)" ]
-	timeout 20 jq -es 'length > 5 and all(.[]; .pid > 0 and (.comm | type) == "string")' \
+	timeout 60 jq -es 'length > 5 and all(.[]; .pid > 0 and (.comm | type) == "string")' \
 		"$MNT/json/task.json"
 }
 
@@ -266,7 +266,7 @@ alike() {
 }
 
 @test "kview cat ends when its reader does" {
-	timeout 20 "$KVIEW" cat --pid "$PID" task_vma | head -n 1 >/dev/null
-	run -1 timeout 20 sh -c "'$KVIEW' cat task >/dev/full"
+	timeout 60 "$KVIEW" cat --pid "$PID" task_vma | head -n 1 >/dev/null
+	run -1 timeout 60 sh -c "'$KVIEW' cat task >/dev/full"
 	[[ $output == *"No space left on device"* ]]
 }

@@ -83,7 +83,7 @@ as_fstat() {
 
 # As where they are modules that were loaded later than the view.
 @test "stat: what is not known of a file system is no value, and all others are as ever" {
-	local cat="timeout 20 $KVIEW cat -F csv -c dev,nlink,blocks --pid"
+	local cat="timeout 60 $KVIEW cat -F csv -c dev,nlink,blocks --pid"
 	export KVIEW_PIN_DIR=$KVIEW_PIN_DIR-none
 	truncate -s 300M "$DIR/b.img" "$DIR/x.img"
 	mkfs.btrfs -q "$DIR/b.img" >/dev/null

@@ -25,7 +25,7 @@ teardown_file() {
 other_mount() {
 	OTHER=$DIR/$1
 	mkdir -p "$OTHER"
-	timeout 20 "$KVIEW" mount "$OTHER"
+	timeout 60 "$KVIEW" mount "$OTHER"
 	OTHER_DAEMON=$(MNT=$OTHER daemon_pid)
 	OTHER_WORKER=$(MNT=$OTHER worker_pid)
 }
@@ -92,7 +92,7 @@ other_mount() {
 	py stress sigkill "$OTHER" "$OTHER_DAEMON" "$OTHER_WORKER"
 	other_mount kill
 	cmp "$OTHER/schema/task" "$MNT/schema/task"
-	timeout 20 "$KVIEW" umount "$OTHER"
+	timeout 60 "$KVIEW" umount "$OTHER"
 }
 
 @test "umount -f: readers get an error and never hang" {

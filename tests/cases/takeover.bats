@@ -5,6 +5,7 @@
 # shellcheck disable=SC2016 # awk's own
 # shellcheck disable=SC2030,SC2031 # each test is a subshell
 bats_require_minimum_version 1.5.0
+# bats file_tags=slow
 load common
 load crowd
 
@@ -83,7 +84,7 @@ restarts() {
 @test "an open behind kill -9 of the worker is served, 100 times" {
 	local i mounts=()
 	for i in {1..34}; do
-		timeout 20 "$KVIEW" mount "$MNT.$i" 3>&-
+		timeout 60 "$KVIEW" mount "$MNT.$i" 3>&-
 		HOLDER=$(MNT=$MNT.$i daemon_pid)
 		mine "$HOLDER"
 		note_links "$HOLDER"
@@ -92,21 +93,18 @@ restarts() {
 	takeover latency "$DIR/few" "${mounts[@]}"
 	for i in {1..34}; do
 		[ "$(MNT=$MNT.$i restarts)" -eq 3 ]
-		timeout 20 "$KVIEW" umount "$MNT.$i"
+		timeout 60 "$KVIEW" umount "$MNT.$i"
 	done
 	[ -z "$(pgrep -f "^$KVIEW mount $MNT\.")" ]
 	nothing_left
 }
 
-@test "the worker is killed 20 times while 50 readers read: errors within a second, no short file" {
-	local i
-	# A holder takes four kills within ten seconds.
-	for i in {1..5}; do
-		up
-		takeover flight "$MNT" "$HOLDER" "$DIR/few" 4
-		[ "$(restarts)" -eq 4 ]
-		down
-	done
+# A holder takes four kills within ten seconds.
+@test "the worker is killed four times while 50 readers read: errors within a second, no short file" {
+	up
+	takeover flight "$MNT" "$HOLDER" "$DIR/few" 4
+	[ "$(restarts)" -eq 4 ]
+	down
 }
 
 @test "reads under way as the worker is killed fail within a second" {
@@ -210,7 +208,7 @@ sees_own() {
 	read -r -u 7
 	kill -KILL "$(worker_pid)"
 	until_true cat "$MNT/schema/task"
-	run -1 timeout 20 "$KVIEW" umount "$MNT"
+	run -1 timeout 60 "$KVIEW" umount "$MNT"
 	[[ $output == *"busy"* ]]
 	exec 7<&-
 	# It returns when the holder has ended: no wait here.
@@ -232,7 +230,7 @@ sees_own() {
 	wait "$reader" || true
 	kill -KILL "$(pgrep -P "$HOLDER")"
 	until_true head -n 1 "$MNT/task"
-	[ "$(timeout 5 awk '$1 == "restarts" {print $2}' "$MNT/status")" = 1 ]
+	[ "$(timeout 30 awk '$1 == "restarts" {print $2}' "$MNT/status")" = 1 ]
 	kill -TERM "$HOLDER"
 	wait "$HOLDER"
 }

@@ -5,6 +5,7 @@
 What readers may see of it: an error, within a second, or nothing at all. Never
 a wait without end, never an end of file where there is more.
 """
+import collections
 import contextlib
 import ctypes
 import errno
@@ -136,7 +137,7 @@ def case_latency(crowd, *mounts):
 
 
 def read_on(mnt, crowd, out, kind):
-    """Whole files or errors, until an error comes later than the kill; tells when each ended."""
+    """Whole files or errors, all the time; tells when each ended."""
     act = {
         "file": lambda: crowd.check(slurp_slowly(f"{mnt}/task_vma", 16384)),
         "big": lambda: crowd.check(slurp_slowly(f"{mnt}/task_vma", 1 << 20)),
@@ -144,7 +145,7 @@ def read_on(mnt, crowd, out, kind):
     }[kind]
     while True:
         error = error_of(act)
-        os.write(out, f"{time.monotonic()} {kind} {error}\n".encode())
+        os.write(out, f"{time.monotonic()} {os.getpid()} {error}\n".encode())
 
 
 def slurp_slowly(path, size):
@@ -156,9 +157,9 @@ def slurp_slowly(path, size):
 
 
 def reports(file):
-    """[(when, kind, errno)] since the last time."""
-    return [(float(w), k, None if e == "None" else e)
-            for w, k, e in (line.split() for line in file.readlines())]
+    """[(when, who, errno)] since the last time."""
+    return [(float(when), int(who), None if e == "None" else e)
+            for when, who, e in (line.split() for line in file.readlines())]
 
 
 def case_flight(mnt, holder, path, rounds):
@@ -169,8 +170,8 @@ def case_flight(mnt, holder, path, rounds):
     readers = [fork(read_on, mnt, crowd, out, kind) for kind in kinds]
     with open(f"{path}.reports", encoding="ascii") as told:
         try:
-            until(lambda: told.read(1))
-            errors = [kill_amid(holder, told) for _ in range(int(rounds))]
+            all_tell(told, readers, time.monotonic())
+            errors = [kill_amid(holder, told, readers) for _ in range(int(rounds))]
             assert all(os.waitpid(r, os.WNOHANG) == (0, 0) for r in readers), "a reader failed"
         finally:
             for r in readers:
@@ -182,28 +183,31 @@ def case_flight(mnt, holder, path, rounds):
     check_dir(mnt, crowd)
 
 
-def wait_until(end):
-    """And for how long, at most, who needs 10 ms of a CPU had to wait for them."""
-    late = 0.0
-    while (now := time.monotonic()) < end + 3 * late:
-        own = time.process_time()
+def all_tell(told, readers, since):
+    """
+    What they tell until each has told twice of what ended later than then: of what it was amid,
+    and of what came behind that. And for how long, at most, who needs 10 ms of a CPU had to wait.
+    """
+    found, late = [], 0.0
+    end = time.monotonic() + 60
+    while min(collections.Counter(readers + [x[1] for x in found if x[0] > since]).values()) < 3:
+        assert time.monotonic() < end, "a reader hangs"
+        now, own = time.monotonic(), time.process_time()
         while time.process_time() - own < 0.01:
             pass
         late = max(late, time.monotonic() - now - 0.01)
         time.sleep(0.05)
-    return late
+        found += reports(told)
+    return found, late
 
 
-def kill_amid(holder, told):
+def kill_amid(holder, told, readers):
     """How many readers were told. All errors come within a second of the kill."""
-    time.sleep(0.5)  # for the readers to be amid it again
-    told.readlines()
     old = kill_worker(holder)
     killed = time.monotonic()
     next_worker(holder, old)
-    late = wait_until(killed + 1.2)
-    found = reports(told)
-    errors = [(when - killed, kind, e) for when, kind, e in found if e]
+    found, late = all_tell(told, readers, killed)
+    errors = [(when - killed, who, e) for when, who, e in found if e]
     assert not [x for x in errors if x[0] > 1.0 + 3 * late], (late, errors)
     assert {e for _, _, e in errors} <= {"ECONNABORTED", "ESTALE"}, errors
     assert [x for x in found if not x[2]], "nobody goes on"

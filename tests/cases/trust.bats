@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Nothing that an ordinary user does stops the mount, or costs others much of it.
 bats_require_minimum_version 1.5.0
+# bats file_tags=slow
 load common
 
 setup() {

@@ -430,5 +430,5 @@ def main():
     return failed
 
 
-signal.alarm(150)
+signal.alarm(380)
 sys.exit(main())

@@ -180,6 +180,6 @@ def check_all(release, seconds):
     check('the kernel has nothing to complain of', kernel_problems())
 
 
-signal.alarm(int(sys.argv[1]) + 60)
+signal.alarm(int(sys.argv[1]) + 200)
 check_all(sys.argv[2], int(sys.argv[1]))
 sys.exit(failed)

@@ -307,5 +307,5 @@ def main():
     return failed
 
 
-signal.alarm(90)
+signal.alarm(280)
 sys.exit(main())

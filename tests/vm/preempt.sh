@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# Names that change while they are read (tests/cases/names.c), for a guest booted
-# with preempt=full: there a program is preempted amid a name. names.sh SECONDS
-# RELEASE. Prints TAP without numbers.
+# For a guest booted with preempt=full, where a program is preempted amid a row: many readers
+# (stress.py), and names that change while they are read (tests/cases/names.c).
+# preempt.sh SECONDS SECONDS_A_NAME RELEASE. Prints TAP without numbers.
 # shellcheck disable=SC2317 # the functions are called through check
 set -u
 cd /mnt/tests/vm || exit 1
@@ -29,9 +29,10 @@ in_cgroup() {
 	mkdir -p /sys/fs/cgroup/names && scene cgroup /sys/fs/cgroup/names
 }
 
-SECONDS_EACH=$1
+SECONDS_EACH=$2
 mountpoint -q /sys/fs/bpf || mount -t bpf bpf /sys/fs/bpf
-check "the kernel is the one that was asked for" equal "$2" "$(uname -r)"
+check "the kernel is the one that was asked for" equal "$3" "$(uname -r)"
+[ "$1" = 0 ] || ./stress.py "$1" "$3" || RC=1
 check "mount" timeout 60 "$KVIEW" mount -o allow_other "$M"
 for name in leaf exe tree maps comm exec tty; do
 	check "preempt=full: names that change: $name" on_tmpfs $name
