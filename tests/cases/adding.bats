@@ -82,7 +82,7 @@ add_view() {
 
 # there COMMAND...: as from a shell of no case, in that tree; with the helper programs of this one
 there() {
-	(cd "$TREE" && timeout 300 env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME="$HOME" BUILD=build KVIEW_TEST_TOOLS="$TOOLS" "$@" 3>&-)
+	(cd "$TREE" && timeout 1000 env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME="$HOME" BUILD=build KVIEW_TEST_TOOLS="$TOOLS" "$@" 3>&-)
 }
 
 @test "a view more is one file, one case and one paragraph: what holds for each view holds for it" {

@@ -35,9 +35,10 @@ kview_setup() {
 
 # Ends what the file started: processes noted with `mine PID`, mounts, pins.
 kview_teardown() {
-	local pid
+	local pid since
 	if [ -f "$DIR/.started" ]; then
-		while read -r pid; do
+		while read -r pid since; do
+			[ "$(start_of "$pid")" = "$since" ] || continue # or it is another's by now
 			kill -CONT "$pid" 2>/dev/null
 			kill -KILL "$pid" 2>/dev/null
 		done <"$DIR/.started"
@@ -50,8 +51,13 @@ kview_teardown() {
 	rm -rf "$DIR"
 }
 
+# When process $1 started, in ticks since boot; nothing if it has ended.
+start_of() {
+	sed -E 's/.*\) //' "/proc/$1/stat" 2>/dev/null | cut -d ' ' -f 20
+}
+
 mine() {
-	echo "$1" >>"$DIR/.started"
+	echo "$1 $(start_of "$1")" >>"$DIR/.started"
 }
 
 kview_mount() {

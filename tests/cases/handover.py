@@ -158,7 +158,7 @@ def case_notify(kview, mnt, old):
     with tempfile.TemporaryDirectory() as directory, contextlib.closing(
             socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)) as manager:
         manager.bind(f"{directory}/notify")
-        manager.settimeout(10)
+        manager.settimeout(60)
         os.kill(int(old), signal.SIGSTOP)  # it can't have ended before the message
         act = fork(lambda: take_over(kview, mnt, env=dict(os.environ,
                                                          NOTIFY_SOCKET=f"{directory}/notify")))

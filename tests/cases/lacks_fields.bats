@@ -70,7 +70,7 @@ lacks() {
 # it has all columns, and so perhaps without one of MAYBE; any other field costs columns
 each() {
 	local pid
-	sleep 300 3>&- &
+	sleep 3000 3>&- &
 	pid=$!
 	mine $pid
 	until_true grep -q '^State:.S (sleeping)' /proc/$pid/status

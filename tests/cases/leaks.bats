@@ -75,7 +75,7 @@ many_mappings() {
 		import csv, os, sys
 		from decimal import Decimal
 		TICK = Decimal("0.01")
-		sleepers = open(f"{sys.argv[1]}/.started").read().split()
+		sleepers = open(f"{sys.argv[1]}/.started").read().split()[::2]
 		def read(name):
 		    with open(f"{sys.argv[1]}/{name}.csv") as f:
 		        return {r["tid"]: r for r in csv.DictReader(f) if r["tid"] in sleepers}

@@ -89,7 +89,7 @@ nice_in_pin() {
 	timeout 60 python3 - "$KVIEW_PIN_DIR/task_vma" "$DIR/.started" <<-'P'
 		import subprocess, sys
 		maps = {}
-		for pid in open(sys.argv[2]).read().split():
+		for pid in open(sys.argv[2]).read().split()[::2]:
 		    maps[pid] = [line.split()[0] for line in open(f"/proc/{pid}/maps")]
 		assert len(maps) >= 40
 		def shown(data, pid):

@@ -139,7 +139,7 @@ def case_cpu(mnt, percent, procs):
         assert limit / 4 < took < limit * 1.2 + 0.02
         # The limit is each user's own, and not the one's who mounted.
         with children([fork(walk, mnt, 0)]):
-            until(lambda: worker_cpu(mnt, 1.0) > 2 * limit)
+            until(lambda: worker_cpu(mnt, 1.0) > 1.5 * limit)
 
 
 def case_monitor(mnt):

@@ -49,7 +49,7 @@ up() {
 
 # takeover CASE ARG...: what it says, as comments of TAP.
 takeover() {
-	timeout 120 python3 -B "$BATS_TEST_DIRNAME/takeover.py" "$@" 3>&- >"$DIR/said"
+	timeout 400 python3 -B "$BATS_TEST_DIRNAME/takeover.py" "$@" 3>&- >"$DIR/said"
 	cat "$DIR/said" >&3
 }
 

@@ -146,7 +146,7 @@ def hang(program, file, device):
     """hang.c's victim, and how to kill it."""
     with open(file, "wb"):
         os.chmod(file, 0o666)
-    server = subprocess.Popen([program, file, "60", device], user=ALICE, group=ALICE,
+    server = subprocess.Popen([program, file, "600", device], user=ALICE, group=ALICE,
                               extra_groups=[], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     try:
         victim = server.stdout.readline()
