@@ -60,7 +60,8 @@ read_all_ways() {
 	cat "$MNT/pid/$1/csv/task.csv"
 	grep nvcsw "$MNT/schema/task" | grep -qF '(no value: this kernel has no task_struct.nvcsw)'
 	# Rights are what they are anywhere: /proc says whose they are.
-	runuser -u nobody -- cat "$MNT/csv/task_file.csv" >"$DIR/files"
+	# Of a user who has nothing else there.
+	setpriv --reuid 21777 --regid 21777 --clear-groups cat "$MNT/csv/task_file.csv" >"$DIR/files"
 	runuser -u nobody -- cat "$MNT/pid/$1/task_file" && return 1
 	"$KVIEW" umount "$MNT"
 }
@@ -164,15 +165,15 @@ read_all_ways() {
 		import csv, sys
 		PF_KTHREAD = 0x200000
 		seen = {True: 0, False: 0}
-		with open(sys.argv[1], newline="") as f:
+		with open(sys.argv[1], newline="", errors="replace") as f:
 		    rows = list(csv.DictReader(f))
 		for row in rows:
 		    try:
-		        with open(f"/proc/{row['pid']}/stat") as f:
+		        with open(f"/proc/{row['pid']}/stat", errors="replace") as f:
 		            is_kernel = int(f.read().rpartition(")")[2].split()[6]) & PF_KTHREAD > 0
-		        with open(f"/proc/{row['pid']}/comm") as f:
+		        with open(f"/proc/{row['pid']}/comm", errors="replace") as f:
 		            comm = f.read()[:-1]
-		    except FileNotFoundError:
+		    except (FileNotFoundError, ProcessLookupError):
 		        continue  # it has ended meanwhile
 		    seen[is_kernel] += 1
 		    if is_kernel or row["pid"] == sys.argv[2]:

@@ -77,7 +77,7 @@ many_mappings() {
 		TICK = Decimal("0.01")
 		sleepers = open(f"{sys.argv[1]}/.started").read().split()[::2]
 		def read(name):
-		    with open(f"{sys.argv[1]}/{name}.csv") as f:
+		    with open(f"{sys.argv[1]}/{name}.csv", newline="", errors="replace") as f:
 		        return {r["tid"]: r for r in csv.DictReader(f) if r["tid"] in sleepers}
 		def stat(pid):  # utime, stime and start in ticks
 		    f = open(f"/proc/{pid}/stat").read().rpartition(")")[2].split()
