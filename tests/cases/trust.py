@@ -168,7 +168,7 @@ def states(pid):
 
 def is_hung(worker):
     """A thread of it is in a sleep that nothing ends, and not for a moment."""
-    return all("D" in states(worker) or time.sleep(0.02) for _ in range(20))
+    return all("D" in states(worker) and not time.sleep(0.02) for _ in range(25))
 
 
 @contextlib.contextmanager
