@@ -6,17 +6,7 @@
 # shellcheck disable=SC2154 # `run` sets stderr_lines
 bats_require_minimum_version 1.5.0
 
-setup() {
-	load common
-	load compile
-	kview_setup
-	D=$DIR/iters
-	mkdir "$D"
-}
-
-teardown() {
-	kview_teardown
-}
+load compile
 
 # with_headers NAME SED SCRIPT HEADER: a view built with that header changed.
 with_headers() {

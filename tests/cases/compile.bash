@@ -1,7 +1,19 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash
-# Views of users, compiled into $D, and what a mount says of them: for cases
-# that have loaded common.bash and made that directory.
+# Views of users, compiled into $D, and what a mount says of them. Load it with: load compile
+
+load common
+
+setup() {
+	kview_setup
+	OBJECTS=$TOOLS/iters # those of the build
+	D=$DIR/iters
+	mkdir "$D"
+}
+
+teardown() {
+	kview_teardown
+}
 
 # A whole view in $1, its record's members in $2: what the broken ones vary.
 source_of() {

@@ -6,18 +6,7 @@
 # shellcheck disable=SC2030,SC2031 # each test is a subshell
 bats_require_minimum_version 1.5.0
 
-setup() {
-	load common
-	load compile
-	kview_setup
-	OBJECTS=$TOOLS/iters
-	D=$DIR/iters
-	mkdir "$D"
-}
-
-teardown() {
-	kview_teardown
-}
+load compile
 
 # broken NAME MEMBERS: a view with that record.
 broken() {

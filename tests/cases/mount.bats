@@ -104,25 +104,6 @@ start_front() {
 	all_gone $FRONT
 }
 
-@test "SIGTERM while files are being read ends the daemon" {
-	local pid reader
-	up
-	pid=$(daemon_pid)
-	for _ in 1 2 3 4; do
-		(while cat "$MNT/task_file"; do :; done) >/dev/null 2>&1 3>&- &
-		reader=$!
-		mine $reader
-	done
-	exec 7<"$MNT/task_vma"
-	read -r -u 7
-	kill "$pid"
-	until_true has_ended "$pid"
-	until_true has_ended "$reader"
-	exec 7<&-
-	[ "$(grep -cF " $MNT " /proc/self/mounts)" -eq 0 ]
-	[ ! -e "$KVIEW_PIN_DIR" ]
-}
-
 @test "the daemon keeps no terminal, directory or descriptor of its caller" {
 	local pid fd holder
 	mkdir "$DIR/cwd"

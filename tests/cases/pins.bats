@@ -56,27 +56,6 @@ nice_in_pin() {
 	[ "$(stat -c %A "$KVIEW_PIN_DIR")" = drwx-----T ]
 }
 
-@test "cat of a pin is a table with tabs, with the columns of the mount" {
-	local v n
-	"$KVIEW" load
-	for v in $VIEWS; do
-		cat "$KVIEW_PIN_DIR/$v" >"$DIR/$v"
-		[ "$(head -n 1 "$DIR/$v" | tr '\t' '\n' | tr '[:upper:]' '[:lower:]')" = \
-			"$("$KVIEW" schema "$v" | cut -f 1)" ]
-		n=$("$KVIEW" schema "$v" | wc -l)
-		[ "$(awk -F '\t' '{print NF}' "$DIR/$v" | sort -u)" = "$n" ]
-		[ "$(wc -l <"$DIR/$v")" -gt 5 ]
-	done
-	# The same values as cat's and /proc's, of a process that holds still.
-	sleep 300 3>&- &
-	n=$!
-	mine $n
-	timeout 30 bash -c "until [[ \$(ps -o stat=,comm= $n) == S*sleep ]]; do sleep 0.02; done"
-	awk -F '\t' '$1 == '$n' {print $2, $3, $4, $7}' "$KVIEW_PIN_DIR/task_vma" >"$DIR/pin"
-	diff "$DIR/pin" <("$KVIEW" cat --pid $n -F csv -c start,end,perms,ino task_vma | tail -n +2 | tr , ' ')
-	[ "$(wc -l <"$DIR/pin")" -eq "$(wc -l </proc/$n/maps)" ]
-}
-
 # Its row comes behind the last mapping, which the next process tells.
 @test "[vsyscall] of each process is where maps has it, behind a walk that was given up" {
 	local i

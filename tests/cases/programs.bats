@@ -3,18 +3,7 @@
 # What an object of a user's may hold beside what kview's headers have.
 bats_require_minimum_version 1.5.0
 
-setup() {
-	load common
-	load compile
-	kview_setup
-	OBJECTS=$TOOLS/iters
-	D=$DIR/iters
-	mkdir "$D"
-}
-
-teardown() {
-	kview_teardown
-}
+load compile
 
 @test "an object may have other programs beside its view: they are named, and not loaded" {
 	{

@@ -82,19 +82,6 @@ other_mount() {
 	py stress settled "$MNT" "$WORKER"
 }
 
-@test "SIGTERM of the daemon: readers get an error and never hang" {
-	other_mount term
-	py stress sigterm "$OTHER" "$OTHER_DAEMON" "$OTHER_WORKER"
-}
-
-@test "SIGKILL of the daemon: readers get an error, the next mount replaces the dead one" {
-	other_mount kill
-	py stress sigkill "$OTHER" "$OTHER_DAEMON" "$OTHER_WORKER"
-	other_mount kill
-	cmp "$OTHER/schema/task" "$MNT/schema/task"
-	timeout 60 "$KVIEW" umount "$OTHER"
-}
-
 @test "umount -f: readers get an error and never hang" {
 	other_mount force
 	py stress umount_force "$OTHER" "$OTHER_DAEMON" "$OTHER_WORKER"

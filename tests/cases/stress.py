@@ -282,21 +282,6 @@ def has_ended(pid):
         return True
 
 
-def case_sigterm(mnt, daemon, worker):
-    held, loops = readers_of(mnt, worker)
-    os.kill(int(daemon), signal.SIGTERM)
-    all_fail(held + loops, 5)
-    assert wait_for(lambda: has_ended(daemon) and has_ended(worker)), "the daemon stays"
-    assert wait_for(lambda: not mounted(mnt)), "the mount stays"
-
-
-def case_sigkill(mnt, daemon, worker):
-    held, loops = readers_of(mnt, worker)
-    os.kill(int(daemon), signal.SIGKILL)
-    all_fail(held + loops, 5)
-    assert wait_for(lambda: has_ended(worker)), "the worker stays"
-
-
 def case_umount_force(mnt, daemon, worker):
     held, loops = readers_of(mnt, worker)
     os.system(f"timeout 10 umount -f {mnt} 2>/dev/null")  # may well be "busy"
