@@ -51,5 +51,5 @@ gone() {
 py() {
 	local program=$1
 	shift
-	timeout 100 python3 -B "$BATS_TEST_DIRNAME/$program.py" "$@"
+	timeout 400 python3 -B "$BATS_TEST_DIRNAME/$program.py" "$@"
 }

@@ -17,7 +17,7 @@ teardown() {
 
 # hostile PROGRAM CASE WORD...: one case of tests/cases/PROGRAM.py
 hostile() {
-	timeout 120 python3 "$BATS_TEST_DIRNAME/$1.py" "$2" "$MNT" "${@:3}" 3>&-
+	timeout 400 python3 "$BATS_TEST_DIRNAME/$1.py" "$2" "$MNT" "${@:3}" 3>&-
 }
 
 @test "a descriptor passed to another user shows what its opener may see" {
@@ -133,5 +133,5 @@ held_by() {
 }
 
 @test "a thousand readers of fifty users at once see each what is theirs" {
-	timeout 120 "$TOOLS/hostile_crowd" "$MNT" 1000 50 3>&-
+	timeout 400 "$TOOLS/hostile_crowd" "$MNT" 1000 50 3>&-
 }

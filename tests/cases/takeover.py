@@ -16,7 +16,7 @@ import sys
 import time
 
 from hostile_pids import container_with_socket
-from hostile_world import drain, ends_well, error_of, fork, fresh, pids_in, slurp, until
+from hostile_world import drain, ends_well, error_of, fork, fresh, late, pids_in, slurp, until
 from readers import crowd_pids
 from stress import has_ended
 
@@ -128,7 +128,7 @@ def case_latency(crowd, *mounts):
     assert len(took) >= 100, len(took)
     print(f"# {len(took)} kills: median {statistics.median(took) * 1e3:.1f} ms, "
           f"worst {max(took) * 1e3:.1f} ms until a following open is served, {aborted} aborted")
-    assert max(took) < 1.0, max(took)
+    assert max(took) < 1.0 + late(), max(took)
     whole = Crowd(mounts[0].rsplit("=", 1)[0], crowd)
     whole.check(slurp(f"{mounts[-1].rsplit('=', 1)[0]}/task_vma"))
 
@@ -240,7 +240,7 @@ def case_blocked(mnt, holder):
         took.append(time.monotonic() - start)
     told = os.read(r, 4096).decode().split()
     print("# reads in flight:", told, f"within {max(took) * 1e3:.0f} ms")
-    assert max(took) < 1.0, took
+    assert max(took) < 1.0 + late(), took
     # The next worker knows no file of theirs; without one it is the kernel that tells.
     assert set(told) <= ({"ESTALE"} if RESENDS else {"ECONNABORTED", "ESTALE"}), told
 
@@ -321,7 +321,7 @@ def answered_after(mnt, crowd, act):
     start = time.monotonic()
     for r in readers:
         ends_well(r)
-    assert time.monotonic() - start < 5.0
+    assert time.monotonic() - start < 5.0 + late()
 
 
 # --- elsewhere, and the end ---

@@ -22,6 +22,7 @@ from hostile_world import (
     ends_well,
     error_of,
     fork,
+    late,
     libc,
     slurp,
     until,
@@ -137,7 +138,7 @@ def case_walks(mnt):
         until(lambda: number(mnt, "reads_running") + number(mnt, "reads_waiting") > 40)
         took = served_after_kill(mnt)
     print(f"# served after kill -9: {control * 1e3:.0f} ms; under 40 walks {took * 1e3:.0f} ms")
-    assert took < 0.2 + 3 * control
+    assert took < 0.2 + 3 * control + late()
     until(lambda: status(mnt)["dying_workers"] == "0")
 
 
@@ -174,7 +175,7 @@ def is_hung(worker):
 @contextlib.contextmanager
 def worker_that_hangs(mnt, program, file, device):
     """A victim is killed amid a walk through it, until a thread of the worker hangs for ever."""
-    for _ in range(40):
+    for _ in range(200):
         with hang(program, file, device) as kill_victim:
             with children([fork(walk, mnt, BOB)]):
                 until(lambda: number(mnt, "reads_running") > 1)
@@ -192,11 +193,11 @@ def case_hang(mnt, program, file, device):
     control = served_after_kill(mnt)
     with worker_that_hangs(mnt, program, file, device):
         until(lambda: status(mnt)["reads_stuck"] == "1")
-        assert seconds(slurp, f"{mnt}/task") < 1.0
+        assert seconds(slurp, f"{mnt}/task") < 1.0 + late()
         took = served_after_kill(mnt)
         print(f"# served after kill -9: {control * 1e3:.0f} ms; "
               f"with a thread that hangs {took * 1e3:.0f} ms")
-        assert took < 0.2 + 3 * control
+        assert took < 0.2 + 3 * control + late()
         assert status(mnt)["dying_workers"] == "1"
         assert slurp(f"{mnt}/task").endswith(b"\n")
     until(lambda: status(mnt)["dying_workers"] == "0")
