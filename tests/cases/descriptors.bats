@@ -19,7 +19,7 @@ teardown() {
 
 # descriptors CASE ARG...: one of descriptors.py; what it says as comments of TAP.
 descriptors() {
-	timeout 110 python3 -B "$BATS_TEST_DIRNAME/descriptors.py" "$1" "$MNT" "${@:2}" 3>&- >"$DIR/said"
+	timeout 400 python3 -B "$BATS_TEST_DIRNAME/descriptors.py" "$1" "$MNT" "${@:2}" 3>&- >"$DIR/said"
 	cat "$DIR/said" >&3
 }
 

@@ -100,7 +100,7 @@ restarts() {
 }
 
 # A holder takes four kills within ten seconds.
-@test "the worker is killed four times while 50 readers read: errors within a second, no short file" {
+@test "the worker is killed four times while 20 readers read: errors within a second, no short file" {
 	up
 	takeover flight "$MNT" "$HOLDER" "$DIR/few" 4
 	[ "$(restarts)" -eq 4 ]
