@@ -36,7 +36,7 @@ containers_teardown() {
 
 # This file's containers have names nobody else gives, and their state is here.
 box() {
-	timeout 30 runc --root "$DIR/runc" "$@"
+	timeout 100 runc --root "$DIR/runc" "$@"
 }
 
 box_id() {

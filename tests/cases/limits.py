@@ -146,7 +146,7 @@ def cat(prefix, path):
 
 
 @contextlib.contextmanager
-def locked(program, file, at_most=9):
+def locked(program, file, at_most=60):
     """A process whose mmap_lock is kept. Ended in any case, and by itself in AT_MOST seconds."""
     libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)  # of the victim, when its parent has ended
     with open(file, "wb"):
@@ -299,10 +299,10 @@ def case_lanes(mnt, program, file):
             waiting, (signal.SIGTERM, signal.SIGKILL, signal.SIGUSR1))]
         print(f"# signals to waiting reads: worst {max(took) * 1e3:.0f} ms")
         until(lambda: number(mnt, "reads_waiting") == 0)
-        late = fork(read_as, ALICE, f"{mnt}/task_vma")
+        last = fork(read_as, ALICE, f"{mnt}/task_vma")
         until(lambda: number(mnt, "reads_waiting") == 1)
     # And whoever waited on is served: nothing has failed.
-    for pid in stuck + [late]:
+    for pid in stuck + [last]:
         assert reap(pid, 20.0) == 0
     until(lambda: all_free(mnt))
 

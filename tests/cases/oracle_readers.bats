@@ -139,7 +139,7 @@ number() {
 reader() {
 	local name=$1 sees=$2
 	shift 2
-	timeout 60 "$@" </dev/null >"$DIR/out/$name" 2>"$DIR/out/$name.err" 3>&- ||
+	timeout 200 "$@" </dev/null >"$DIR/out/$name" 2>"$DIR/out/$name.err" 3>&- ||
 		{ cat "$DIR/out/$name.err"; return 1; }
 	timeout 60 python3 "$BATS_TEST_DIRNAME/oracle_readers.py" compare "$sees" "$DIR/out/$name"
 }

@@ -65,7 +65,7 @@ nice_in_pin() {
 		until_true grep -q '^State:.S (sleeping)' /proc/$!/status
 	done
 	"$KVIEW" load
-	timeout 60 python3 - "$KVIEW_PIN_DIR/task_vma" "$DIR/.started" <<-'P'
+	timeout 200 python3 - "$KVIEW_PIN_DIR/task_vma" "$DIR/.started" <<-'P'
 		import subprocess, sys
 		maps = {}
 		for pid in open(sys.argv[2]).read().split()[::2]:

@@ -15,7 +15,7 @@ teardown() {
 
 @test "threads that end amid a slow read of pid/PID/task are no silent end" {
 	kview_mount 3>&-
-	timeout 60 python3 - "$MNT" <<-'P'
+	timeout 200 python3 - "$MNT" <<-'P'
 		import os, sys, threading
 		gate, late = threading.Event(), threading.Event()
 		threads = [threading.Thread(target=(gate if i < 900 else late).wait) for i in range(1000)]
@@ -113,7 +113,7 @@ teardown() {
 
 @test "a daemon started with few descriptors serves many files" {
 	prlimit --nofile=256:8192 timeout 60 "$KVIEW" mount "$MNT" 3>&-
-	timeout 60 python3 - "$MNT" <<-'P'
+	timeout 200 python3 - "$MNT" <<-'P'
 		import os, resource, sys
 		resource.setrlimit(resource.RLIMIT_NOFILE, (2048, 8192))
 		fds = [os.open(f"{sys.argv[1]}/task_file", os.O_RDONLY) for _ in range(600)]
@@ -125,7 +125,7 @@ teardown() {
 
 @test "neighbours of the heap are not the heap" {
 	kview_mount 3>&-
-	timeout 60 python3 - "$MNT" <<-'P'
+	timeout 200 python3 - "$MNT" <<-'P'
 		import ctypes, os, sys
 		libc = ctypes.CDLL(None, use_errno=True)
 		libc.mmap.restype = ctypes.c_void_p
@@ -148,7 +148,7 @@ teardown() {
 # The last row of a process is written when there are no more mappings, and has no place then.
 @test "a walk that ends just where the kernel's buffer does is whole" {
 	kview_mount 3>&-
-	timeout 60 python3 - "$MNT" <<-'P'
+	timeout 200 python3 - "$MNT" <<-'P'
 		import ctypes, os, subprocess, sys
 		SUBJECT = """
 		import ctypes, sys
@@ -185,7 +185,7 @@ teardown() {
 		bash -c 'while :; do /bin/true; done' 3>&- &
 		mine $!
 	done
-	timeout 60 python3 - "$MNT/csv/task_vma.csv" <<-'P'
+	timeout 200 python3 - "$MNT/csv/task_vma.csv" <<-'P'
 		import csv, sys
 		blocks = 0
 		for i in range(60):
