@@ -56,7 +56,7 @@ names() {
 }
 
 @test "who takes new credentials all the time keeps nobody waiting" {
-	names cred 1
+	names cred 3
 }
 
 @test "a deep path of which a part changes has no other parts, though its process executes itself" {
