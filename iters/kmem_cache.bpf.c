@@ -147,18 +147,12 @@ static __always_inline void count(const struct kv_call *c, struct nodes *n)
 /* What is of one object, or of one slab. */
 static __always_inline void put_sizes(struct kmem_cache_row *r, const struct kmem_cache *s)
 {
-	if (HAS(objsize))
-		r->objsize = s->size;
-	if (HAS(objperslab))
-		r->objperslab = s->oo.x & OO_MASK;
-	if (HAS(pagesperslab))
-		r->pagesperslab = 1U << (s->oo.x >> OO_SHIFT);
-	if (HAS(object_size))
-		r->object_size = s->object_size;
-	if (HAS(align))
-		r->align = s->align;
-	if (HAS(flags))
-		r->flags = s->flags;
+	kv_set(r, objsize, s->size);
+	kv_set(r, objperslab, s->oo.x & OO_MASK);
+	kv_set(r, pagesperslab, 1U << (s->oo.x >> OO_SHIFT));
+	kv_set(r, object_size, s->object_size);
+	kv_set(r, align, s->align);
+	kv_set(r, flags, s->flags);
 }
 
 SEC("iter/kmem_cache")
@@ -176,16 +170,13 @@ int kmem_cache(struct bpf_iter__kmem_cache *ctx)
 	n.cache = kv_address(s);
 	count(&c, &n);
 	r = kv_record(&c, struct kmem_cache_row);
-	if (HAS(active_objs))
-		r->active_objs = n.objects - n.free;
+	kv_set(r, active_objs, n.objects - n.free);
 	r->num_objs = n.objects;
 	r->num_slabs = n.slabs;
-	if (HAS(memory))
-		r->memory = n.slabs << (s->oo.x >> OO_SHIFT) << kv_table()->page_shift;
+	kv_set(r, memory, n.slabs << (s->oo.x >> OO_SHIFT) << kv_table()->page_shift);
 	put_sizes(r, s);
 	/* One is the iterator's own; below 0 are caches that never go. */
-	if (HAS(refcnt))
-		r->refcnt = s->refcount > 0 ? s->refcount - 1 : s->refcount;
+	kv_set(r, refcnt, s->refcount > 0 ? s->refcount - 1 : s->refcount);
 	if (HAS(name))
 		kv_put_string(&c, &r->name, s->name); /* given once, and held with the cache */
 	return kv_emit(&c);

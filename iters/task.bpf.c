@@ -106,92 +106,59 @@ static __always_inline bool has_parts(struct task_struct *task, const struct par
 	return BPF_CORE_READ(task, mm) == parts->mm && task->self_exec_id == parts->exec;
 }
 
-/*
- * A path walked once serves all rows that repeat it: the threads of a process,
- * the processes of a cgroup. Per reading thread, one run at a time; the keys
- * hold all that the walk began with, so a reused address is not mistaken.
- */
-struct exe_key {
-	__u64 session;
-	const struct vfsmount *mnt;
-	const struct dentry *dentry;
-	const struct dentry *parent;
-	const struct inode *inode;
-	__u64 ino; /* of pseudo files, whose dentries have no place, never the same */
-	void *hashed;
-	__u64 seq;
-};
-
 struct exe_cache {
-	struct exe_key key;
+	struct kv_kept path;
 	__u64 may_ptrace;
-	__u64 len;
-	char path[KV_PATH_MAX];
 };
 
-struct {
-	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, int);
-	__type(value, struct exe_cache);
-} kv_exes SEC(".maps");
-
-#define CACHE(map) \
-	bpf_task_storage_get(map, bpf_get_current_task_btf(), 0, BPF_LOCAL_STORAGE_GET_F_CREATE)
-
-static __always_inline bool is_same_exe(const struct exe_key *a, const struct exe_key *b)
-{
-	return a->session == b->session && a->mnt == b->mnt && a->dentry == b->dentry &&
-	       a->parent == b->parent && a->inode == b->inode && a->ino == b->ino &&
-	       a->hashed == b->hashed && a->seq == b->seq;
-}
+KV_THREAD_MAP(kv_exes, exe_cache);
 
 /*
  * A file that is replaced as the executable (prctl(PR_SET_MM_EXE_FILE)) is freed
  * without delay, or used anew. In the same place it may come again, but not with
  * the same inode.
  */
-static __always_inline void put_exe(struct kv_call *c, struct kv_str *s, struct exe_cache *cache,
-				    __u64 session, struct task_struct *task,
-				    const struct parts *parts)
+static __always_inline void put_exe(struct kv_call *c, struct kv_str *s, struct kv_kept *kept,
+				    struct task_struct *task, const struct parts *parts)
 {
 	struct mm_struct *mm = parts->mm;
 	struct file *file = mm->exe_file;
+	const struct vfsmount *mnt;
 	struct dentry *dentry;
+	struct inode *inode;
 	__u64 len = c->scratch->len;
-	struct exe_key key;
 	bool is_known;
 
 	if (!file)
 		return;
+	mnt = file->f_path.mnt;
 	dentry = file->f_path.dentry;
 	if (!dentry)
 		return; /* it is freed by now */
-	key = (struct exe_key){
-		.session = session,
-		.mnt = file->f_path.mnt,
-		.dentry = dentry,
-		.parent = dentry->d_parent,
-		.inode = dentry->d_inode,
-		.ino = dentry->d_inode->i_ino,
-		.hashed = dentry->d_hash.pprev,
-		.seq = dentry->d_seq.seqcount.sequence,
+	inode = dentry->d_inode;
+	const __u64 key[] = {
+		c->session,
+		(__u64)mnt,
+		(__u64)dentry,
+		(__u64)dentry->d_parent,
+		(__u64)inode,
+		inode->i_ino, /* of pseudo files, whose dentries have no place, never the same */
+		(__u64)dentry->d_hash.pprev,
+		dentry->d_seq.seqcount.sequence,
 	};
-	is_known = is_same_exe(&key, &cache->key);
-	if (is_known)
-		kv_put_bytes(c, s, cache->path, cache->len);
-	else
-		kv_put_path_typed(c, s, key.mnt, dentry);
+	is_known = kv_put_kept(c, s, kept, key);
+	if (!is_known)
+		kv_put_path_typed(c, s, mnt, dentry);
 	kv_barrier();
-	if (mm->exe_file != file || file->f_path.mnt != key.mnt || file->f_path.dentry != dentry ||
-	    dentry->d_inode != key.inode || !has_parts(task, parts)) {
+	if (mm->exe_file != file || file->f_path.mnt != mnt || file->f_path.dentry != dentry ||
+	    dentry->d_inode != inode || !has_parts(task, parts)) {
 		s->len = 0;
 		s->off = KV_STR_UNREADABLE;
 		c->scratch->len = len;
 		return;
 	}
-	if (!is_known && kv_keep(c, s, &cache->len, cache->path))
-		cache->key = key;
+	if (!is_known)
+		kv_keep(c, s, kept, key);
 }
 
 /* As __task_state_index() in include/linux/sched.h. */
@@ -293,8 +260,7 @@ static __always_inline void put_memory(struct task *r, struct kv_rss *rss,
 	};
 	__u32 shift = kv_table()->page_shift;
 
-	if (kv_has(task, vsize))
-		r->vsize = (__u64)parts->mm->total_vm << shift;
+	kv_set(r, vsize, (__u64)parts->mm->total_vm << shift);
 	if (!kv_has(task, rss))
 		return;
 	r->rss = kv_has_plain_rss() ? kv_plain_rss(parts->mm) : kv_rss_pages(rss, &key);
@@ -310,14 +276,10 @@ static __always_inline void put_ids(const struct kv_call *c, struct task *r,
 
 	r->pid = kv_tgid(c, task);
 	r->tid = kv_tid(c, task);
-	if (kv_has(task, ppid))
-		r->ppid = parts->pid ? kv_tgid(c, parts->parent) : 0;
-	if (kv_has(task, pgid))
-		r->pgid = kv_pid_nr(c, signal->pids[PIDTYPE_PGID]);
-	if (kv_has(task, sid))
-		r->sid = kv_pid_nr(c, signal->pids[PIDTYPE_SID]);
-	if (kv_has(task, threads))
-		r->threads = signal->nr_threads;
+	kv_set(r, ppid, parts->pid ? kv_tgid(c, parts->parent) : 0);
+	kv_set(r, pgid, kv_pid_nr(c, signal->pids[PIDTYPE_PGID]));
+	kv_set(r, sid, kv_pid_nr(c, signal->pids[PIDTYPE_SID]));
+	kv_set(r, threads, signal->nr_threads);
 	r->uid = kv_uid(c, cred->uid.val);
 	r->euid = kv_uid(c, cred->euid.val);
 	r->gid = kv_gid(c, cred->gid.val);
@@ -328,26 +290,17 @@ static __always_inline void put_plain(struct task *r, struct task_struct *task)
 {
 	if (kv_has(task, state))
 		r->state[0] = state_letter(task);
-	if (kv_has(task, cpu))
-		r->cpu = task->thread_info.cpu;
-	if (kv_has(task, prio))
-		r->prio = task->prio - 100;
-	if (kv_has(task, nice))
-		r->nice = task->static_prio - 120;
-	if (kv_has(task, policy))
-		r->policy = task->policy;
-	if (kv_has(task, cputime))
-		r->cputime = task->se.sum_exec_runtime;
+	kv_set(r, cpu, task->thread_info.cpu);
+	kv_set(r, prio, task->prio - 100);
+	kv_set(r, nice, task->static_prio - 120);
+	kv_set(r, policy, task->policy);
+	kv_set(r, cputime, task->se.sum_exec_runtime);
 	if (kv_has(task, utime) || kv_has(task, stime)) /* neither without the other */
 		put_parts_of_time(r, task);
-	if (kv_has(task, minflt))
-		r->minflt = task->min_flt;
-	if (kv_has(task, majflt))
-		r->majflt = task->maj_flt;
-	if (kv_has(task, nvcsw))
-		r->nvcsw = task->nvcsw;
-	if (kv_has(task, nivcsw))
-		r->nivcsw = task->nivcsw;
+	kv_set(r, minflt, task->min_flt);
+	kv_set(r, majflt, task->maj_flt);
+	kv_set(r, nvcsw, task->nvcsw);
+	kv_set(r, nivcsw, task->nivcsw);
 }
 
 /* Of the initial one, fixed for ever: include/uapi/linux/nsfs.h. */
@@ -382,9 +335,9 @@ int task(struct bpf_iter__task *ctx)
 	verdict = kv_begin_task(&c, ctx->meta, task, KV_PUBLIC);
 	if (verdict != KV_SHOW || !task)
 		return verdict & 1;
-	exes = CACHE(&kv_exes);
-	cgroups = CACHE(&kv_cgroups);
-	rss = CACHE(&kv_rss_of);
+	exes = kv_of_thread(kv_exes, bpf_get_current_task_btf());
+	cgroups = kv_of_thread(kv_cgroups, bpf_get_current_task_btf());
+	rss = kv_of_thread(kv_rss_of, bpf_get_current_task_btf());
 	if (!exes || !cgroups || !rss)
 		return KV_RETRY;
 	r = kv_record(&c, struct task);
@@ -409,13 +362,12 @@ int task(struct bpf_iter__task *ctx)
 	if (!has_parts(task, &parts) || !kv_settle(&c))
 		return KV_RETRY;
 	if (kv_has(task, cgroup))
-		kv_put_cgroup(&c, &r->cgroup, cgroups, ctx->meta->session_id, parts.cgroup,
-			      parts.cgroup_kn);
+		kv_put_cgroup(&c, &r->cgroup, cgroups, parts.cgroup, parts.cgroup_kn);
 	/*
 	 * A path may take longer than to execute another program, which some do without
 	 * end: whoever waited for one that stays would wait for ever.
 	 */
 	if (kv_has(task, exe) && !(task->flags & PF_KTHREAD) && parts.mm && exes->may_ptrace)
-		put_exe(&c, &r->exe, exes, ctx->meta->session_id, task, &parts);
+		put_exe(&c, &r->exe, &exes->path, task, &parts);
 	return kv_emit(&c);
 }

@@ -127,10 +127,8 @@ static __always_inline void put_file(struct task_file *r, struct file *file)
 		put_type(r, inode);
 	if (kv_has(task_file, access))
 		put_access(r, file->f_mode);
-	if (kv_has(task_file, pos))
-		r->pos = file->f_pos;
-	if (kv_has(task_file, mnt_id))
-		r->mnt_id = mount_id(file->f_path.mnt);
+	kv_set(r, pos, file->f_pos);
+	kv_set(r, mnt_id, mount_id(file->f_path.mnt));
 }
 
 SEC("iter/task_file")
@@ -161,8 +159,7 @@ int task_file(struct bpf_iter__task_file *ctx)
 	if (!r->tid || !r->pid)
 		return 0; /* it was just reaped, and has no numbers */
 	r->fd = ctx->fd;
-	if (kv_has(task_file, flags))
-		r->flags = fd_flags(fdt, file, ctx->fd);
+	kv_set(r, flags, fd_flags(fdt, file, ctx->fd));
 	kv_barrier();
 	if (task->files != files || !kv_settle(&c))
 		return KV_RETRY; /* it took others, and these are freed without delay */

@@ -154,18 +154,13 @@ static __always_inline void put_file(struct kv_call *c, struct task_vma *r,
 		struct dentry *dentry = user.dentry;
 		struct inode *shown = BPF_CORE_READ(dentry, d_inode);
 
-		if (kv_has(task_vma, dev))
-			r->dev = BPF_CORE_READ(shown, i_sb, s_dev);
-		if (kv_has(task_vma, ino))
-			r->ino = BPF_CORE_READ(shown, i_ino);
+		kv_set(r, dev, BPF_CORE_READ(shown, i_sb, s_dev));
+		kv_set(r, ino, BPF_CORE_READ(shown, i_ino));
 	} else {
-		if (kv_has(task_vma, dev))
-			r->dev = file->f_inode->i_sb->s_dev;
-		if (kv_has(task_vma, ino))
-			r->ino = file->f_inode->i_ino;
+		kv_set(r, dev, file->f_inode->i_sb->s_dev);
+		kv_set(r, ino, file->f_inode->i_ino);
 	}
-	if (kv_has(task_vma, offset))
-		r->offset = (__u64)vma->vm_pgoff << kv_table()->page_shift;
+	kv_set(r, offset, (__u64)vma->vm_pgoff << kv_table()->page_shift);
 	if (!kv_has(task_vma, path))
 		return;
 	if (name) {
@@ -323,10 +318,8 @@ int task_vma(struct bpf_iter__task_vma *ctx)
 		put_vsyscall(&c, gate);
 	r = kv_record(&c, struct task_vma);
 	r->pid = pid;
-	if (kv_has(task_vma, start))
-		r->start = vma->vm_start;
-	if (kv_has(task_vma, end))
-		r->end = vma->vm_end;
+	kv_set(r, start, vma->vm_start);
+	kv_set(r, end, vma->vm_end);
 	if (kv_has(task_vma, perms))
 		put_perms(r, vma->vm_flags);
 	if (kv_has(task_vma, comm))

@@ -81,7 +81,7 @@ static __always_inline void put_cred(struct kv_identity *id, struct task_struct 
 	id->fsuid = BPF_CORE_READ(cred, fsuid.val);
 	id->fsgid = BPF_CORE_READ(cred, fsgid.val);
 	id->euid = BPF_CORE_READ(cred, euid.val);
-	id->caps = kv_caps_effective(cred);
+	id->caps = kv_caps(cred, cap_effective);
 	id->user_ns = (__u64)ns;
 	id->user_ns_level = BPF_CORE_READ(ns, level);
 	id->user_ns_inum = BPF_CORE_READ(ns, ns.inum);
@@ -113,7 +113,7 @@ static __always_inline void put_master(struct kv_identity *id, struct task_struc
 	if (BPF_CORE_READ(ns, level))
 		id->master = BPF_CORE_READ(ns, owner.val);
 	if (BPF_CORE_READ(ns, level) && !id->master)
-		id->master = kv_map_id(kv_uid_map(ns), 0, true);
+		id->master = kv_map_id(ns, false, 0, true);
 	if (!id->master || id->master == KV_NOBODY)
 		id->master = id->fsuid;
 }
@@ -130,12 +130,9 @@ static __always_inline void put_state(struct kv_identity *id, struct task_struct
 
 static __always_inline bool knows_cgroups(void)
 {
-	return bpf_core_field_exists(struct nsproxy, cgroup_ns) &&
-	       bpf_core_field_exists(struct cgroup_namespace, ns) &&
-	       bpf_core_field_exists(struct cgroup_namespace, root_cset) &&
-	       bpf_core_field_exists(struct css_set, dfl_cgrp) &&
-	       bpf_core_field_exists(struct cgroup, kn) &&
-	       bpf_core_field_exists(struct cgroup, level);
+	return kv_knows(nsproxy, cgroup_ns) && kv_knows(cgroup_namespace, ns) &&
+	       kv_knows(cgroup_namespace, root_cset) && kv_knows(css_set, dfl_cgrp) &&
+	       kv_knows(cgroup, kn) && kv_knows(cgroup, level);
 }
 
 static __always_inline void put_cgroup(struct kv_identity *id, struct task_struct *task)

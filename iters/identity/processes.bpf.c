@@ -9,10 +9,10 @@ SEC("iter/task")
 int processes(struct bpf_iter__task *ctx)
 {
 	struct task_struct *task = ctx->task;
-	struct kv_scope *scope = kv_scope_find(bpf_get_current_task_btf());
+	struct kv_reading *reading = kv_reading_find(bpf_get_current_task_btf());
 	struct kv_process p = {};
 
-	if (scope && task && answer_process(scope, task, &p))
+	if (reading && task && answer_process(&reading->scope, task, &p))
 		bpf_seq_write(ctx->meta->seq, &p, sizeof(p));
 	return 0;
 }

@@ -18,17 +18,10 @@ struct kv_up {
 
 struct kv_cgroup_cache {
 	struct kv_up up;
-	__u64 session, id, flags;
-	__u64 len;
-	char path[KV_PATH_MAX];
+	struct kv_kept path;
 };
 
-struct {
-	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, int);
-	__type(value, struct kv_cgroup_cache);
-} kv_cgroups SEC(".maps");
+KV_THREAD_MAP(kv_cgroups, kv_cgroup_cache);
 
 #define CSS_ONLINE 2
 
@@ -86,19 +79,16 @@ static long kv_up_step(__u64 i, struct kv_cgroup_walk *walk)
 /**
  * kv_put_cgroup() - append the path of a cgroup of the v2 hierarchy
  * @cache: of this thread, from the map kv_cgroups
- * @session: ctx->meta->session_id
  * @kn: of the cgroup; NULL: none is put
  *
- * The path last walked serves the rows that repeat it: most processes of a cgroup follow
- * one another.
+ * Most processes of a cgroup follow one another, so its path is kept.
  */
 static __always_inline void kv_put_cgroup(struct kv_call *c, struct kv_str *s,
-					  struct kv_cgroup_cache *cache, __u64 session,
-					  struct cgroup *cgroup, struct kernfs_node *kn)
+					  struct kv_cgroup_cache *cache, struct cgroup *cgroup,
+					  struct kernfs_node *kn)
 {
 	__u64 flags = cgroup->self.flags;
 	struct kv_cgroup_walk walk = {.scratch = c->scratch, .up = &cache->up};
-	__u64 id;
 
 	if (!kn)
 		return;
@@ -106,11 +96,10 @@ static __always_inline void kv_put_cgroup(struct kv_call *c, struct kv_str *s,
 		s->off = KV_STR_UNREADABLE;
 		return;
 	}
-	id = kn->id;
-	if (cache->session == session && cache->id == id && cache->flags == flags) {
-		kv_put_bytes(c, s, cache->path, cache->len);
+	const __u64 key[8] = {c->session, kn->id, flags};
+
+	if (kv_put_kept(c, s, &cache->path, key))
 		return;
-	}
 	c->scratch->walk.deleted = !(flags & CSS_ONLINE); /* a zombie's may be gone */
 	kv_walk_begin(&c->scratch->walk);
 	cache->up.kn = kn;
@@ -121,9 +110,7 @@ static __always_inline void kv_put_cgroup(struct kv_call *c, struct kv_str *s,
 	bpf_loop(KV_PATH_MAX, kv_cgroup_step, &walk, 0);
 	bpf_loop(KV_PATH_MAX, kv_up_step, &walk, 0);
 	kv_walk_end(c, s);
-	cache->session = kv_keep(c, s, &cache->len, cache->path) ? session : 0;
-	cache->id = id;
-	cache->flags = flags;
+	kv_keep(c, s, &cache->path, key);
 }
 
 #endif

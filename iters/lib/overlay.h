@@ -54,25 +54,18 @@ struct ovl_entry___old {
 
 static __always_inline bool kv_knows_layers(void)
 {
-	if (bpf_core_field_exists(struct ovl_inode, oe))
-		return bpf_core_field_exists(struct ovl_entry, __numlower) &&
-		       bpf_core_field_exists(struct ovl_entry, __lowerstack);
-	return bpf_core_field_exists(struct ovl_entry___old, numlower) &&
-	       bpf_core_field_exists(struct ovl_entry___old, lowerstack) &&
-	       bpf_core_field_exists(struct dentry, d_fsdata);
+	if (kv_knows(ovl_inode, oe))
+		return kv_knows(ovl_entry, __numlower) && kv_knows(ovl_entry, __lowerstack);
+	return kv_knows(ovl_entry___old, numlower) && kv_knows(ovl_entry___old, lowerstack) &&
+	       kv_knows(dentry, d_fsdata);
 }
 
 static __always_inline bool kv_knows_overlay(void)
 {
-	return kv_knows_layers() && bpf_core_field_exists(struct ovl_inode, vfs_inode) &&
-	       bpf_core_field_exists(struct ovl_inode, flags) &&
-	       bpf_core_field_exists(struct ovl_inode, __upperdentry) &&
-	       bpf_core_field_exists(struct ovl_path, layer) &&
-	       bpf_core_field_exists(struct ovl_path, dentry) &&
-	       bpf_core_field_exists(struct ovl_layer, fsid) &&
-	       bpf_core_field_exists(struct ovl_fs, fs) &&
-	       bpf_core_field_exists(struct ovl_fs, xino_mode) &&
-	       bpf_core_field_exists(struct ovl_sb, pseudo_dev) &&
+	return kv_knows_layers() && kv_knows(ovl_inode, vfs_inode) && kv_knows(ovl_inode, flags) &&
+	       kv_knows(ovl_inode, __upperdentry) && kv_knows(ovl_path, layer) &&
+	       kv_knows(ovl_path, dentry) && kv_knows(ovl_layer, fsid) && kv_knows(ovl_fs, fs) &&
+	       kv_knows(ovl_fs, xino_mode) && kv_knows(ovl_sb, pseudo_dev) &&
 	       bpf_core_enum_value_exists(enum ovl_inode_flag, OVL_INDEX) &&
 	       bpf_core_enum_value_exists(enum ovl_inode_flag, OVL_UPPERDATA) &&
 	       bpf_core_enum_value_exists(enum ovl_inode_flag, OVL_CONST_INO);

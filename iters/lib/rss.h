@@ -37,12 +37,7 @@ struct kv_rss {
 	__u64 offsets[KV_CPUS_MAX];
 };
 
-struct {
-	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, int);
-	__type(value, struct kv_rss);
-} kv_rss_of SEC(".maps");
+KV_THREAD_MAP(kv_rss_of, kv_rss);
 
 struct kv_rss_call {
 	struct kv_rss *rss;

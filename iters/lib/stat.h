@@ -84,28 +84,23 @@ static __always_inline __u32 kv_stat_columns(void);
 
 static __always_inline bool kv_knows_ext4(void)
 {
-	return bpf_core_field_exists(struct ext4_inode_info, vfs_inode) &&
-	       bpf_core_field_exists(struct ext4_inode_info, i_reserved_data_blocks) &&
-	       bpf_core_field_exists(struct ext4_inode_info, i_inline_off) &&
-	       bpf_core_field_exists(struct ext4_inode_info, i_flags) &&
-	       bpf_core_field_exists(struct ext4_sb_info, s_cluster_bits);
+	return kv_knows(ext4_inode_info, vfs_inode) &&
+	       kv_knows(ext4_inode_info, i_reserved_data_blocks) &&
+	       kv_knows(ext4_inode_info, i_inline_off) && kv_knows(ext4_inode_info, i_flags) &&
+	       kv_knows(ext4_sb_info, s_cluster_bits);
 }
 
 static __always_inline bool kv_knows_xfs(void)
 {
-	return bpf_core_field_exists(struct xfs_inode, i_vnode) &&
-	       bpf_core_field_exists(struct xfs_inode, i_nblocks) &&
-	       bpf_core_field_exists(struct xfs_inode, i_delayed_blks) &&
-	       bpf_core_field_exists(struct xfs_inode, i_disk_size);
+	return kv_knows(xfs_inode, i_vnode) && kv_knows(xfs_inode, i_nblocks) &&
+	       kv_knows(xfs_inode, i_delayed_blks) && kv_knows(xfs_inode, i_disk_size);
 }
 
 static __always_inline bool kv_knows_btrfs(void)
 {
-	return bpf_core_field_exists(struct btrfs_inode, vfs_inode) &&
-	       bpf_core_field_exists(struct btrfs_inode, root) &&
-	       bpf_core_field_exists(struct btrfs_inode, lock) &&
-	       bpf_core_field_exists(struct btrfs_inode, new_delalloc_bytes) &&
-	       bpf_core_field_exists(struct btrfs_root, anon_dev);
+	return kv_knows(btrfs_inode, vfs_inode) && kv_knows(btrfs_inode, root) &&
+	       kv_knows(btrfs_inode, lock) && kv_knows(btrfs_inode, new_delalloc_bytes) &&
+	       kv_knows(btrfs_root, anon_dev);
 }
 
 static __always_inline __u64 kv_round_up(__u64 bytes, __u64 block)

@@ -72,7 +72,7 @@ __noinline int kv_read_chars(__u64 src, __u64 size)
 {
 	struct kv_chars a = {.src = src, .size = size};
 
-	a.scratch = bpf_task_storage_get(&kv_scratch, bpf_get_current_task_btf(), 0, 0);
+	a.scratch = kv_of_thread(kv_scratch, bpf_get_current_task_btf());
 	if (!a.scratch)
 		return -1;
 	__builtin_memset(a.scratch->chars, 0, sizeof(a.scratch->chars));

@@ -145,6 +145,9 @@ struct bpf_iter_task___since_6_7 {
 #pragma clang attribute pop
 #pragma clang diagnostic pop
 
+/* kv_knows() - has this kernel's struct @type that member? */
+#define kv_knows(type, member) bpf_core_field_exists(struct type, member)
+
 /*
  * Of what nothing is in BTF, what came with the same release tells: sched_entity.deadline
  * (147f3efaa241), and struct backing_file. One of them may have gone again. Kept for: 6.1.
@@ -232,21 +235,13 @@ static __always_inline __u64 kv_caps_word(__u64 raw)
 	return raw;
 }
 
-static __always_inline __u64 kv_caps_permitted(const struct cred *cred)
-{
-	__u64 raw = 0;
-
-	bpf_core_read(&raw, sizeof(raw), &cred->cap_permitted);
-	return kv_caps_word(raw);
-}
-
-static __always_inline __u64 kv_caps_effective(const struct cred *cred)
-{
-	__u64 raw = 0;
-
-	bpf_core_read(&raw, sizeof(raw), &cred->cap_effective);
-	return kv_caps_word(raw);
-}
+/* kv_caps() - a member of a cred, such as cap_effective, as that word */
+#define kv_caps(cred, member)                                        \
+	({                                                           \
+		__u64 _raw = 0;                                      \
+		bpf_core_read(&_raw, sizeof(_raw), &(cred)->member); \
+		kv_caps_word(_raw);                                  \
+	})
 
 #define KV_MMF_DUMPABLE_MASK 3
 #define KV_SUID_DUMP_USER 1

@@ -65,6 +65,13 @@ static __always_inline const volatile struct kv_table *kv_table(void);
  */
 #define kv_has(type, column) (!kv_table()->lacks[__builtin_offsetof(struct type, column)])
 
+/* kv_set() - set a member of the record @r, and read @value, if kv_has() that column */
+#define kv_set(r, column, value)                                                  \
+	do {                                                                      \
+		if (!kv_table()->lacks[__builtin_offsetof(typeof(*(r)), column)]) \
+			(r)->column = (value);                                    \
+	} while (0)
+
 /* --- state of one reading thread --- */
 
 /*
@@ -113,22 +120,28 @@ struct kv_scratch {
 	__u64 asked;	     /* address of the task that rights were asked over, or 0 */
 	__u64 granted;	     /* they were, before these guards: bits of enum kv_guard */
 	struct kv_seen seen; /* what they were decided by */
-	__u64 used;	     /* bytes of a char[] that are, or digits */
+	__u64 used;	     /* bytes of a char[] that are */
 	struct kv_walk walk;
 	char path[KV_PATH_MAX + KV_NAME_MAX]; /* a path being built from its end */
-	char number[64]; /* digits end at 32; as much again lets the bounds be checked apart */
-	__u64 octal;	 /* what is left to print into @number */
-	__u64 chars[2][KV_CHARS_MAX / 8]; /* an array of characters, read twice */
-	struct kv_progress progress;	  /* of a reader of the pin */
+	__u64 chars[2][KV_CHARS_MAX / 8];     /* an array of characters, read twice */
+	struct kv_progress progress;	      /* of a reader of the pin */
 	struct kv_boot boot;
 };
 
-struct {
-	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, int);
-	__type(value, struct kv_scratch);
-} kv_scratch SEC(".maps");
+/* A map with a value of struct @type for each thread, which goes with the thread. */
+#define KV_THREAD_MAP(name, type_name)                   \
+	struct {                                         \
+		__uint(type, BPF_MAP_TYPE_TASK_STORAGE); \
+		__uint(map_flags, BPF_F_NO_PREALLOC);    \
+		__type(key, int);                        \
+		__type(value, struct type_name);         \
+	} name SEC(".maps")
+
+/* kv_of_thread() - the value that @task has in such a map, zero at first; NULL: no memory */
+#define kv_of_thread(map, task) \
+	bpf_task_storage_get(&(map), task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE)
+
+KV_THREAD_MAP(kv_scratch, kv_scratch);
 
 /*
  * The record being filled lies in two buffers, the second of which few need. Of task
@@ -139,17 +152,12 @@ struct kv_buffer {
 	char bytes[7744];
 };
 
-struct {
-	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, int);
-	__type(value, struct kv_buffer);
-} kv_first SEC(".maps"), kv_second SEC(".maps");
+KV_THREAD_MAP(kv_first, kv_buffer);
+KV_THREAD_MAP(kv_second, kv_buffer);
 
 static __always_inline struct kv_buffer *kv_second_buffer()
 {
-	return bpf_task_storage_get(&kv_second, bpf_get_current_task_btf(), 0,
-				    BPF_LOCAL_STORAGE_GET_F_CREATE);
+	return kv_of_thread(kv_second, bpf_get_current_task_btf());
 }
 
 /* One call of the program. */
@@ -197,8 +205,8 @@ static __always_inline int kv_begin_any(struct kv_call *c, struct bpf_iter_meta 
 	current = bpf_get_current_task_btf();
 	reading = kv_reading_find(current);
 	c->scope = reading ? &reading->scope : NULL;
-	c->scratch = bpf_task_storage_get(&kv_scratch, current, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
-	c->record = bpf_task_storage_get(&kv_first, current, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	c->scratch = kv_of_thread(kv_scratch, current);
+	c->record = kv_of_thread(kv_first, current);
 	if (!c->scratch || !c->record)
 		return 1;
 	c->progress = reading ? &reading->progress : &c->scratch->progress;

@@ -372,21 +372,36 @@ static __always_inline void kv_put_path(struct kv_call *c, struct kv_str *s, str
 		kv_put_d_path(c, s, p);
 }
 
-/**
- * kv_keep() - keep the string just put, for rows to come
- * @kept: receives its length
- * @path: KV_PATH_MAX bytes that receive it
- *
- * Return: false: there is none, but a word for it.
+/*
+ * A path walked once serves all rows that repeat it: the threads of a process, the processes
+ * of a cgroup. Per reading thread, one run at a time.
  */
-static __always_inline bool kv_keep(struct kv_call *c, const struct kv_str *s, __u64 *kept,
-				    char *path)
+struct kv_kept {
+	__u64 key[8]; /* all that the walk began with, so that a reused address is not mistaken */
+	__u64 len;
+	char path[KV_PATH_MAX];
+};
+
+/* kv_put_kept() - append the path that was kept under @key; false: there is none */
+static __always_inline bool kv_put_kept(struct kv_call *c, struct kv_str *s,
+					const struct kv_kept *kept, const __u64 key[8])
+{
+	for (int i = 0; i < 8; i++)
+		if (kept->key[i] != key[i])
+			return false;
+	kv_put_bytes(c, s, kept->path, kept->len);
+	return true;
+}
+
+/* kv_keep() - keep the path just put under @key, unless it is (too long) or (unreadable) */
+static __always_inline void kv_keep(struct kv_call *c, const struct kv_str *s, struct kv_kept *kept,
+				    const __u64 key[8])
 {
 	__u64 off = s->off, len = s->len, split = c->scratch->split;
 	struct kv_buffer *part = c->record;
 
 	if (off >= KV_STR_UNREADABLE)
-		return false;
+		return;
 	if (split && off >= split) {
 		off -= split;
 		part = kv_second_buffer();
@@ -394,10 +409,11 @@ static __always_inline bool kv_keep(struct kv_call *c, const struct kv_str *s, _
 	kv_opaque(off);
 	kv_opaque(len);
 	if (!part || len > KV_PATH_MAX || off > sizeof(part->bytes) - KV_PATH_MAX)
-		return false;
-	bpf_probe_read_kernel(path, len, part->bytes + off);
-	*kept = len;
-	return true;
+		return;
+	bpf_probe_read_kernel(kept->path, len, part->bytes + off);
+	kept->len = len;
+	for (int i = 0; i < 8; i++)
+		kept->key[i] = key[i];
 }
 
 #endif

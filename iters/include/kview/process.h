@@ -97,19 +97,11 @@ static __always_inline void kv_put_task_comm(struct kv_call *c, struct kv_str *s
 /* Does this kernel keep the names of its threads where it is known here? And of workers? */
 static __always_inline bool kv_knows_kthreads(bool is_worker)
 {
-	struct task_struct *task = NULL;
-	struct kthread *kthread = NULL;
-	struct worker *worker = NULL;
-	struct workqueue_struct *wq = NULL;
-
-	if (!bpf_core_field_exists(task->worker_private) ||
-	    !bpf_core_field_exists(kthread->full_name))
+	if (!kv_knows(task_struct, worker_private) || !kv_knows(kthread, full_name))
 		return false;
-	return !is_worker ||
-	       (bpf_core_field_exists(kthread->data) && bpf_core_field_exists(worker->pool) &&
-		bpf_core_field_exists(worker->desc) &&
-		bpf_core_field_exists(worker->current_work) &&
-		bpf_core_field_exists(worker->rescue_wq) && bpf_core_field_exists(wq->name));
+	return !is_worker || (kv_knows(kthread, data) && kv_knows(worker, pool) &&
+			      kv_knows(worker, desc) && kv_knows(worker, current_work) &&
+			      kv_knows(worker, rescue_wq) && kv_knows(workqueue_struct, name));
 }
 
 /* What a worker does, as wq_worker_comm() adds it to its name. */

@@ -55,8 +55,7 @@ static __always_inline long kv_read_far(struct kv_scratch *scratch, __u64 len)
  */
 __noinline int kv_put_far(__u64 len)
 {
-	struct kv_scratch *scratch =
-		bpf_task_storage_get(&kv_scratch, bpf_get_current_task_btf(), 0, 0);
+	struct kv_scratch *scratch = kv_of_thread(kv_scratch, bpf_get_current_task_btf());
 	union kv_far far = {.s = {.off = KV_STR_TOO_LONG}};
 	long n;
 

@@ -50,14 +50,6 @@ static __always_inline struct kv_reading *kv_reading_find(const struct task_stru
 	return reading;
 }
 
-/* kv_scope_find() - of the reader on whose behalf this thread runs; NULL: not registered */
-static __always_inline struct kv_scope *kv_scope_find(const struct task_struct *current)
-{
-	struct kv_reading *reading = kv_reading_find(current);
-
-	return reading ? &reading->scope : NULL;
-}
-
 /* --- pid namespaces --- */
 
 /* The number of @pid at a level of nesting, and the namespace's address. */
@@ -126,8 +118,12 @@ static long kv_mapping_step(__u64 i, struct kv_mapping *m)
  * map_id_up() and map_id_down() in kernel/user_namespace.c: up to five extents
  * lie in the map itself, more of them in arrays sorted either way.
  */
-static __always_inline __u32 kv_map_id(const struct uid_gid_map *map, __u32 id, bool down)
+static __always_inline __u32 kv_map_id(const struct user_namespace *ns, bool is_group, __u32 id,
+				       bool down)
 {
+	const struct uid_gid_map *map =
+		(void *)ns + (is_group ? bpf_core_field_offset(struct user_namespace, gid_map)
+				       : bpf_core_field_offset(struct user_namespace, uid_map));
 	__u32 n = BPF_CORE_READ(map, nr_extents); /* written last, and once: map_write() */
 	__u32 most = 340; /* UID_GID_MAP_MAX_EXTENTS; more is what took the map's place */
 	struct kv_mapping m = {.id = id, .found = KV_NOBODY, .down = down};
@@ -142,26 +138,14 @@ static __always_inline __u32 kv_map_id(const struct uid_gid_map *map, __u32 id, 
 	return m.found;
 }
 
-static __always_inline const struct uid_gid_map *kv_uid_map(const struct user_namespace *ns)
-{
-	return (void *)ns + bpf_core_field_offset(struct user_namespace, uid_map);
-}
-
-static __always_inline const struct uid_gid_map *kv_gid_map(const struct user_namespace *ns)
-{
-	return (void *)ns + bpf_core_field_offset(struct user_namespace, gid_map);
-}
-
 /* An id as the reader sees it: from_kuid_munged(), from_kgid_munged(). */
 __noinline int kv_show_id(const struct kv_scope *scope, __u32 id, __u32 is_group)
 {
-	const struct user_namespace *ns;
 	__u32 shown;
 
 	if (!scope)
 		return 0;
-	ns = (void *)scope->user_ns;
-	shown = kv_map_id(is_group ? kv_gid_map(ns) : kv_uid_map(ns), id, false);
+	shown = kv_map_id((void *)scope->user_ns, is_group, id, false);
 	if (shown == KV_NOBODY)
 		return is_group ? scope->overflow_gid : scope->overflow_uid;
 	return shown;
@@ -273,7 +257,8 @@ static __always_inline bool kv_may_ptrace(const struct kv_scope *scope,
 	seen->cred = (__u64)cred;
 	if (!kv_may_dump(scope, task))
 		return false;
-	return able || ((__u64)ns == scope->user_ns && !(kv_caps_permitted(cred) & ~scope->caps));
+	return able ||
+	       ((__u64)ns == scope->user_ns && !(kv_caps(cred, cap_permitted) & ~scope->caps));
 }
 
 /*
@@ -293,8 +278,8 @@ static __always_inline void kv_dump_owner(const struct task_struct *task, __u32 
 		*uid = BPF_CORE_READ(cred, euid.val);
 		*gid = BPF_CORE_READ(cred, egid.val);
 	} else if (d.ns) {
-		*uid = kv_map_id(kv_uid_map(d.ns), 0, true);
-		*gid = kv_map_id(kv_gid_map(d.ns), 0, true);
+		*uid = kv_map_id(d.ns, false, 0, true);
+		*gid = kv_map_id(d.ns, true, 0, true);
 		*uid = *uid == KV_NOBODY ? 0 : *uid;
 		*gid = *gid == KV_NOBODY ? 0 : *gid;
 	}
@@ -314,8 +299,8 @@ static __always_inline bool kv_may_list_files(const struct kv_scope *scope,
 	    !kv_has_cap(scope->caps, CAP_DAC_OVERRIDE))
 		return false;
 	/* privileged_wrt_inode_uidgid() */
-	return kv_map_id(kv_uid_map(ns), uid, false) != KV_NOBODY &&
-	       kv_map_id(kv_gid_map(ns), gid, false) != KV_NOBODY;
+	return kv_map_id(ns, false, uid, false) != KV_NOBODY &&
+	       kv_map_id(ns, true, gid, false) != KV_NOBODY;
 }
 
 static __always_inline bool kv_decide(const struct kv_scope *scope, const struct task_struct *task,

@@ -18,13 +18,6 @@ struct kv_text_ctx {
 	__u64 off, n; /* of the string being worked on */
 };
 
-#define KV_PRINT(seq, fmt, ...)                                      \
-	({                                                           \
-		static const char _f[] = fmt;                        \
-		unsigned long long _a[] = {__VA_ARGS__};             \
-		bpf_seq_printf(seq, _f, sizeof(_f), _a, sizeof(_a)); \
-	})
-
 static long kv_clean_byte(__u64 i, struct kv_text_ctx *t)
 {
 	__u64 at = t->off + i;
@@ -65,26 +58,17 @@ static __always_inline void kv_text_bytes(struct kv_text_ctx *t, __u64 off, __u6
 		kv_text_part(t, kv_second_buffer(), off + first - split, n - first);
 }
 
-static long kv_count_char(__u64 i, struct kv_text_ctx *t)
+static __always_inline void kv_text_chars(struct kv_text_ctx *t, __u32 off, __u64 size)
 {
-	__u64 at = t->off + i;
+	long n = 0;
 
-	if (i >= t->n || at >= KV_FIXED_MAX || !t->record->bytes[at])
-		return 1;
-	t->scratch->used++;
-	return 0;
-}
-
-static __always_inline void kv_text_chars(struct kv_text_ctx *t, __u32 off, __u32 size)
-{
-	t->off = off;
-	t->n = size;
-	t->scratch->used = 0;
-	bpf_loop(64, kv_count_char, t, 0);
-	if (t->scratch->used)
-		kv_text_part(t, t->record, off, t->scratch->used);
+	kv_opaque(size);
+	if (size <= KV_CHARS_MAX) /* a copy, to learn where it ends */
+		n = bpf_probe_read_kernel_str(t->scratch->chars, size + 1, t->record->bytes + off);
+	if (n > 1)
+		kv_text_part(t, t->record, off, n - 1);
 	else
-		KV_PRINT(t->seq, "-", 0);
+		bpf_seq_write(t->seq, "-", 1);
 }
 
 static __always_inline void kv_text_str(struct kv_text_ctx *t, struct kv_str *s)
@@ -92,39 +76,32 @@ static __always_inline void kv_text_str(struct kv_text_ctx *t, struct kv_str *s)
 	__u32 off = s->off, len = s->len;
 
 	if (off == KV_STR_NONE)
-		KV_PRINT(t->seq, "-", 0);
+		bpf_seq_write(t->seq, "-", sizeof("-") - 1);
 	else if (off == KV_STR_TOO_LONG)
-		KV_PRINT(t->seq, "(too long)", 0);
+		bpf_seq_write(t->seq, "(too long)", sizeof("(too long)") - 1);
 	else if (off == KV_STR_UNREADABLE)
-		KV_PRINT(t->seq, "(unreadable)", 0);
+		bpf_seq_write(t->seq, "(unreadable)", sizeof("(unreadable)") - 1);
 	else if (len)
 		kv_text_bytes(t, off, len);
 }
 
-/* One digit in front of those that are there. */
-static long kv_put_oct_digit(__u64 i, struct kv_text_ctx *t)
+/* 16 octal digits, as the hex digits that bpf_seq_printf() can print. */
+static __always_inline __u64 kv_octal_as_hex(__u64 v)
 {
-	__u64 v = t->scratch->octal;
+	__u64 hex = 0;
 
-	t->scratch->used++;
-	t->scratch->number[(32 - t->scratch->used) & 31] = '0' + (v & 7);
-	t->scratch->octal = v >> 3;
-	return v >> 3 ? 0 : 1;
+	for (int i = 0; i < 16; i++)
+		hex |= (v >> (3 * i) & 7) << (4 * i);
+	return hex;
 }
 
 static __always_inline void kv_text_oct(struct kv_text_ctx *t, __u64 v)
 {
-	__u64 at;
-
-	t->scratch->octal = v;
-	t->scratch->used = 0;
-	bpf_loop(22, kv_put_oct_digit, t, 0);
-	at = (31 - t->scratch->used) & 31;
-	kv_opaque(at);
-	if (at >= 32)
-		return;
-	t->scratch->number[at] = '0';
-	bpf_seq_write(t->seq, t->scratch->number + at, 32 - at);
+	if (v >> 48)
+		BPF_SEQ_PRINTF(t->seq, "0%llx%016llx", kv_octal_as_hex(v >> 48),
+			       kv_octal_as_hex(v));
+	else
+		BPF_SEQ_PRINTF(t->seq, "0%llx", kv_octal_as_hex(v));
 }
 
 static __always_inline void kv_text_seconds(struct kv_text_ctx *t, bool is_signed, __u64 v)
@@ -133,24 +110,24 @@ static __always_inline void kv_text_seconds(struct kv_text_ctx *t, bool is_signe
 		bpf_seq_write(t->seq, "-", 1);
 		v = -v;
 	}
-	KV_PRINT(t->seq, "%llu.%09llu", v / 1000000000, v % 1000000000);
+	BPF_SEQ_PRINTF(t->seq, "%llu.%09llu", v / 1000000000, v % 1000000000);
 }
 
 static __always_inline void kv_text_number(struct kv_text_ctx *t, __u8 show, bool is_signed,
 					   __u64 v)
 {
 	if (show == KV_SHOW_HEX)
-		KV_PRINT(t->seq, "%08llx", v);
+		BPF_SEQ_PRINTF(t->seq, "%08llx", v);
 	else if (show == KV_SHOW_OCT)
 		kv_text_oct(t, v);
 	else if (show == KV_SHOW_SECONDS)
 		kv_text_seconds(t, is_signed, v);
 	else if (show == KV_SHOW_DEV)
-		KV_PRINT(t->seq, "%02llx:%02llx", v >> 20, v & 0xfffff);
+		BPF_SEQ_PRINTF(t->seq, "%02llx:%02llx", v >> 20, v & 0xfffff);
 	else if (is_signed)
-		KV_PRINT(t->seq, "%lld", v);
+		BPF_SEQ_PRINTF(t->seq, "%lld", v);
 	else
-		KV_PRINT(t->seq, "%llu", v);
+		BPF_SEQ_PRINTF(t->seq, "%llu", v);
 }
 
 static __always_inline __u64 kv_text_load(const char *field, __u32 size, bool is_signed)
@@ -181,7 +158,7 @@ static long kv_text_field(__u64 i, struct kv_text_ctx *t)
 	if (off > KV_FIXED_MAX - 8)
 		return 1;
 	if (kv_table()->lacks[off]) {
-		KV_PRINT(t->seq, "-", 0);
+		bpf_seq_write(t->seq, "-", sizeof("-") - 1);
 	} else if (col->type == KV_TYPE_STR) {
 		kv_text_str(t, (struct kv_str *)(t->record->bytes + off));
 	} else if (col->type == KV_TYPE_CHARS) {
@@ -189,7 +166,7 @@ static long kv_text_field(__u64 i, struct kv_text_ctx *t)
 	} else {
 		v = kv_text_load(t->record->bytes + off, col->size, col->type == KV_TYPE_INT);
 		if (col->has_none && v == (__u64)col->none) {
-			KV_PRINT(t->seq, "-", 0);
+			bpf_seq_write(t->seq, "-", sizeof("-") - 1);
 		} else {
 			/* Hex and octal have no sign: the field's own bits. */
 			if (col->show != KV_SHOW_DEC && col->show != KV_SHOW_SECONDS)
@@ -209,7 +186,7 @@ static long kv_text_name(__u64 i, struct kv_text_ctx *t)
 	col = &kv_table()->columns[i];
 	if (i)
 		bpf_seq_write(t->seq, "\t", 1);
-	KV_PRINT(t->seq, "%s", (unsigned long)col->name);
+	BPF_SEQ_PRINTF(t->seq, "%s", (unsigned long)col->name);
 	return 0;
 }
 

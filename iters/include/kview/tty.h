@@ -21,8 +21,7 @@ __noinline int kv_read_tty(__u64 signal_address, __u64 tty_address)
 {
 	struct signal_struct *signal = (void *)signal_address;
 	struct tty_struct *tty = (void *)tty_address;
-	struct kv_scratch *scratch =
-		bpf_task_storage_get(&kv_scratch, bpf_get_current_task_btf(), 0, 0);
+	struct kv_scratch *scratch = kv_of_thread(kv_scratch, bpf_get_current_task_btf());
 	__u64 size;
 	__u32 major;
 
