@@ -3,7 +3,6 @@
 #include "kview.h"
 #include "path.h"
 #include "process.h"
-#include "stat.h"
 
 struct task_file {
 	struct kv_head _head;
@@ -35,6 +34,9 @@ struct task_file {
 };
 
 KV_VIEW(task_file, "a row per open file descriptor: kind, flags, offset, path", "5.8");
+
+#define KV_STAT_VIEW task_file
+#include "stat.h"
 
 #define ANON_INODE_FS_MAGIC 0x09041934
 #define PID_FS_MAGIC 0x50494446
@@ -101,28 +103,20 @@ static __always_inline bool is_still_open(struct fdtable *fdt, __u32 fd, struct 
 	return now == file;
 }
 
-/* For stat.h. */
-static __always_inline __u32 kv_stat_columns(void)
+static __always_inline bool shows_stat(void)
 {
-	return kv_has(task_file, dev) * KV_STAT_DEV | kv_has(task_file, ino) * KV_STAT_INO |
-	       kv_has(task_file, size) * KV_STAT_SIZE | kv_has(task_file, nlink) * KV_STAT_NLINK |
-	       kv_has(task_file, blocks) * KV_STAT_BLOCKS;
+	return kv_has(task_file, dev) || kv_has(task_file, ino) || kv_has(task_file, size) ||
+	       kv_has(task_file, nlink) || kv_has(task_file, blocks);
 }
 
 static __always_inline void put_file(struct task_file *r, struct file *file)
 {
 	struct inode *inode = NULL;
-	struct kv_stat st = {};
 
-	if (kv_has(task_file, type) || kv_stat_columns())
+	if (kv_has(task_file, type) || shows_stat())
 		inode = file->f_inode;
-	if (kv_stat_columns())
-		kv_stat_of(&st, inode, file->f_path.dentry);
-	r->dev = st.dev;
-	r->ino = st.ino;
-	r->size = st.size;
-	r->nlink = st.nlink;
-	r->blocks = st.blocks;
+	if (shows_stat())
+		kv_stat_of(r, inode, file->f_path.dentry);
 	if (kv_has(task_file, type))
 		put_type(r, inode);
 	if (kv_has(task_file, access))

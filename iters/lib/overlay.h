@@ -189,30 +189,26 @@ static __always_inline bool kv_is_overlay(const struct inode *inode)
 	return BPF_CORE_READ(inode, i_sb, s_magic) == OVERLAYFS_SUPER_MAGIC;
 }
 
-static __always_inline void kv_stat_overlay(struct kv_stat *st, const struct inode *inode,
+static __always_inline void kv_stat_overlay(struct KV_STAT_VIEW *r, const struct inode *inode,
 					    const struct dentry *dentry)
 {
 	struct kv_layers l = {};
 
-	st->blocks = -1;
+	r->blocks = -1;
 	if (!kv_knows_overlay())
 		return; /* most have all layers on one file system */
 	kv_find_layers(&l, inode, dentry);
 	/* Layers may be overlayfs again, which would have to be asked likewise. */
 	if (!l.real || kv_is_overlay(l.real) || (l.lower && kv_is_overlay(l.lower))) {
-		*st = (struct kv_stat){KV_DEV_UNKNOWN, 0, -1, -1, -1, -1};
+		r->dev = KV_DEV_UNKNOWN;
+		r->ino = r->size = r->nlink = -1;
 		return;
 	}
-	if (kv_stat_columns() & KV_STAT_DEV)
-		st->dev = kv_ovl_dev(&l);
-	if (kv_stat_columns() & KV_STAT_INO)
-		st->ino = kv_ovl_ino(&l);
-	if (kv_stat_columns() & KV_STAT_SIZE)
-		st->size = kv_size(l.real);
-	if (kv_stat_columns() & KV_STAT_NLINK)
-		st->nlink = kv_ovl_nlink(&l);
-	if (kv_stat_columns() & KV_STAT_BLOCKS)
-		st->blocks = kv_ovl_blocks(&l);
+	kv_set(r, dev, kv_ovl_dev(&l));
+	kv_set(r, ino, kv_ovl_ino(&l));
+	kv_set(r, size, kv_size(l.real));
+	kv_set(r, nlink, kv_ovl_nlink(&l));
+	kv_set(r, blocks, kv_ovl_blocks(&l));
 }
 
 #endif

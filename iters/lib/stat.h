@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * What stat(2) says of a file, where its file system answers with more than the inode. The
- * types may be a module's, and are its own affair: of one that was loaded later than this
- * program, or has changed them, nothing is known, and only its files have no value then.
+ * types may be a module's: if it was loaded after this program, or has changed them, they are
+ * unknown here, and the files of that file system alone have no value.
+ *
+ * Included behind the record of a view that has the columns dev, ino, size, nlink and blocks,
+ * with KV_STAT_VIEW defined as its name: its struct's, as in kv_has().
  */
 #ifndef KVIEW_STAT_H
 #define KVIEW_STAT_H
@@ -57,27 +60,6 @@ struct btrfs_inode {
 
 #pragma clang attribute pop
 #pragma clang diagnostic pop
-
-/* Of each member -1: it is unknown. */
-struct kv_stat {
-	__u32 dev;
-	__u32 _pad;
-	__u64 ino;
-	__s64 size;
-	__u64 nlink;
-	__s64 blocks; /* of 512 bytes */
-};
-
-enum kv_stat_member {
-	KV_STAT_DEV = 1,
-	KV_STAT_INO = 2,
-	KV_STAT_SIZE = 4,
-	KV_STAT_NLINK = 8,
-	KV_STAT_BLOCKS = 16,
-};
-
-/* Each view that includes this defines it, behind its record: which of these are columns? */
-static __always_inline __u32 kv_stat_columns(void);
 
 #define KV_CONTAINER(object, type, member) \
 	((const type *)((void *)(object)-bpf_core_field_offset(type, member)))
@@ -266,50 +248,44 @@ static __always_inline __s64 kv_blocks(const struct inode *inode, __u64 magic, _
 #include "overlay.h"
 
 /* As kv_stat_of(), of one of these file systems. Verified once, as in reader.h. */
-__noinline int kv_stat_special(struct kv_stat *st, __u64 inode_address, __u64 dentry, __u64 magic)
+__noinline int kv_stat_special(struct KV_STAT_VIEW *r, __u64 inode_address, __u64 dentry,
+			       __u64 magic)
 {
 	const struct inode *inode = (void *)inode_address;
 
-	if (!st)
+	if (!r)
 		return 0;
 	if (magic == OVERLAYFS_SUPER_MAGIC) {
-		kv_stat_overlay(st, inode, (void *)dentry);
+		kv_stat_overlay(r, inode, (void *)dentry);
 		return 0;
 	}
-	if ((kv_stat_columns() & KV_STAT_DEV) && magic == BTRFS_SUPER_MAGIC)
-		st->dev = kv_btrfs_dev(inode);
-	if ((kv_stat_columns() & KV_STAT_SIZE) && magic == XFS_SUPER_MAGIC)
-		st->size = kv_size(inode);
-	if (kv_stat_columns() & KV_STAT_BLOCKS)
-		st->blocks = kv_blocks(inode, magic, st->blocks);
+	if (magic == BTRFS_SUPER_MAGIC)
+		kv_set(r, dev, kv_btrfs_dev(inode));
+	if (magic == XFS_SUPER_MAGIC)
+		kv_set(r, size, kv_size(inode));
+	kv_set(r, blocks, kv_blocks(inode, magic, r->blocks));
 	return 0;
 }
 
 /**
- * kv_stat_of() - the members of a file's stat(2) that its inode may not tell
- * @st: receives those whose columns there are
+ * kv_stat_of() - fill the columns from a file's stat(2); -1: unknown
  * @inode: of a file that is held
  * @dentry: likewise
  */
-static __always_inline void kv_stat_of(struct kv_stat *st, struct inode *inode,
+static __always_inline void kv_stat_of(struct KV_STAT_VIEW *r, struct inode *inode,
 				       const struct dentry *dentry)
 {
 	const struct super_block *sb = inode->i_sb;
 	unsigned long magic = sb->s_magic;
 
-	if (kv_stat_columns() & KV_STAT_DEV)
-		st->dev = sb->s_dev;
-	if (kv_stat_columns() & KV_STAT_INO)
-		st->ino = inode->i_ino;
-	if (kv_stat_columns() & KV_STAT_SIZE)
-		st->size = inode->i_size;
-	if (kv_stat_columns() & KV_STAT_NLINK)
-		st->nlink = inode->i_nlink;
-	if (kv_stat_columns() & KV_STAT_BLOCKS)
-		st->blocks = inode->i_blocks;
+	kv_set(r, dev, sb->s_dev);
+	kv_set(r, ino, inode->i_ino);
+	kv_set(r, size, inode->i_size);
+	kv_set(r, nlink, inode->i_nlink);
+	kv_set(r, blocks, inode->i_blocks);
 	if (magic == EXT4_SUPER_MAGIC || magic == XFS_SUPER_MAGIC || magic == BTRFS_SUPER_MAGIC ||
 	    magic == OVERLAYFS_SUPER_MAGIC)
-		kv_stat_special(st, kv_address(inode), kv_address(dentry), magic);
+		kv_stat_special(r, kv_address(inode), kv_address(dentry), magic);
 }
 
 #endif
