@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A query, which is no view: the threads that may show what they share with others, and the
- * thread that a walk was stopped at, as struct kv_thread, in the order of the walk.
+ * A query, which is no view: the threads that have something which others may share,
+ * and the one that a walk was stopped at, as struct kv_thread, in the order of the walk.
  */
 #include "threads.h"
 
@@ -12,7 +12,6 @@ int threads(struct bpf_iter__task *ctx)
 	struct kv_reading *reading = kv_reading_find(bpf_get_current_task_btf());
 	struct kv_progress *p;
 	struct kv_thread t = {};
-	enum kv_stands stands;
 
 	if (!reading || !task)
 		return 0;
@@ -23,13 +22,9 @@ int threads(struct bpf_iter__task *ctx)
 	t.nr = kv_walk_nr(&reading->scope, task);
 	if (!t.nr)
 		return 0; /* it was just reaped */
-	stands = kv_stands(task, p->common);
-	t.is_shown = stands != KV_STANDS_NOT;
-	if (!t.is_shown && t.nr != p->stopped_at)
-		return 0;
-	t.is_sure = stands == KV_STANDS;
 	t.common = kv_common_of(task, p->common);
-	t.leader = kv_walk_nr(&reading->scope, task->group_leader);
+	if (!t.common && t.nr != p->stopped_at)
+		return 0;
 	t.tgid = task->tgid;
 	t.tid = task->pid;
 	bpf_seq_write(ctx->meta->seq, &t, sizeof(t));

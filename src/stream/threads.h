@@ -1,40 +1,35 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The rest of a walk, by a list of threads.
+ * The rest of a walk, thread by thread.
  *
- * The kernel's own walk asks for every mapping again in the name of each thread that has
- * open files of its own, and behind a leader that has exited for every file in the name of
- * each thread. And where many threads share files by twos, it takes long to find out who
- * has what. Programs stop such a walk (struct kv_progress); then the threads are listed and
- * one is chosen for each table by the rule of iters/include/kview/threads.h. Each of those that the walk
- * had not come to gets an iterator of its own, which takes ten microseconds, but nobody is
- * asked for anything in vain.
+ * The kernel's iterators return the same object again and again: each mapping for each thread
+ * that has open files of its own, and behind a leader that has exited each file for each
+ * thread. Where many threads share files by twos, it takes long to find out who has what. If
+ * that takes too much, the program stops the walk (struct kv_progress). Then the threads are
+ * listed, grouped by what they share, and one of each group gets an iterator of its own: the one
+ * that iters/include/kview/threads.h would have chosen, or if that one has ended the next. An
+ * iterator takes ten microseconds, but the time grows with the rows alone.
  */
 #ifndef KVIEW_STREAM_THREADS_H
 #define KVIEW_STREAM_THREADS_H
 
-#include "access/reader.h"
-#include "access/scope.h"
+#include <stdint.h>
+#include <sys/types.h>
 
+#include "base/err.h"
+
+struct kv_kernel_walk;
 struct kv_threads;
 
-/* Of a walk. All that is pointed to must outlive its threads. */
-struct kv_threads_opts {
-	const struct kv_loaded *query; /* `threads`; NULL: it is loaded for the moment */
-	const struct kv_loaded *view;
-	pid_t pid; /* the walk's only process, or 0 */
-	const struct kv_scope *scope;
-	struct kv_progress *progress;
-};
-
 /**
- * kv_threads_new() - list those that a walk goes on with which the program has stopped
+ * kv_threads_new() - list the threads that the program has not come to yet
+ * @walk: that was stopped; must outlive @threads
  * @threads: to be freed with kv_threads_free()
  *
- * Return: 0 or -errno; -ESTALE: the thread that was next is gone, and in one process only
- * its place tells which are left.
+ * Return: 0 or -errno; -ESTALE: the thread that was next is gone, and in a walk through one
+ * process nothing else tells which threads are left.
  */
-int kv_threads_new(const struct kv_threads_opts *opts, struct kv_threads **threads);
+int kv_threads_new(struct kv_kernel_walk *walk, struct kv_threads **threads);
 
 /* kv_threads_free() - @threads may be NULL */
 void kv_threads_free(struct kv_threads *threads);

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "access/scope.h"
 #include "base/cleanup.h"
 
 /*
@@ -50,21 +51,11 @@ void kv_walk_end(struct kv_kernel_walk *w)
 
 static int list_threads(struct kv_kernel_walk *w)
 {
-	const struct kv_loaded *query = w->host ? &w->host->threads_query : NULL;
-	const struct kv_threads_opts opts = {
-		.query = query && query->link_fd >= 0 ? query : NULL,
-		.view = &w->view->loaded,
-		.pid = w->pid,
-		.scope = &w->scope,
-		.progress = &w->progress,
-	};
-	int rc = kv_threads_new(&opts, &w->threads);
+	int rc = kv_threads_new(w, &w->threads);
 
-	if (rc)
-		return rc;
-	kv_closep(&w->fd);
-	w->fd = -1;
-	return 0;
+	if (!rc)
+		close(TAKE_FD(w->fd));
+	return rc;
 }
 
 /* All threads of the process, from its leader on. */

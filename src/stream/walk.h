@@ -6,8 +6,8 @@
 #ifndef KVIEW_STREAM_WALK_H
 #define KVIEW_STREAM_WALK_H
 
+#include "access/reader.h"
 #include "stream/threads.h"
-#include "access/scope.h"
 #include "load/view.h"
 
 struct kv_kernel_walk {

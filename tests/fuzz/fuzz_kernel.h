@@ -249,9 +249,6 @@ static ssize_t read_threads(struct iterator *it, char *to, size_t size)
 		t.common = in_8(kernel.in) % 4;
 		t.tgid = in_8(kernel.in) % 2;
 		t.tid = in_8(kernel.in);
-		t.leader = (int32_t)(in_8(kernel.in) % 4);
-		t.is_shown = in_8(kernel.in) & 1;
-		t.is_sure = t.is_shown && (in_8(kernel.in) & 1);
 		memcpy(to + n, &t, sizeof(t));
 		n += sizeof(t);
 	}

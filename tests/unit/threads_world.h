@@ -212,18 +212,14 @@ static inline size_t list_some(struct walk *w, char *buf)
 		p->listed = world.now;
 	for (; w->at < world.n && n + sizeof(struct kv_thread) <= SEQ_BUFFER; w->at++) {
 		const struct being *b = &world.list[w->at];
-		const int verdict = stands(b);
 		const struct kv_thread t = {
 			.common = b->table,
 			.nr = b->nr,
-			.leader = leader_of(b) ? leader_of(b)->nr : 0,
 			.tgid = b->tgid,
 			.tid = b->tid,
-			.is_shown = verdict != 0,
-			.is_sure = verdict > 0,
 		};
 
-		if ((w->pid && b->tgid != w->pid) || (!verdict && b->nr != p->stopped_at))
+		if ((w->pid && b->tgid != w->pid) || (!b->table && b->nr != p->stopped_at))
 			continue;
 		memcpy(buf + n, &t, sizeof(t));
 		n += sizeof(t);

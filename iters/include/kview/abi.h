@@ -226,15 +226,13 @@ struct kv_process {
 	__u32 _pad;
 };
 
-/* What the query `threads` tells of one that may stand for what its process shares. */
+/* What the query `threads` tells of a thread. */
 struct kv_thread {
-	__u64 common; /* address of what it has */
+	__u64 common; /* address of what it shares: kv_progress.common says which */
 	__s32 nr;     /* in kview's own pid namespace */
-	__s32 leader; /* likewise, of its process */
 	__u32 tgid;   /* of its process, and @tid: its own, in the initial pid namespace */
 	__u32 tid;
-	__u32 is_shown; /* as far as can be told at once, */
-	__u32 is_sure;	/* and whatever others have */
+	__u32 _pad;
 };
 
 /* What the query `ask` is called with: who is this thread? */
