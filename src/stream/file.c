@@ -8,8 +8,8 @@
 
 #include "window.h"
 
-/* Replies above this would push earlier bytes out of the window. */
-#define READ_MAX KV_WINDOW_KEEP
+/* Of a larger reply the first bytes would have left the window. */
+#define READ_MAX KV_WINDOW_MAX
 
 /* From this size on reads are those of a stream. */
 #define STREAM_MIN (64u << 10)
@@ -20,7 +20,9 @@ struct kv_file {
 	struct kv_reader reader;
 	struct kv_run *run; /* NULL before the first read and behind the end */
 	struct kv_window window;
-	bool at_end;
+	char *row; /* the next bytes of the stream, which have not been asked for: from @at on */
+	size_t at, len, cap;
+	bool at_end;	  /* no row comes behind that one */
 	int failed;	  /* -errno of the iteration: sticks until offset 0 */
 	char *why;	  /* it failed, for the read that is told; may be NULL */
 	uint64_t rows;	  /* made by the read that is under way */
@@ -34,28 +36,35 @@ static void rewind_file(struct kv_file *f)
 	kv_run_free(f->run);
 	f->run = NULL;
 	f->at_end = f->is_resting = false;
+	f->at = f->len = 0;
 	f->failed = 0;
 	free(f->why);
 	f->why = NULL;
 	kv_window_reset(&f->window);
 }
 
-static int put_text(struct kv_file *f)
+static int take_text(struct kv_file *f)
 {
-	char *text = f->source.text(f->source.arg, &f->reader), *out;
-	size_t n;
+	char *text = f->source.text(f->source.arg, &f->reader);
 
 	if (!text)
 		return -ENOMEM;
-	n = strlen(text);
-	out = kv_window_reserve(&f->window, n);
-	if (out) {
-		memcpy(out, text, n);
-		kv_window_commit(&f->window, out, n);
-		f->at_end = true;
-	}
-	free(text);
-	return out ? 0 : -ENOMEM;
+	free(f->row);
+	f->row = text;
+	f->len = f->cap = strlen(text);
+	f->at_end = true;
+	return 0;
+}
+
+static int reserve(struct kv_file *f, size_t size)
+{
+	char *more = f->cap < size ? realloc(f->row, size) : f->row;
+
+	if (!more)
+		return -ENOMEM;
+	f->row = more;
+	f->cap = f->cap < size ? size : f->cap;
+	return 0;
 }
 
 /* One more row, or the end. */
@@ -63,10 +72,8 @@ static int step(struct kv_file *f, struct kv_err *err)
 {
 	const void *record;
 	uint32_t len;
-	char *out;
-	int rc;
+	int rc = kv_run_next(f->run, &record, &len, err);
 
-	rc = kv_run_next(f->run, &record, &len, err);
 	if (rc < 0)
 		return rc;
 	if (rc == 0) {
@@ -75,18 +82,20 @@ static int step(struct kv_file *f, struct kv_err *err)
 		f->run = NULL;
 		return 0;
 	}
-	out = kv_window_reserve(&f->window, kv_row_bound(f->source.plan, len));
-	if (!out)
+	if (reserve(f, kv_row_bound(f->source.plan, len)))
 		return -ENOMEM;
-	kv_window_commit(&f->window, out,
-			 (size_t)(f->source.format->row(f->source.plan, record, out) - out));
+	f->at = 0;
+	f->len = (size_t)(f->source.format->row(f->source.plan, record, f->row) - f->row);
 	f->rows++;
 	return 0;
 }
 
-static bool is_of_one(const struct kv_file *f)
+static int put_header(struct kv_file *f)
 {
-	return f->source.subset.link.has_info;
+	if (reserve(f, kv_header_bound(f->source.plan)))
+		return -ENOMEM;
+	return kv_window_put(&f->window, f->row,
+			     (size_t)(f->source.format->header(f->source.plan, f->row) - f->row));
 }
 
 static int start(struct kv_file *f, const struct kv_read *read, struct kv_err *err)
@@ -98,22 +107,15 @@ static int start(struct kv_file *f, const struct kv_read *read, struct kv_err *e
 		.cancelled = read->cancelled,
 		.arg = read->arg,
 	};
-	char *out;
 	int rc;
 
 	if (f->source.text)
-		return put_text(f);
-	f->window.is_long = !is_of_one(f);
-	out = kv_window_reserve(&f->window, kv_header_bound(f->source.plan));
-	if (!out)
-		return -ENOMEM;
+		return take_text(f);
 	rc = kv_run_new(f->source.view, &opts, &f->run, err);
-	if (rc)
+	if (!rc)
+		rc = put_header(f);
+	if (rc || !f->source.subset.link.has_info)
 		return rc;
-	kv_window_commit(&f->window, out,
-			 (size_t)(f->source.format->header(f->source.plan, out) - out));
-	if (!is_of_one(f))
-		return 0;
 	/*
 	 * Is the object there, and may the reader look into it? A header alone
 	 * would say: yes, and it has nothing.
@@ -124,6 +126,21 @@ static int start(struct kv_file *f, const struct kv_read *read, struct kv_err *e
 	return rc;
 }
 
+static int put_row(struct kv_file *f, uint64_t end)
+{
+	size_t n = f->len - f->at;
+	int rc;
+
+	if (n > end - f->window.end)
+		n = (size_t)(end - f->window.end);
+	if (n > KV_WINDOW_MAX)
+		n = KV_WINDOW_MAX;
+	rc = kv_window_put(&f->window, f->row + f->at, n);
+	if (!rc)
+		f->at += n;
+	return rc;
+}
+
 /* Rows until the stream reaches @end, its own end, or a failure. */
 static int produce(struct kv_file *f, uint64_t end, const struct kv_read *read, struct kv_err *err)
 {
@@ -131,8 +148,12 @@ static int produce(struct kv_file *f, uint64_t end, const struct kv_read *read, 
 
 	if (f->run)
 		kv_run_on_behalf(f->run, read->arg);
-	while (!rc && !f->at_end && f->window.end < end)
-		rc = f->run || f->window.end ? step(f, err) : start(f, read, err);
+	while (!rc && f->window.end < end && (f->at < f->len || !f->at_end)) {
+		if (f->at < f->len)
+			rc = put_row(f, end);
+		else
+			rc = f->run || f->window.end ? step(f, err) : start(f, read, err);
+	}
 	/* An interrupted read may be repeated, any other failure has lost rows. */
 	if (rc && rc != -EINTR) {
 		f->failed = rc;
@@ -213,8 +234,9 @@ void kv_file_free(struct kv_file *f)
 {
 	kv_run_free(f->run);
 	free(f->why);
+	free(f->row);
 	kv_reader_close(&f->reader);
-	kv_window_free(&f->window);
+	kv_window_forget(&f->window);
 	pthread_mutex_destroy(&f->lock);
 	free(f);
 }
@@ -232,11 +254,14 @@ void kv_file_rest(struct kv_file *f, time_t before)
 	if (pthread_mutex_trylock(&f->lock)) /* it is being read */
 		return;
 	if (f->last_read < before && !(f->run && kv_run_is_prefetching(f->run))) {
-		if (f->run && !f->failed)
+		if ((f->run || f->at < f->len) && !f->failed)
 			f->failed = -ESTALE;
 		f->is_resting = true;
 		kv_run_free(f->run);
 		f->run = NULL;
+		free(f->row);
+		f->row = NULL;
+		f->at = f->len = f->cap = 0;
 		kv_window_forget(&f->window);
 	}
 	pthread_mutex_unlock(&f->lock);

@@ -1,55 +1,36 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The last bytes of a stream, by offset: what readers step back to. Knows
+ * The last bytes of a stream, by offset: readers may step back to them. Knows
  * nothing of FUSE, files or rows.
  */
 #ifndef KVIEW_STREAM_WINDOW_H
 #define KVIEW_STREAM_WINDOW_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/uio.h>
 
-/*
- * Bytes before the end that are always there; the slack above it holds a row.
- * Together with malloc's own bytes they fill pages.
- */
-#define KV_WINDOW_KEEP (128u << 10)
-#define KV_WINDOW_SLACK ((8u << 10) - 64)
+#define KV_WINDOW_MAX (128u << 10) /* bytes that are kept */
 
 struct kv_window {
 	char *ring;	     /* NULL until the first byte */
-	size_t cap;	     /* of the ring; grows to KEEP + SLACK, further for a huge row */
+	size_t cap;	     /* of the ring: a small one first */
 	uint64_t start, end; /* offsets in the stream */
-	char *spill;	     /* a row that would cross the ring's edge, until it is committed */
-	bool is_long;	     /* the stream will be: no small ring first */
 };
 
 /* kv_window_reset() - forget all, the stream starts at 0; memory is kept */
 void kv_window_reset(struct kv_window *w);
 
-void kv_window_free(struct kv_window *w);
-
-/* kv_window_forget() - give the memory back; the stream goes on where it was */
+/* kv_window_forget() - give the memory back; nothing more is put before kv_window_reset() */
 void kv_window_forget(struct kv_window *w);
 
 /**
- * kv_window_reserve() - room for the next bytes
- * @n: at most this many will be written
+ * kv_window_put() - the next bytes of the stream; the oldest ones are forgotten
+ * @n: at most KV_WINDOW_MAX
  *
- * Forgets the oldest bytes where the ring is full, but never any of the last
- * KV_WINDOW_KEEP.
- *
- * Return: where to write them, or NULL: out of memory, nothing is lost.
+ * Return: 0, or -ENOMEM and nothing has changed.
  */
-char *kv_window_reserve(struct kv_window *w, size_t n);
-
-/**
- * kv_window_commit() - the bytes written at kv_window_reserve()'s pointer count
- * @n: how many, at most as many as reserved
- */
-void kv_window_commit(struct kv_window *w, const char *at, size_t n);
+int kv_window_put(struct kv_window *w, const char *data, size_t n);
 
 /**
  * kv_window_get() - bytes from @off on
