@@ -136,7 +136,7 @@ static __always_inline void put_exe(struct kv_call *c, struct kv_str *s, struct 
 	if (!dentry)
 		return; /* it is freed by now */
 	inode = dentry->d_inode;
-	const __u64 key[] = {
+	const __u64 key[KV_KEY_MAX] = {
 		c->session,
 		(__u64)mnt,
 		(__u64)dentry,
@@ -146,7 +146,7 @@ static __always_inline void put_exe(struct kv_call *c, struct kv_str *s, struct 
 		(__u64)dentry->d_hash.pprev,
 		dentry->d_seq.seqcount.sequence,
 	};
-	is_known = kv_put_kept(c, s, kept, key);
+	is_known = kv_put_kept(c, s, kept, key, KV_KEY_MAX);
 	if (!is_known)
 		kv_put_path_typed(c, s, mnt, dentry);
 	kv_barrier();
@@ -158,7 +158,7 @@ static __always_inline void put_exe(struct kv_call *c, struct kv_str *s, struct 
 		return;
 	}
 	if (!is_known)
-		kv_keep(c, s, kept, key);
+		kv_keep(c, s, kept, key, KV_KEY_MAX);
 }
 
 /* As __task_state_index() in include/linux/sched.h. */

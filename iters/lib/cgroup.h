@@ -96,9 +96,9 @@ static __always_inline void kv_put_cgroup(struct kv_call *c, struct kv_str *s,
 		s->off = KV_STR_UNREADABLE;
 		return;
 	}
-	const __u64 key[8] = {c->session, kn->id, flags};
+	const __u64 key[] = {c->session, kn->id, flags};
 
-	if (kv_put_kept(c, s, &cache->path, key))
+	if (kv_put_kept(c, s, &cache->path, key, 3))
 		return;
 	c->scratch->walk.deleted = !(flags & CSS_ONLINE); /* a zombie's may be gone */
 	kv_walk_begin(&c->scratch->walk);
@@ -110,7 +110,7 @@ static __always_inline void kv_put_cgroup(struct kv_call *c, struct kv_str *s,
 	bpf_loop(KV_PATH_MAX, kv_cgroup_step, &walk, 0);
 	bpf_loop(KV_PATH_MAX, kv_up_step, &walk, 0);
 	kv_walk_end(c, s);
-	kv_keep(c, s, &cache->path, key);
+	kv_keep(c, s, &cache->path, key, 3);
 }
 
 #endif

@@ -376,17 +376,20 @@ static __always_inline void kv_put_path(struct kv_call *c, struct kv_str *s, str
  * A path walked once serves all rows that repeat it: the threads of a process, the processes
  * of a cgroup. Per reading thread, one run at a time.
  */
+#define KV_KEY_MAX 8
+
 struct kv_kept {
-	__u64 key[8]; /* all that the walk began with, so that a reused address is not mistaken */
+	__u64 key
+		[KV_KEY_MAX]; /* all that the walk began with, so that a reused address is not mistaken */
 	__u64 len;
 	char path[KV_PATH_MAX];
 };
 
-/* kv_put_kept() - append the path that was kept under @key; false: there is none */
+/* kv_put_kept() - append the path that was kept under the @n words of @key; false: there is none */
 static __always_inline bool kv_put_kept(struct kv_call *c, struct kv_str *s,
-					const struct kv_kept *kept, const __u64 key[8])
+					const struct kv_kept *kept, const __u64 *key, int n)
 {
-	for (int i = 0; i < 8; i++)
+	for (int i = 0; i < n; i++)
 		if (kept->key[i] != key[i])
 			return false;
 	kv_put_bytes(c, s, kept->path, kept->len);
@@ -395,7 +398,7 @@ static __always_inline bool kv_put_kept(struct kv_call *c, struct kv_str *s,
 
 /* kv_keep() - keep the path just put under @key, unless it is (too long) or (unreadable) */
 static __always_inline void kv_keep(struct kv_call *c, const struct kv_str *s, struct kv_kept *kept,
-				    const __u64 key[8])
+				    const __u64 *key, int n)
 {
 	__u64 off = s->off, len = s->len, split = c->scratch->split;
 	struct kv_buffer *part = c->record;
@@ -412,7 +415,7 @@ static __always_inline void kv_keep(struct kv_call *c, const struct kv_str *s, s
 		return;
 	bpf_probe_read_kernel(kept->path, len, part->bytes + off);
 	kept->len = len;
-	for (int i = 0; i < 8; i++)
+	for (int i = 0; i < n; i++)
 		kept->key[i] = key[i];
 }
 
