@@ -219,7 +219,7 @@ static __always_inline int kv_begin_any(struct kv_call *c, struct bpf_iter_meta 
 		kv_text_numbers(c);
 		/* Behind the last object it has that one's number; without any, 0 - 1. */
 		if (meta->seq_num == (object ? 0 : -1ULL))
-			kv_text_header(c);
+			kv_text_line(c, kv_text_name);
 	}
 	return 0;
 }
@@ -433,7 +433,7 @@ static __always_inline void kv_write(struct kv_call *c)
 {
 	((struct kv_head *)c->record->bytes)->len = c->scratch->len;
 	if (!c->scope)
-		kv_text_row(c);
+		kv_text_line(c, kv_text_field);
 	else if (kv_write_record(c) && (c->scope->saw & KV_SAW_END))
 		c->scope->saw = (c->scope->saw & ~KV_SAW_END) | KV_SAW_LATE;
 }

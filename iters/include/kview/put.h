@@ -23,6 +23,17 @@ static __always_inline char *kv_room(struct kv_call *c, __u64 most)
 
 #define KV_TO_NUL (~0ULL)
 
+/* @len bytes, or up to a NUL; below 0: they can't be read. */
+static __always_inline long kv_read_bytes(char *to, const void *src, __u64 len)
+{
+	if (len == KV_TO_NUL)
+		return bpf_probe_read_kernel_str(to, KV_PATH_MAX, src) - 1;
+	kv_opaque(len);
+	if (len > KV_PATH_MAX) /* never */
+		return -1;
+	return bpf_probe_read_kernel(to, len, src) ? -1 : (long)len;
+}
+
 union kv_far {
 	struct kv_str s;
 	int number;
@@ -38,13 +49,7 @@ static __always_inline long kv_read_far(struct kv_scratch *scratch, __u64 len)
 	kv_opaque(off);
 	if (!second || off > sizeof(second->bytes) - KV_PATH_MAX)
 		return -1; /* the latter never: kv_put_far() has looked */
-	if (len == KV_TO_NUL)
-		return bpf_probe_read_kernel_str(second->bytes + off, KV_PATH_MAX, scratch->src) -
-		       1;
-	kv_opaque(len);
-	if (len > KV_PATH_MAX)
-		return -1; /* never */
-	return bpf_probe_read_kernel(second->bytes + off, len, scratch->src) ? -1 : (long)len;
+	return kv_read_bytes(second->bytes + off, scratch->src, len);
 }
 
 /*
@@ -94,19 +99,17 @@ static __always_inline void kv_put_bytes(struct kv_call *c, struct kv_str *s, co
 					 __u64 len)
 {
 	char *to = kv_room(c, KV_PATH_MAX);
+	long n;
 
 	if (!to) {
 		kv_took_far(c, s, src, len);
 		return;
 	}
-	kv_opaque(len);
 	s->len = 0;
-	s->off = KV_STR_TOO_LONG;
-	if (len > KV_PATH_MAX)
-		return;
-	s->off = KV_STR_UNREADABLE;
-	if (!bpf_probe_read_kernel(to, len, src))
-		kv_took(c, s, len);
+	s->off = len > KV_PATH_MAX && len != KV_TO_NUL ? KV_STR_TOO_LONG : KV_STR_UNREADABLE;
+	n = kv_read_bytes(to, src, len);
+	if (n >= 0)
+		kv_took(c, s, n);
 }
 
 /**
@@ -117,18 +120,7 @@ static __always_inline void kv_put_bytes(struct kv_call *c, struct kv_str *s, co
  */
 static __always_inline void kv_put_string(struct kv_call *c, struct kv_str *s, const void *src)
 {
-	char *to = kv_room(c, KV_PATH_MAX);
-	long n;
-
-	if (!to) {
-		kv_took_far(c, s, src, KV_TO_NUL);
-		return;
-	}
-	s->len = 0;
-	s->off = KV_STR_UNREADABLE;
-	n = bpf_probe_read_kernel_str(to, KV_PATH_MAX, src);
-	if (n > 0)
-		kv_took(c, s, n - 1);
+	kv_put_bytes(c, s, src, KV_TO_NUL);
 }
 
 /* Some of the characters that were read. */

@@ -190,19 +190,13 @@ static long kv_text_name(__u64 i, struct kv_text_ctx *t)
 	return 0;
 }
 
-static __always_inline void kv_text_header(struct kv_call *c)
+/* A line of what @column prints of each column: kv_text_name() or kv_text_field(). */
+static __always_inline void kv_text_line(struct kv_call *c,
+					 long (*column)(__u64 i, struct kv_text_ctx *t))
 {
 	struct kv_text_ctx t = {.seq = c->seq, .scratch = c->scratch, .record = c->record};
 
-	bpf_loop(kv_table()->ncolumns, kv_text_name, &t, 0);
-	bpf_seq_write(c->seq, "\n", 1);
-}
-
-static __always_inline void kv_text_row(struct kv_call *c)
-{
-	struct kv_text_ctx t = {.seq = c->seq, .scratch = c->scratch, .record = c->record};
-
-	bpf_loop(kv_table()->ncolumns, kv_text_field, &t, 0);
+	bpf_loop(kv_table()->ncolumns, column, &t, 0);
 	bpf_seq_write(c->seq, "\n", 1);
 }
 

@@ -16,7 +16,7 @@
 enum kv_stands {
 	KV_STANDS_NOT, /* another thread shows it */
 	KV_STANDS,
-	KV_STANDS_MAYBE, /* the other threads tell */
+	KV_STANDS_MAYBE, /* too many threads would have to be looked at */
 };
 
 /* kv_common_of() - address of what a thread shares, 0: it has none (any more) */
@@ -31,26 +31,6 @@ static __always_inline __u64 kv_common_of(const struct task_struct *task, enum k
 static __always_inline int kv_walk_nr(const struct kv_scope *scope, const struct task_struct *task)
 {
 	return kv_pid_in(BPF_CORE_READ(task, thread_pid), scope->host_level, scope->host_ns);
-}
-
-/* kv_stands() - does a thread show what it has of @common, as far as can be told at once? */
-static __always_inline enum kv_stands kv_stands(const struct task_struct *task,
-						enum kv_common common)
-{
-	const struct task_struct *leader = BPF_CORE_READ(task, group_leader);
-	const struct files_struct *files;
-	__u64 own, leaders;
-
-	if (task == leader)
-		return KV_STANDS;
-	own = kv_common_of(task, common);
-	leaders = kv_common_of(leader, common);
-	if (!own || own == leaders)
-		return KV_STANDS_NOT;
-	files = (void *)own;
-	if (common == KV_COMMON_FILES && BPF_CORE_READ(files, count.counter) == 1)
-		return KV_STANDS;
-	return KV_STANDS_MAYBE;
 }
 
 /* Looks through the threads of a process for one of a lower number that has the same. */
@@ -81,14 +61,10 @@ static long kv_search_step(__u64 i, struct kv_search *s)
 	return 1;
 }
 
-/**
- * kv_stands_among() - the answer of the other threads to KV_STANDS_MAYBE
- * @max: threads to look at
- * @steps: receives how many were
- */
-static __always_inline enum kv_stands kv_stands_among(const struct task_struct *task,
-						      enum kv_common common, __u32 max,
-						      __u32 *steps)
+/* Does one of at most @max other threads have a lower number, and the same? */
+static __always_inline enum kv_stands kv_stands_among(struct kv_progress *p,
+						      const struct task_struct *task,
+						      enum kv_common common, __u32 max)
 {
 	const struct signal_struct *signal = BPF_CORE_READ(task, signal);
 	struct kv_search s = {
@@ -102,7 +78,7 @@ static __always_inline enum kv_stands kv_stands_among(const struct task_struct *
 
 	s.end = s.node;
 	bpf_loop(max, kv_search_step, &s, 0);
-	*steps = s.steps;
+	p->repeats += s.steps;
 	if (!s.is_done)
 		return KV_STANDS_MAYBE;
 	return s.found ? KV_STANDS_NOT : KV_STANDS;
@@ -132,17 +108,25 @@ static __always_inline __u32 kv_looks_left(const struct kv_progress *p)
 	return p->repeats < p->max_repeats ? p->max_repeats - p->repeats : 0;
 }
 
-/* Is it, as the other threads are now? */
-static __always_inline enum kv_stands kv_is_first(struct kv_progress *p,
-						  const struct task_struct *task, __u32 common)
+/* Does the thread show what it shares, as the other threads are now? */
+static __always_inline enum kv_stands kv_stands(struct kv_progress *p,
+						const struct task_struct *task,
+						enum kv_common common)
 {
-	enum kv_stands stands = kv_stands(task, common);
-	__u32 steps = 0;
+	const struct task_struct *leader = BPF_CORE_READ(task, group_leader);
+	const struct files_struct *files;
+	__u64 own, leaders;
 
-	if (stands == KV_STANDS_MAYBE)
-		stands = kv_stands_among(task, common, kv_looks_left(p), &steps);
-	p->repeats += steps;
-	return stands;
+	if (task == leader)
+		return KV_STANDS;
+	own = kv_common_of(task, common);
+	leaders = kv_common_of(leader, common);
+	if (!own || own == leaders)
+		return KV_STANDS_NOT;
+	files = (void *)own;
+	if (common == KV_COMMON_FILES && BPF_CORE_READ(files, count.counter) == 1)
+		return KV_STANDS;
+	return kv_stands_among(p, task, common, kv_looks_left(p));
 }
 
 /*
@@ -162,7 +146,7 @@ __noinline int kv_stands_for(struct kv_scope *scope, struct kv_progress *p, __u6
 	if (p->listed)
 		return start > p->listed ? KV_LEAVE : KV_SHOW;
 	if (p->judged.session != session || p->judged.task != address || p->judged.start != start) {
-		stands = kv_is_first(p, task, common);
+		stands = kv_stands(p, task, common);
 		if (stands == KV_STANDS_MAYBE && scope && p->max_repeats)
 			return kv_stop_at(scope, p, task, common);
 		p->judged.session = session;
