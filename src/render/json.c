@@ -2,7 +2,6 @@
 /* JSON Lines: one valid object per row, RFC 8259, keys in column order. */
 #include <string.h>
 
-#include "base/utf8.h"
 #include "render/number.h"
 #include "render/plain.h"
 #include "render/render.h"
@@ -15,13 +14,15 @@ static char *put_text(char *out, const char *text)
 	return out + n;
 }
 
-static char *put_control(char *out, unsigned char c)
+static char *put_escape(char *out, unsigned char c)
 {
 	static const char hex[] = "0123456789abcdef";
 	static const char letters[0x20] = {
 		['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n', ['\f'] = 'f', ['\r'] = 'r',
 	};
 
+	if (c >= 0x80)
+		return put_text(out, "\xef\xbf\xbd"); /* U+FFFD */
 	*out++ = '\\';
 	if (c == '"' || c == '\\') {
 		*out++ = (char)c;
@@ -44,30 +45,10 @@ static const bool special[256] = {
 
 static char *put_string(char *out, struct kv_string s)
 {
-	const unsigned char *p = s.data, *end = p + s.len;
+	size_t chars;
 
 	*out++ = '"';
-	for (;;) {
-		size_t n = kv_copy_plain(out, p, (size_t)(end - p), special);
-
-		out += n;
-		p += n;
-		if (p == end)
-			break;
-		if (*p < 0x80) {
-			out = put_control(out, *p++);
-			continue;
-		}
-		n = kv_utf8_length(p, (size_t)(end - p));
-		if (n) {
-			memcpy(out, p, n);
-			out += n;
-			p += n;
-		} else {
-			out = put_text(out, "\xef\xbf\xbd"); /* U+FFFD */
-			p++;
-		}
-	}
+	out = kv_put_escaped(out, s, special, put_escape, &chars);
 	*out++ = '"';
 	return out;
 }

@@ -5,7 +5,6 @@
  */
 #include <string.h>
 
-#include "base/utf8.h"
 #include "render/number.h"
 #include "render/plain.h"
 #include "render/render.h"
@@ -25,44 +24,18 @@ static const bool special[256] = {
 	[0x7f ... 0xff] = true,
 };
 
-/* Returns the end; @columns grows by the characters a terminal shows. */
-static char *put_escaped(char *out, struct kv_string s, size_t *columns)
-{
-	const unsigned char *p = s.data, *end = p + s.len;
-
-	for (;;) {
-		size_t n = kv_copy_plain(out, p, (size_t)(end - p), special);
-
-		out += n;
-		p += n;
-		*columns += n;
-		if (p == end)
-			return out;
-		n = *p >= 0x80 ? kv_utf8_length(p, (size_t)(end - p)) : 0;
-		if (!n) {
-			out = put_octal(out, *p++);
-			*columns += 4;
-			continue;
-		}
-		memcpy(out, p, n);
-		out += n;
-		p += n;
-		++*columns;
-	}
-}
-
-static char *put_string(char *out, struct kv_string s, size_t *columns)
+static char *put_string(char *out, struct kv_string s, size_t *chars)
 {
 	if (!s.data || !s.len) {
 		*out = '-';
-		*columns = 1;
+		*chars = 1;
 		return out + 1;
 	}
 	if (s.len == 1 && s.data[0] == '-') {
-		*columns = 4;
+		*chars = 4;
 		return put_octal(out, '-');
 	}
-	return put_escaped(out, s, columns);
+	return kv_put_escaped(out, s, special, put_octal, chars);
 }
 
 /* Hex, octal and devices line up by their digits like any number. */
@@ -79,11 +52,11 @@ static char *number_field(char *out, const struct kv_column *col, const void *re
 
 static char *string_field(char *out, const struct kv_column *col, const void *record, bool last)
 {
-	size_t columns = 0;
+	size_t chars;
 
-	out = put_string(out, kv_record_string(col, record), &columns);
-	if (!last && columns < col->width)
-		out = kv_put_blanks(out, col->width - columns);
+	out = put_string(out, kv_record_string(col, record), &chars);
+	if (!last && chars < col->width)
+		out = kv_put_blanks(out, col->width - chars);
 	return out;
 }
 

@@ -41,12 +41,10 @@ struct kv_run {
 	const struct kv_view *view;
 	struct kv_run_opts opts;
 	struct kv_kernel_walk walk;
-	bool at_end;
-	bool has_walked; /* to the end, or until it failed with @failed */
-	int failed;
-	struct kv_err *why; /* of @failed; NULL: out of memory */
-	uint8_t saw;	    /* KV_SAW_ bits of all reads */
-	bool got_on;	    /* the last one, though it may have had nothing to show */
+	int failed;	   /* -errno of the walk: it is over */
+	struct kv_err why; /* it failed */
+	uint8_t saw;	   /* KV_SAW_ bits of all reads */
+	bool got_on;	   /* the last one, though it may have had nothing to show */
 	uint64_t records;
 	char *chunk;	      /* records that are still to be taken, then room for one read */
 	size_t pos, len, cap; /* of what is in it */
@@ -115,7 +113,6 @@ void kv_run_free(struct kv_run *run)
 		return;
 	kv_prefetch_free(&run->prefetch);
 	kv_walk_end(&run->walk);
-	free(run->why);
 	free(run->chunk);
 	free(run);
 }
@@ -125,24 +122,16 @@ void kv_run_on_behalf(struct kv_run *run, void *arg)
 	run->opts.arg = arg;
 }
 
-static ssize_t read_chunk(struct kv_run *run, char *to, size_t size, struct kv_err *err)
-{
-	uint8_t saw;
-	ssize_t n = kv_walk_read(&run->walk, to, size, &saw, err);
-
-	run->saw |= saw;
-	run->got_on = n >= 0 || (saw & (KV_SAW_TIME | KV_SAW_REPEATS));
-	run->has_walked = run->walk.has_ended;
-	if (n != -ESTALE)
-		return n;
-	kv_err_set(err, -EIO, "view '%s': process %d lost the thread that was next",
-		   run->view->name, (int)run->opts.subset.pid);
-	kv_err_hint(err, "read it again");
-	return KV_SAID;
-}
-
 static int explain_read(const struct kv_run *run, int rc, struct kv_err *err)
 {
+	if (rc == KV_SAID)
+		return -EIO;
+	if (rc == -ESTALE) {
+		kv_err_set(err, -EIO, "view '%s': process %d lost the thread that was next",
+			   run->view->name, (int)run->opts.subset.pid);
+		kv_err_hint(err, "read it again");
+		return -EIO;
+	}
 	if (rc == -E2BIG)
 		return kv_err_set(err, -EIO, "view '%s': a record exceeds the kernel's buffer",
 				  run->view->name);
@@ -174,27 +163,26 @@ static char *make_room(struct kv_run *run, size_t size)
 	return run->chunk + run->len;
 }
 
-/* It is over, whoever asks for more, and when. */
-static int give_up(struct kv_run *run, int rc, const struct kv_err *err)
+/* Nothing more is read, whoever asks for more, and when. */
+static bool has_walked(const struct kv_run *run)
 {
-	run->has_walked = true;
-	run->failed = rc;
-	run->why = malloc(sizeof(*run->why));
-	if (run->why)
-		*run->why = *err;
-	return rc;
+	return run->walk.has_ended || run->failed;
 }
 
-/* One read. 1: @n bytes came; 0: the end; -EAGAIN, -EINTR: not now. */
+/* One read. 1: @n bytes came; 0: the end; -EAGAIN, -EINTR: not now; another -errno: for good. */
 static int fetch(struct kv_run *run, char *to, size_t size, size_t *n)
 {
-	struct kv_err err = {0};
-	ssize_t rc = to ? read_chunk(run, to, size, &err) : -ENOMEM;
+	uint8_t saw = 0;
+	ssize_t rc = to ? kv_walk_read(&run->walk, to, size, &saw, &run->why) : -ENOMEM;
 
+	run->saw |= saw;
+	run->got_on = rc >= 0 || (saw & (KV_SAW_TIME | KV_SAW_REPEATS));
 	if (rc == -EAGAIN || rc == -EINTR)
 		return (int)rc;
-	if (rc < 0)
-		return give_up(run, rc == KV_SAID ? -EIO : explain_read(run, (int)rc, &err), &err);
+	if (rc < 0) {
+		run->failed = explain_read(run, (int)rc, &run->why);
+		return run->failed;
+	}
 	*n = (size_t)rc;
 	return rc > 0;
 }
@@ -211,8 +199,8 @@ static int fetch_more(struct kv_run *run)
 
 static int end(const struct kv_run *run, struct kv_err *err)
 {
-	if (run->failed && run->why && err)
-		*err = *run->why;
+	if (run->failed && err)
+		*err = run->why;
 	return run->failed;
 }
 
@@ -235,7 +223,7 @@ static int take_prefetched(struct kv_run *run, struct kv_err *err)
 /* The state of the walk belongs to the thread that prefetches until it has ended. */
 static bool is_over(struct kv_run *run)
 {
-	return kv_prefetch_is_idle(&run->prefetch) && run->has_walked;
+	return kv_prefetch_is_idle(&run->prefetch) && has_walked(run);
 }
 
 /* More records. 1: some came; 0: the end. */
@@ -251,7 +239,7 @@ static int fill(struct kv_run *run, struct kv_err *err)
 		rc = take_prefetched(run, err);
 		if (rc)
 			return rc;
-		if (!run->has_walked)
+		if (!has_walked(run))
 			rc = fetch_more(run);
 		if (rc > 0)
 			return rc;
@@ -260,12 +248,12 @@ static int fill(struct kv_run *run, struct kv_err *err)
 			sched_yield(); /* for who holds what the program waits for */
 		}
 	}
-	return run->has_walked ? end(run, err) : explain_read(run, -EAGAIN, err);
+	return has_walked(run) ? end(run, err) : explain_read(run, -EAGAIN, err);
 }
 
 bool kv_run_begin_prefetch(struct kv_run *run)
 {
-	if (kv_run_is_prefetching(run) || run->has_walked || !kv_prefetch_begin(&run->prefetch))
+	if (kv_run_is_prefetching(run) || has_walked(run) || !kv_prefetch_begin(&run->prefetch))
 		return false;
 	run->size = CHUNK;
 	return true;
@@ -274,7 +262,7 @@ bool kv_run_begin_prefetch(struct kv_run *run)
 /* Nobody has asked for it yet, so to find no memory is no failure. */
 static bool prefetch_one(struct kv_run *run)
 {
-	char *room = run->has_walked ? NULL : kv_prefetch_room(&run->prefetch);
+	char *room = has_walked(run) ? NULL : kv_prefetch_room(&run->prefetch);
 	size_t n = 0;
 
 	if (!room || fetch(run, room, CHUNK, &n) <= 0)
@@ -336,7 +324,7 @@ static int check_end(const struct kv_run *run, struct kv_err *err)
 
 int kv_run_next(struct kv_run *run, const void **record, uint32_t *len, struct kv_err *err)
 {
-	while (!run->at_end) {
+	for (;;) {
 		int rc = 0;
 
 		if (run->pos < run->len)
@@ -351,9 +339,7 @@ int kv_run_next(struct kv_run *run, const void **record, uint32_t *len, struct k
 		}
 		if (!rc)
 			rc = fill(run, err);
-		if (rc < 0)
-			return rc;
-		run->at_end = rc == 0;
+		if (rc <= 0)
+			return rc ? rc : check_end(run, err);
 	}
-	return check_end(run, err);
 }
