@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
 #include <stdio.h>
+#include <stdio_ext.h>
 
 #include "base/cleanup.h"
 #include "cli/commands.h"
 #include "load/pinset.h"
-#include "stream/run.h"
-#include "render/render.h"
+#include "stream/rows.h"
 
 static int put(const char *bytes, size_t n, struct kv_err *err)
 {
@@ -15,28 +15,17 @@ static int put(const char *bytes, size_t n, struct kv_err *err)
 	return kv_err_errno(err, -errno, "can't write to standard output");
 }
 
-static int put_rows(struct kv_run *run, const struct kv_plan *plan, const struct kv_format *format,
-		    struct kv_err *err)
+static int put_rows(struct kv_rows *rows, struct kv_err *err)
 {
 	static char buffer[65536]; /* of standard output */
-	/* A header takes less than the longest row. */
-	_cleanup_free_ char *buf = malloc(kv_row_bound(plan, KV_RECORD_MAX));
-	const void *record;
-	uint32_t len;
-	int rc, more;
+	int rc = 0, more = 1;
+	size_t n;
 
-	if (!buf)
-		return kv_err_errno(err, -ENOMEM, "can't print");
-	more = kv_run_next(run, &record, &len, err);
-	if (more == -EACCES) /* no row was there to see: a header alone would say so */
-		return more;
 	setvbuf(stdout, buffer, _IOFBF, sizeof(buffer));
-	rc = put(buf, (size_t)(format->header(plan, buf) - buf), err);
-	while (!rc && more > 0) {
-		rc = put(buf, (size_t)(format->row(plan, record, buf) - buf), err);
-		if (!rc)
-			more = kv_run_next(run, &record, &len, err);
-	}
+	while (!rc && (more = kv_rows_next(rows, &n, err)) > 0)
+		rc = put(rows->text, n, err);
+	if (more == -EACCES)
+		__fpurge(stdout); /* no row was there to see: a header alone would say so */
 	return rc ? rc : more;
 }
 
@@ -77,6 +66,7 @@ static int cat_view(const struct kv_args *args, struct kv_view *view, struct kv_
 		.subset = kv_subset_process(args->pid, 0),
 	};
 	struct kv_run *run = NULL;
+	struct kv_rows rows = {0};
 	struct kv_pins dir = KV_PINS_INIT, *pins = NULL;
 	const struct kv_format *format;
 	struct kv_plan plan;
@@ -93,9 +83,11 @@ static int cat_view(const struct kv_args *args, struct kv_view *view, struct kv_
 		rc = kv_reader_self(&host, &reader, err);
 	if (!rc)
 		rc = kv_run_new(view, &opts, &run, err);
-	if (!rc)
-		rc = put_rows(run, &plan, format, err);
-	kv_run_free(run);
+	if (!rc) {
+		kv_rows_init(&rows, run, format, &plan);
+		rc = put_rows(&rows, err);
+	}
+	kv_rows_free(&rows);
 	kv_reader_close(&reader);
 	kv_host_close(&host);
 	kv_pins_close(&dir);

@@ -103,6 +103,20 @@ int kv_plan_pick(struct kv_plan *plan, const struct kv_schema *schema, const cha
 	}
 }
 
+bool kv_plan_pass(const struct kv_plan *plan, unsigned int pass, struct kv_plan *part)
+{
+	begin_plan(part, plan->schema);
+	for (unsigned int i = 0; i < plan->ncolumns; i++)
+		if (plan->columns[i]->role == KV_ROLE_KEY)
+			add_column(part, plan->columns[i]);
+	for (unsigned int i = 0; i < plan->ncolumns; i++)
+		if (plan->columns[i]->role > KV_ROLE_KEY && !pass--) {
+			add_column(part, plan->columns[i]);
+			return true;
+		}
+	return false;
+}
+
 size_t kv_header_bound(const struct kv_plan *plan)
 {
 	return plan->header_bound;

@@ -6,6 +6,7 @@
 #ifndef KVIEW_RENDER_RENDER_H
 #define KVIEW_RENDER_RENDER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/err.h"
@@ -41,6 +42,15 @@ void kv_plan_all(struct kv_plan *plan, const struct kv_schema *schema);
 int kv_plan_pick(struct kv_plan *plan, const struct kv_schema *schema, const char *list,
 		 struct kv_err *err);
 
+/**
+ * kv_plan_pass() - the plan of one pass of a format by column
+ * @pass: from 0 on
+ * @part: receives the key columns of @plan and behind them one gauge or counter
+ *
+ * Return: false: there is no such pass.
+ */
+bool kv_plan_pass(const struct kv_plan *plan, unsigned int pass, struct kv_plan *part);
+
 struct kv_format {
 	const char *name;   /* for -F: "text" */
 	const char *dir;    /* in the mount: "json", or "" for the root */
@@ -53,6 +63,11 @@ struct kv_format {
 	 */
 	char *(*header)(const struct kv_plan *plan, char *out);
 	char *(*row)(const struct kv_plan *plan, const void *record, char *out);
+	/*
+	 * All rows of one column come together, as metrics do: a header and then all rows for
+	 * each plan of kv_plan_pass(). The records are the same in each pass.
+	 */
+	bool by_column;
 };
 
 extern const struct kv_format kv_format_text, kv_format_json, kv_format_csv;

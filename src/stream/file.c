@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "file.h"
+#include "stream/file.h"
 
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "window.h"
+#include "stream/rows.h"
+#include "stream/window.h"
 
 /* Of a larger reply the first bytes would have left the window. */
 #define READ_MAX KV_WINDOW_MAX
@@ -18,25 +19,34 @@ struct kv_file {
 	pthread_mutex_t lock;
 	struct kv_source source;
 	struct kv_reader reader;
-	struct kv_run *run; /* NULL before the first read and behind the end */
+	struct kv_rows rows; /* rows.run: NULL before the first read and behind the end */
+	char *text;	     /* that kv_source.text() has made */
 	struct kv_window window;
-	char *row; /* the next bytes of the stream, which have not been asked for: from @at on */
-	size_t at, len, cap;
-	bool at_end;	  /* no row comes behind that one */
+	const char *next; /* bytes that come behind the window: from @at on */
+	size_t at, len;
+	bool at_end;	  /* and nothing behind them */
 	int failed;	  /* -errno of the iteration: sticks until offset 0 */
 	char *why;	  /* it failed, for the read that is told; may be NULL */
-	uint64_t rows;	  /* made by the read that is under way */
+	uint64_t nrows;	  /* @rows had before the read that is under way */
 	time_t last_read; /* CLOCK_MONOTONIC, s */
 	bool is_resting;
 	bool is_stream; /* the last read got all of the much that it asked for */
 };
 
+/* Nothing more comes, unless the file is rewound. */
+static void drop_source(struct kv_file *f)
+{
+	kv_rows_free(&f->rows);
+	free(f->text);
+	f->text = NULL;
+	f->at = f->len = 0;
+	f->nrows = 0;
+}
+
 static void rewind_file(struct kv_file *f)
 {
-	kv_run_free(f->run);
-	f->run = NULL;
+	drop_source(f);
 	f->at_end = f->is_resting = false;
-	f->at = f->len = 0;
 	f->failed = 0;
 	free(f->why);
 	f->why = NULL;
@@ -45,57 +55,46 @@ static void rewind_file(struct kv_file *f)
 
 static int take_text(struct kv_file *f)
 {
-	char *text = f->source.text(f->source.arg, &f->reader);
-
-	if (!text)
+	f->text = f->source.text(f->source.arg, &f->reader);
+	if (!f->text)
 		return -ENOMEM;
-	free(f->row);
-	f->row = text;
-	f->len = f->cap = strlen(text);
+	f->next = f->text;
+	f->len = strlen(f->text);
 	f->at_end = true;
-	return 0;
-}
-
-static int reserve(struct kv_file *f, size_t size)
-{
-	char *more = f->cap < size ? realloc(f->row, size) : f->row;
-
-	if (!more)
-		return -ENOMEM;
-	f->row = more;
-	f->cap = f->cap < size ? size : f->cap;
 	return 0;
 }
 
 /* One more row, or the end. */
 static int step(struct kv_file *f, struct kv_err *err)
 {
-	const void *record;
-	uint32_t len;
-	int rc = kv_run_next(f->run, &record, &len, err);
+	int rc = kv_rows_next(&f->rows, &f->len, err);
 
-	if (rc < 0)
-		return rc;
-	if (rc == 0) {
-		f->at_end = true;
-		kv_run_free(f->run);
-		f->run = NULL;
-		return 0;
-	}
-	if (reserve(f, kv_row_bound(f->source.plan, len)))
-		return -ENOMEM;
 	f->at = 0;
-	f->len = (size_t)(f->source.format->row(f->source.plan, record, f->row) - f->row);
-	f->rows++;
-	return 0;
+	f->next = f->rows.text;
+	if (rc > 0)
+		return 0;
+	f->len = 0;
+	f->at_end = rc == 0;
+	if (f->at_end) {
+		kv_run_free(f->rows.run);
+		f->rows.run = NULL;
+	}
+	return rc;
 }
 
-static int put_header(struct kv_file *f)
+static int put_next(struct kv_file *f, uint64_t end)
 {
-	if (reserve(f, kv_header_bound(f->source.plan)))
-		return -ENOMEM;
-	return kv_window_put(&f->window, f->row,
-			     (size_t)(f->source.format->header(f->source.plan, f->row) - f->row));
+	size_t n = f->len - f->at;
+	int rc;
+
+	if (n > end - f->window.end)
+		n = (size_t)(end - f->window.end);
+	if (n > KV_WINDOW_MAX)
+		n = KV_WINDOW_MAX;
+	rc = kv_window_put(&f->window, f->next + f->at, n);
+	if (!rc)
+		f->at += n;
+	return rc;
 }
 
 static int start(struct kv_file *f, const struct kv_read *read, struct kv_err *err)
@@ -107,37 +106,27 @@ static int start(struct kv_file *f, const struct kv_read *read, struct kv_err *e
 		.cancelled = read->cancelled,
 		.arg = read->arg,
 	};
+	struct kv_run *run;
 	int rc;
 
 	if (f->source.text)
 		return take_text(f);
-	rc = kv_run_new(f->source.view, &opts, &f->run, err);
-	if (!rc)
-		rc = put_header(f);
+	rc = kv_run_new(f->source.view, &opts, &run, err);
+	if (rc)
+		return rc;
+	kv_rows_init(&f->rows, run, f->source.format, f->source.plan);
+	rc = step(f, err);
 	if (rc || !f->source.subset.link.has_info)
 		return rc;
 	/*
 	 * Is the object there, and may the reader look into it? A header alone
 	 * would say: yes, and it has nothing.
 	 */
-	rc = step(f, err);
+	rc = put_next(f, UINT64_MAX);
+	if (!rc)
+		rc = step(f, err);
 	if (rc)
 		rewind_file(f);
-	return rc;
-}
-
-static int put_row(struct kv_file *f, uint64_t end)
-{
-	size_t n = f->len - f->at;
-	int rc;
-
-	if (n > end - f->window.end)
-		n = (size_t)(end - f->window.end);
-	if (n > KV_WINDOW_MAX)
-		n = KV_WINDOW_MAX;
-	rc = kv_window_put(&f->window, f->row + f->at, n);
-	if (!rc)
-		f->at += n;
 	return rc;
 }
 
@@ -146,13 +135,13 @@ static int produce(struct kv_file *f, uint64_t end, const struct kv_read *read, 
 {
 	int rc = 0;
 
-	if (f->run)
-		kv_run_on_behalf(f->run, read->arg);
+	if (f->rows.run)
+		kv_run_on_behalf(f->rows.run, read->arg);
 	while (!rc && f->window.end < end && (f->at < f->len || !f->at_end)) {
 		if (f->at < f->len)
-			rc = put_row(f, end);
+			rc = put_next(f, end);
 		else
-			rc = f->run || f->window.end ? step(f, err) : start(f, read, err);
+			rc = f->rows.run ? step(f, err) : start(f, read, err);
 	}
 	/* An interrupted read may be repeated, any other failure has lost rows. */
 	if (rc && rc != -EINTR) {
@@ -201,7 +190,7 @@ static void count(struct kv_file *f, int rc, uint64_t bytes)
 	if (!c)
 		return;
 	atomic_fetch_add(&c->reads, 1);
-	atomic_fetch_add(&c->rows, f->rows);
+	atomic_fetch_add(&c->rows, f->rows.nrows - f->nrows);
 	atomic_fetch_add(&c->bytes, bytes);
 	if (rc && !kv_file_is_answer(rc))
 		atomic_fetch_add(&c->errors, 1);
@@ -232,9 +221,8 @@ uid_t kv_file_user(const struct kv_file *f)
 
 void kv_file_free(struct kv_file *f)
 {
-	kv_run_free(f->run);
+	drop_source(f);
 	free(f->why);
-	free(f->row);
 	kv_reader_close(&f->reader);
 	kv_window_forget(&f->window);
 	pthread_mutex_destroy(&f->lock);
@@ -253,15 +241,11 @@ void kv_file_rest(struct kv_file *f, time_t before)
 {
 	if (pthread_mutex_trylock(&f->lock)) /* it is being read */
 		return;
-	if (f->last_read < before && !(f->run && kv_run_is_prefetching(f->run))) {
-		if ((f->run || f->at < f->len) && !f->failed)
+	if (f->last_read < before && !(f->rows.run && kv_run_is_prefetching(f->rows.run))) {
+		if ((f->rows.run || f->at < f->len) && !f->failed)
 			f->failed = -ESTALE;
 		f->is_resting = true;
-		kv_run_free(f->run);
-		f->run = NULL;
-		free(f->row);
-		f->row = NULL;
-		f->at = f->len = f->cap = 0;
+		drop_source(f);
 		kv_window_forget(&f->window);
 	}
 	pthread_mutex_unlock(&f->lock);
@@ -273,7 +257,7 @@ int kv_file_read(struct kv_file *f, const struct kv_read *read, struct kv_err *e
 	int rc;
 
 	pthread_mutex_lock(&f->lock);
-	f->rows = 0;
+	f->nrows = f->rows.nrows;
 	rc = read_locked(f, read, &bytes, err);
 	count(f, rc, bytes);
 	f->last_read = now();
@@ -288,7 +272,7 @@ void kv_file_prefetch(struct kv_file *f, bool (*goes_on)(void *arg), void *arg)
 
 	if (pthread_mutex_trylock(&f->lock)) /* the reader is here again */
 		return;
-	run = f->run;
+	run = f->rows.run;
 	begins = run && f->is_stream && goes_on(arg) && kv_run_begin_prefetch(run);
 	if (run && !begins)
 		kv_run_settle(run);
