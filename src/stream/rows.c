@@ -79,8 +79,10 @@ static int begin_pass(struct kv_rows *r)
 		r->pass = malloc(sizeof(*r->pass));
 	if (!r->pass)
 		return -ENOMEM;
+	if (!kv_plan_pass(r->plan, r->npasses++, r->pass))
+		return 0;
 	r->at = 0;
-	return kv_plan_pass(r->plan, r->npasses++, r->pass);
+	return 1;
 }
 
 static int put_header(struct kv_rows *r, size_t *n)
