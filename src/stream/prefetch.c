@@ -104,15 +104,3 @@ size_t kv_prefetch_take(struct kv_prefetch *p, char *to)
 	pthread_mutex_unlock(&p->lock);
 	return n;
 }
-
-void kv_prefetch_trim(struct kv_prefetch *p)
-{
-	pthread_mutex_lock(&p->lock);
-	for (unsigned int i = p->n; i < KV_PREFETCH_MAX && !p->is_filling; i++) {
-		char **data = &p->ring[(p->first + i) % KV_PREFETCH_MAX].data;
-
-		free(*data);
-		*data = NULL;
-	}
-	pthread_mutex_unlock(&p->lock);
-}

@@ -68,7 +68,4 @@ bool kv_prefetch_is_idle(struct kv_prefetch *p);
  */
 size_t kv_prefetch_take(struct kv_prefetch *p, char *to);
 
-/* kv_prefetch_trim() - free the buffers that are empty, unless a thread fills them */
-void kv_prefetch_trim(struct kv_prefetch *p);
-
 #endif

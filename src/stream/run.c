@@ -20,13 +20,6 @@
  */
 #define CHUNK 32768
 
-/*
- * Enough for who takes little at a time: the kernel walks no further than a read has
- * room. For walks through tasks alone: other iterators lose objects where they stop (unix,
- * on 6.18), or do not go on at all (dmabuf).
- */
-#define SMALL_CHUNK 16384
-
 /* As much unused memory is worth a call. */
 #define SPARE 4096
 
@@ -48,7 +41,6 @@ struct kv_run {
 	uint64_t records;
 	char *chunk;	      /* records that are still to be taken, then room for one read */
 	size_t pos, len, cap; /* of what is in it */
-	size_t size;	      /* of the next read into it */
 	struct kv_prefetch prefetch; /* what was read beyond it */
 };
 
@@ -101,7 +93,6 @@ int kv_run_new(const struct kv_view *view, const struct kv_run_opts *opts, struc
 	}
 	r->view = view;
 	r->opts = *opts;
-	r->size = CHUNK;
 	kv_prefetch_init(&r->prefetch, CHUNK);
 	*run = r;
 	return 0;
@@ -191,7 +182,7 @@ static int fetch(struct kv_run *run, char *to, size_t size, size_t *n)
 static int fetch_more(struct kv_run *run)
 {
 	size_t n = 0;
-	int rc = fetch(run, make_room(run, run->size), run->size, &n);
+	int rc = fetch(run, make_room(run, CHUNK), CHUNK, &n);
 
 	run->len += n;
 	return rc;
@@ -253,10 +244,7 @@ static int fill(struct kv_run *run, struct kv_err *err)
 
 bool kv_run_begin_prefetch(struct kv_run *run)
 {
-	if (kv_run_is_prefetching(run) || has_walked(run) || !kv_prefetch_begin(&run->prefetch))
-		return false;
-	run->size = CHUNK;
-	return true;
+	return !kv_run_is_prefetching(run) && !has_walked(run) && kv_prefetch_begin(&run->prefetch);
 }
 
 /* Nobody has asked for it yet, so to find no memory is no failure. */
@@ -290,10 +278,6 @@ void kv_run_settle(struct kv_run *run)
 
 	if (kv_run_is_prefetching(run))
 		return;
-	kv_prefetch_trim(&run->prefetch);
-	/* Each stop in one process's walk is a thread that may get lost. */
-	if (run->view->per_task && !run->opts.subset.pid && run->walk.reads)
-		run->size = SMALL_CHUNK;
 	if (run->cap < left + SPARE)
 		return;
 	memmove(run->chunk, run->chunk + run->pos, left);

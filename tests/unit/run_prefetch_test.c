@@ -79,31 +79,6 @@ static void it_ends_when_it_is_told_to(void **state)
 	kv_run_free(run);
 }
 
-/* Reads that all records take once one was taken and memory was given back. */
-static unsigned int reads_after_settling(bool prefetches)
-{
-	struct kv_run *run;
-	uint32_t n;
-
-	fake_reset();
-	fake_records(10000, NULL, 0);
-	run = start(NULL);
-	expect(run, 1);
-	kv_run_settle(run);
-	if (prefetches)
-		prefetch(run);
-	while (next(run, &n, NULL) > 0)
-		;
-	kv_run_free(run);
-	return fake.adds;
-}
-
-static void a_run_that_was_prefetched_reads_whole_buffers(void **state)
-{
-	(void)state;
-	assert_true(reads_after_settling(true) < reads_after_settling(false) * 2 / 3);
-}
-
 static void an_end_that_was_prefetched_is_not_asked_for_again(void **state)
 {
 	struct kv_run *run;
@@ -300,7 +275,6 @@ int main(void)
 		WITH_FAKE(prefetching_and_settling_lose_no_record),
 		WITH_FAKE(it_ends_when_the_buffers_are_full),
 		WITH_FAKE(it_ends_when_it_is_told_to),
-		WITH_FAKE(a_run_that_was_prefetched_reads_whole_buffers),
 		WITH_FAKE(an_end_that_was_prefetched_is_not_asked_for_again),
 		WITH_FAKE(a_failure_comes_behind_the_records_before_it),
 		WITH_FAKE(records_come_in_order_while_another_thread_prefetches),

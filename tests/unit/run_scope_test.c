@@ -313,43 +313,6 @@ static void a_walk_through_all_does_not_lose_its_place(void **state)
 	assert_int_equal(lose_place(0, KV_SAW_END, &err), 0);
 }
 
-/* --- who takes little at a time --- */
-
-/* Reads that all records take, where memory was given back @when so many were taken. */
-static unsigned int reads_settled(bool per_task, pid_t pid, unsigned int when)
-{
-	struct kv_run *run;
-	struct kv_err err;
-	const void *record;
-	unsigned int n;
-	uint32_t len;
-
-	fake_reset();
-	fake_records(10000, NULL, 0);
-	fake_view.per_task = per_task;
-	run = start(pid, 0);
-	for (unsigned int i = 0; i < when; i++)
-		assert_int_equal(kv_run_next(run, &record, &len, &err), 1);
-	kv_run_settle(run);
-	assert_int_equal(drain(run, &n, &err), 0);
-	assert_int_equal(n, 10000 - when);
-	kv_run_free(run);
-	fake_view.per_task = true;
-	return fake.adds;
-}
-
-/* An iterator that loses objects where it stops is not stopped more often. */
-static void only_walks_through_all_tasks_stop_more_often(void **state)
-{
-	unsigned int least;
-
-	(void)state;
-	least = reads_settled(true, 0, 0); /* the first read is never a small one */
-	assert_int_equal(reads_settled(false, 0, 1), least);
-	assert_int_equal(reads_settled(true, getpid(), 1), least);
-	assert_true(reads_settled(true, 0, 1) > least * 3 / 2);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -368,7 +331,6 @@ int main(void)
 		WITH_FAKE(an_end_with_a_last_object_is_honest),
 		WITH_FAKE(an_end_that_was_said_is_not_asked_for_again),
 		WITH_FAKE(an_end_said_in_a_full_read_is_not_the_end_of_the_records),
-		WITH_FAKE(only_walks_through_all_tasks_stop_more_often),
 		WITH_FAKE(a_walk_through_all_does_not_lose_its_place),
 	};
 
