@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The answers that several queries give about a task. */
+/* Identity queries: what kview's own programs tell of a task, to an iterator or to a call. */
 #ifndef KVIEW_ANSWER_H
 #define KVIEW_ANSWER_H
 
@@ -11,10 +11,10 @@ struct climb {
 	const struct dentry *dentry;
 	const struct vfsmount *mnt;
 	__u64 is_top;
-	__u64 sum; /* of the way */
+	__u64 sum; /* kv_mix() of all dentries and mounts on the way */
 };
 
-/* From mount to mount, as prepend_path() in fs/d_path.c, as long as no name is met. */
+/* From mount to mount, as prepend_path() in fs/d_path.c, until a directory has a name. */
 static long climb_step(__u64 i, struct climb *c)
 {
 	const struct vfsmount *mnt = c->mnt;
@@ -35,10 +35,10 @@ static long climb_step(__u64 i, struct climb *c)
 }
 
 /*
- * Mounts may be moved meanwhile, so the way is gone twice; where in doubt the root is
- * not the top, and paths are walked with more care. Whoever shares the thread's root
- * may change it meanwhile: half of one and half of another is met on no path, and
- * paths begin at the top then, as in /proc for what lies outside of a root.
+ * Mounts may be moved meanwhile, so the way up is walked twice. If the walks differ, the root
+ * counts as not the top: paths are then walked by the programs. A thread that shares the root
+ * may change it while it is read. No path meets a root that is half of one and half of another,
+ * so paths then begin at the top, as in /proc for files outside a root.
  */
 static __always_inline void put_root(struct kv_identity *id, struct task_struct *task)
 {
@@ -72,7 +72,7 @@ static __always_inline void put_pid(struct kv_identity *id, struct task_struct *
 	id->pid_ns_inum = BPF_CORE_READ(upid.ns, ns.inum);
 }
 
-/* Those it acts with, which are others than its own while a file system acts for it. */
+/* Of its effective cred, which is not its real one while a file system acts for the thread. */
 static __always_inline void put_cred(struct kv_identity *id, struct task_struct *task)
 {
 	const struct cred *cred = BPF_CORE_READ(task, cred);
@@ -91,7 +91,7 @@ struct ascent {
 	const struct user_namespace *ns;
 };
 
-/* As far as one below the initial one. */
+/* Up to a user namespace that is a child of the initial one. */
 static long ascent_step(__u64 i, struct ascent *a)
 {
 	const struct user_namespace *ns = a->ns;
@@ -102,7 +102,10 @@ static long ascent_step(__u64 i, struct ascent *a)
 	return 0;
 }
 
-/* Who is master of all ids there: who made it, or if that was root who is root in it. */
+/*
+ * The user whom the ids of its user namespace belong to: who made the namespace, or if that was
+ * root, the user who is root in it.
+ */
 static __always_inline void put_master(struct kv_identity *id, struct task_struct *task)
 {
 	struct ascent a = {.ns = BPF_CORE_READ(task, cred, user_ns)};
@@ -123,8 +126,8 @@ static __always_inline void put_master(struct kv_identity *id, struct task_struc
 static __always_inline void put_state(struct kv_identity *id, struct task_struct *task)
 {
 	if (!bpf_core_field_exists(task->pending.signal.sig))
-		return; /* it is worth a try to answer whoever may be gone */
-	/* Any deadly signal has become this one for each thread: complete_signal(). */
+		return; /* unknown: it counts as alive */
+	/* complete_signal() turns each fatal signal into SIGKILL for every thread. */
 	id->is_being_killed = BPF_CORE_READ(task, pending.signal.sig[0]) >> (SIGKILL - 1) & 1;
 }
 
@@ -151,7 +154,7 @@ static __always_inline void put_cgroup(struct kv_identity *id, struct task_struc
 	id->cgroup_level = BPF_CORE_READ(root, level);
 }
 
-/* While a thread waits for its open() to be answered, it can change nothing of this. */
+/* A thread that waits for its open() can change nothing of this. */
 static __always_inline void answer_identity(struct kv_identity *id, struct task_struct *task)
 {
 	put_pid(id, task);
@@ -165,7 +168,7 @@ static __always_inline void answer_identity(struct kv_identity *id, struct task_
 
 /* --- the processes that a reader may know of --- */
 
-/* Is @task one of them? */
+/* May the reader know of the process whose leader @task is? */
 static __always_inline bool answer_process(const struct kv_scope *scope, struct task_struct *task,
 					   struct kv_process *p)
 {

@@ -1,23 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A query, which is no view: the answers of the queries `reader` and `processes` about one
- * task, by its number. A call of a program gives them, in a microsecond; an iterator that is
- * made for one task takes ten.
+ * No view: identity queries by a call. These programs answer as reader.bpf.c and
+ * processes.bpf.c do, for one task by its number. A call takes a microsecond, an iterator
+ * made for one task ten.
  *
- * Programs for calls may look tasks up since Linux 6.10 (a8e03b6bbb2c).
+ * Programs that are called may look up tasks since 6.10 (a8e03b6bbb2c).
  */
 #include "answer.h"
 
-/* By the number in the caller's pid namespace, since 6.14 (675c3596ff32), ... */
+/* By the number in the caller's pid namespace, since 6.14 (675c3596ff32). */
 extern struct task_struct *bpf_task_from_vpid(__s32 vpid) __ksym __weak;
-/* ... or in the initial one. */
+/* By the number in the initial pid namespace. */
 extern struct task_struct *bpf_task_from_pid(__s32 pid) __ksym __weak;
 extern void bpf_task_release(struct task_struct *task) __ksym __weak;
-/* These programs may sleep; what they read of a task may go meanwhile, unless they say so. */
+/* These programs may sleep. Between these calls what they read of a task stays. */
 extern void bpf_rcu_read_lock(void) __ksym __weak;
 extern void bpf_rcu_read_unlock(void) __ksym __weak;
 
-/* Set before the object is loaded: which of the two. */
+/* Set before the object is loaded: look tasks up by bpf_task_from_pid()? */
 const volatile __u32 kv_ask_initial SEC(KV_ASK_MAP) = 0;
 
 static __always_inline struct task_struct *find(__s32 nr)

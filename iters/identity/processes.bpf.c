@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * A query, which is no view: the processes that a reader may know of, as struct kv_process,
- * for pid/ and the names in it.
- */
+/* No view: the processes that a reader may know of, as struct kv_process, for the names in pid/. */
 #include "answer.h"
 
 SEC("iter/task")

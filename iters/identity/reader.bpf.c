@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * A query, which is no view: who a thread is, as struct kv_identity. The iterator is made for
- * that one thread.
- */
+/* No view: the identity query by an iterator made for one thread. It gives a struct kv_identity. */
 #include "answer.h"
 
 SEC("iter/task")

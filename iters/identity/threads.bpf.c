@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A query, which is no view: the threads that have something which others may share,
- * and the one that a walk was stopped at, as struct kv_thread, in the order of the walk.
+ * No view: the threads of all processes or of one, as struct kv_thread, in the order of a walk.
+ * Left out are threads without files or without memory, whichever the walk is about, but for
+ * the thread that the walk was stopped at.
  */
 #include "threads.h"
 
@@ -16,7 +17,7 @@ int threads(struct bpf_iter__task *ctx)
 	if (!reading || !task)
 		return 0;
 	p = &reading->progress;
-	/* Whoever has the number of one that is listed from now on, and began later, is another. */
+	/* A thread that began later than this is not listed, though it may have a listed number. */
 	if (!p->listed)
 		p->listed = bpf_ktime_get_boot_ns();
 	t.nr = kv_walk_nr(&reading->scope, task);

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The border between the iterator programs and the loader: every struct that
- * both sides lay their hands on, and nothing else. Included by BPF and by
- * userspace code, so only fixed-width types and no kernel or libc header.
+ * The interface between the BPF programs and the loader: the structs that both sides use, and
+ * nothing else. Included by BPF and by userspace code, so it has fixed-width types only and
+ * includes no kernel or libc header.
  *
- * Changing anything here changes the bytes of every embedded object, and with
- * them the fingerprint by which pins of an older build are told and replaced.
+ * A change here changes the bytes of every embedded object. So pins of an older build have
+ * another fingerprint, and are replaced.
  */
 #ifndef KVIEW_ABI_H
 #define KVIEW_ABI_H
 
-#ifndef __VMLINUX_H__ /* which has these types */
+#ifndef __VMLINUX_H__ /* vmlinux.h has these types */
 #include <linux/types.h>
 #endif
 
@@ -30,10 +30,10 @@ struct kv_head {
 	__u32 len; /* of the whole record, head and strings included */
 };
 
-/* A string of variable length: its bytes lie at @off from the record's start. */
+/* A string of variable length: its bytes begin at @off in the record. */
 struct kv_str {
-	__u16 off; /* or one of the below */
-	__u16 len; /* without a NUL: there is none */
+	__u16 off; /* or one of the codes below */
+	__u16 len; /* there is no NUL */
 };
 
 #define KV_STR_NONE 0		 /* no value */
@@ -55,7 +55,7 @@ enum kv_show {
 	KV_SHOW_DEV,	 /* kernel dev_t (20 bits of minor) as major:minor in hex */
 };
 
-/* One column, as the text printer inside the kernel needs it. */
+/* One column, for the programs that print text (text.h). */
 struct kv_text_column {
 	char name[KV_COLUMN_NAME]; /* upper case, NUL-terminated */
 	__s64 none;		   /* the raw value that means "no value" */
@@ -67,10 +67,7 @@ struct kv_text_column {
 	__u8 _pad;
 };
 
-/*
- * Filled by the loader before the object is loaded, read-only from then on:
- * the columns come from the object's own BTF.
- */
+/* The loader fills this in before it loads the object. The columns come from the object's BTF. */
 struct kv_table {
 	__u32 abi; /* KV_ABI_VERSION */
 	__u32 ncolumns;
@@ -80,73 +77,73 @@ struct kv_table {
 	char vsyscall[4]; /* permissions of [vsyscall], as in maps; 0: this kernel has none */
 	__u8 _pad[4];
 	struct kv_text_column columns[KV_MAX_COLUMNS];
-	__u8 lacks[KV_FIXED_MAX]; /* by a column's place in the record: see kv_has() */
+	__u8 lacks[KV_FIXED_MAX]; /* by a column's offset in the record: see kv_has() */
 };
 
-/* What stands between a reader and facts about a task, named for what it guards in /proc. */
+/* The right that a reader needs to data of a task, named for what it protects in /proc. */
 enum kv_guard {
-	KV_PUBLIC, /* nothing: /proc/PID/stat and its like */
+	KV_PUBLIC, /* none: /proc/PID/stat and its like */
 	KV_PTRACE, /* PTRACE_MODE_READ_FSCREDS: /proc/PID/exe and other links */
 	KV_FILES,  /* that, and the right to list the directory: /proc/PID/fd */
 	KV_MAPS,   /* that, or since 6.15 CAP_PERFMON: /proc/PID/maps */
 };
 
-/* kv_scope.saw: what happened in the read, for the one who asked for it. */
+/* kv_scope.saw: what happened in a read; the program sets the bits, the reader gets them. */
 #define KV_SAW_OBJECT 1	  /* the program was called for an object */
-#define KV_SAW_END 2	  /* and for the end: nothing comes after this read */
+#define KV_SAW_END 2	  /* it was called for the end: nothing comes after this read */
 #define KV_SAW_DENIED 4	  /* a row was withheld: the reader has no right to it */
-#define KV_SAW_OTHER 8	  /* and this: it is of another process than target_start's */
-#define KV_SAW_TIME 16	  /* the read was stopped, after KV_SLICE_NS: the next goes on there */
-#define KV_SAW_REPEATS 32 /* and this, for good: see struct kv_progress */
-#define KV_SAW_LATE 64	  /* for the end, whose row had no room: the next read is of it again */
+#define KV_SAW_OTHER 8	  /* a row was withheld: its process is not the one of target_start */
+#define KV_SAW_TIME 16	  /* the read was stopped after KV_SLICE_NS: the next one goes on there */
+#define KV_SAW_REPEATS 32 /* the walk was stopped for good: see struct kv_progress */
+#define KV_SAW_LATE 64	  /* the end's row had no room: the next read is for the end again */
 
 /*
- * A walk that finds nothing to show would go on in one read(2) for a million objects, deaf to
- * signals. After so long it returns to who reads, who may have something else to do.
+ * A walk that finds nothing to show would go through a million objects in one read(2), and
+ * ignore signals meanwhile. After this time the read returns.
  */
 #define KV_SLICE_NS 4000000
 
 /*
- * What the reader on whose behalf a thread reads may see.
+ * What a reader may see.
  *
- * Addresses are of kernel objects; who sets them keeps the objects alive.
+ * Addresses are those of kernel objects. Userspace, which sets them, keeps the objects alive.
  */
 struct kv_scope {
-	__u64 thread_start; /* of the thread that reads, ns since boot: its number may come again */
+	__u64 thread_start; /* of the thread that reads, ns since boot: numbers are reused */
 	__u64 pid_ns;	    /* address of the pid namespace whose tasks and numbers are shown */
-	__u64 user_ns;	    /* of the one that ids are shown in, and @caps count in */
-	__u64 root_mnt;	    /* of the struct vfsmount, and of the dentry, of the root directory */
-	__u64 root_dentry;  /* that paths begin at; 0: the reading thread's own */
+	__u64 user_ns;	    /* of the user namespace that ids are shown in and @caps count in */
+	__u64 root_mnt;	    /* of the struct vfsmount of the root directory that paths begin at, */
+	__u64 root_dentry;  /* and of its dentry; 0: the reading thread's own root */
 	__u64 cgroup; /* of the kernfs_node that cgroup paths begin at; 0: the hierarchy's root */
-#define KV_CGROUP_UNKNOWN (~0ULL) /* no reader's can be told on this kernel */
+#define KV_CGROUP_UNKNOWN (~0ULL) /* this kernel does not tell it */
 	__u64 caps;		  /* effective ones */
-	__u64 own_start;	  /* the reader's process: when it began, ns since boot */
-	__u64 own_exec;		  /* and how many programs it had executed */
-	__u64 target_start;	  /* likewise of the only process to be shown; 0: all are */
+	__u64 own_start;	  /* when the reader's process began, ns since boot */
+	__u64 own_exec;		  /* self_exec_id of the reader's process */
+	__u64 target_start;	  /* when the only process to show began; 0: all are shown */
 	__u64 host_ns;		  /* the pid namespace of kview itself */
-	__u64 began;	    /* the program's own, as is @calls: when this read did; 0: just now */
+	__u64 began;	    /* set by the program, as @calls: when this read began; 0: just now */
 	__s32 own_tgid;	    /* the reader's process, in the initial pid namespace */
 	__u32 pid_ns_level; /* 0: the initial one */
 	__u32 user_ns_level;
 	__u32 cgroup_level;
 	__u32 host_level;
 	__u32 fsuid, fsgid, euid; /* in the initial user namespace */
-	__u32 overflow_uid;	  /* what an id is shown as that @user_ns does not map */
+	__u32 overflow_uid;	  /* shown for an id that @user_ns does not map */
 	__u32 overflow_gid;
 	__u32 calls;  /* of the program in this read */
-	__u8 passes;  /* 1 << enum kv_guard: the reader passes it whatever the task */
-	__u8 hidepid; /* enum kv_hidepid; 0 for a reader that it does not concern */
+	__u8 passes;  /* 1 << enum kv_guard: the reader passes this guard for every task */
+	__u8 hidepid; /* enum kv_hidepid; 0 for a reader that is exempt */
 	__u8 saw;     /* the program's answer: KV_SAW_ bits */
 	__u8 _pad[1];
 };
 
-/* What threads of a process share, as a rule all of them. */
+/* What the threads of a process share, as a rule all of them. */
 enum kv_common {
 	KV_COMMON_FILES,
 	KV_COMMON_MM,
 };
 
-/* Of the thread that a program was called for last: does it show what it shares? */
+/* The last thread that a program was called for: does it show what it shares? */
 struct kv_judged {
 	__u64 session; /* bpf_iter_meta.session_id */
 	__u64 task;    /* its address */
@@ -154,47 +151,47 @@ struct kv_judged {
 	__u64 shows;
 };
 
-/* The process that a program has shown mappings of, and one is still to come. */
+/* The process whose mappings a program has shown, but for [vsyscall], which comes last. */
 struct kv_gate {
-	__u64 start;   /* ns since boot */
-	__s32 pid;     /* its number, as the reader knows it; 0: there is none */
-	__u32 len;     /* of its name, or KV_NOBODY: it is unreadable; */
-	char comm[16]; /* which is this */
+	__u64 start; /* ns since boot */
+	__s32 pid;   /* in the reader's pid namespace; 0: there is no such process */
+	__u32 len;   /* of @comm; KV_NOBODY: it is unreadable */
+	char comm[16];
 };
 
 /*
- * What programs keep of a walk from one read to the next. The kernel calls them again and
- * again for what other threads of a process have shown. When that is too much they stop
- * the read; whoever reads then lists the threads, and goes on from one of them to the next
+ * What programs keep of a walk from one read to the next. The kernel calls them repeatedly for
+ * objects that other threads of a process have shown. If that happens too often, the program
+ * stops the walk. Then userspace lists the threads and reads one after the other
  * (src/stream/threads.h).
  */
 struct kv_progress {
 	struct kv_judged judged;
-	__u64 listed;	     /* when the threads were, ns since boot; 0: they were not */
-	__u64 repeats;	     /* calls and looks in vain */
-	__u64 max_repeats;   /* of these: then the read is stopped; 0: never */
-	__s32 stopped_at;    /* at this thread, of which nothing was shown; as host_ns knows it */
-	__u32 common;	     /* enum kv_common: it was about that */
-	struct kv_gate gate; /* of a reader with a scope */
+	__u64 listed;	     /* when the threads were listed, ns since boot; 0: they were not */
+	__u64 repeats;	     /* calls in vain, and threads looked at */
+	__u64 max_repeats;   /* then the walk is stopped; 0: never */
+	__s32 stopped_at;    /* the thread that is next, in host_ns: nothing of it was shown */
+	__u32 common;	     /* enum kv_common: what the walk was about */
+	struct kv_gate gate; /* of a registered reader */
 };
 
 /*
- * What a thread registers with in the map `kv_readers`, just before each read() of an
- * iterator. The key is its tgid << 32 | tid, both in the initial pid namespace.
+ * The value in the map `kv_readers` by which a thread is registered, from just before to just
+ * after each read() of an iterator. The key is tgid << 32 | tid in the initial pid namespace.
  */
 struct kv_reading {
 	struct kv_scope scope;
 	struct kv_progress progress;
 };
 
-/* As of /proc's mount option. */
+/* As /proc's mount option. */
 enum kv_hidepid {
 	KV_HIDEPID_OFF,
-	KV_HIDEPID_NO_ACCESS, /* others' processes are listed, and that is all */
-	KV_HIDEPID_INVISIBLE, /* nor that */
+	KV_HIDEPID_NO_ACCESS, /* other users' processes are listed, but show nothing */
+	KV_HIDEPID_INVISIBLE, /* they are not listed */
 };
 
-/* What the query `reader` tells of a thread. Addresses as in struct kv_scope. */
+/* The answer of an identity query: who a thread is. Addresses are as in struct kv_scope. */
 struct kv_identity {
 	__u64 id;	    /* tgid << 32 | tid in the initial pid namespace */
 	__u64 thread_start; /* ns since boot */
@@ -205,24 +202,24 @@ struct kv_identity {
 	__u64 root_mnt, root_dentry;
 	__u64 caps;
 	__u32 pid_ns_level, user_ns_level, cgroup_level;
-	__u32 pid_ns_inum, user_ns_inum, cgroup_ns_inum; /* as stat(2) of /proc/TID/ns/ tells */
+	__u32 pid_ns_inum, user_ns_inum, cgroup_ns_inum; /* as stat(2) of /proc/TID/ns/X */
 	__u32 fsuid, fsgid, euid;
-	__s32 pid; /* its process's number in its own pid namespace */
-	/* No directory with a name lies above its root: paths end where its mounts end. */
+	__s32 pid; /* of its process, in its own pid namespace */
+	/* Its root is that of its mount namespace: no directory with a name lies above it. */
 	__u32 root_is_top;
 	__u32 is_being_killed;
-	__u32 master;	  /* the user, in the initial namespace, of whose ids @fsuid is one */
-	__u32 walk_skips; /* not of the thread: this kernel's walk through a process is incomplete */
+	__u32 master;	  /* the user in the initial namespace who owns the id @fsuid */
+	__u32 walk_skips; /* of the kernel, not the thread: see kv_walk_skips_threads() */
 };
 
-#define KV_NOBODY 0xffffffffU /* an id that is none, and that a user namespace may not map */
+#define KV_NOBODY 0xffffffffU /* no id: a user namespace cannot map it */
 
-/* What the query `processes` tells of one. */
+/* What the program `processes` tells of a process. */
 struct kv_process {
 	__u64 start;	 /* ns since boot */
 	__s32 pid;	 /* in kview's own pid namespace */
-	__s32 nr;	 /* in the reader's */
-	__u32 is_hidden; /* by hidepid=1: the reader may know of it, and no more */
+	__s32 nr;	 /* in the reader's pid namespace */
+	__u32 is_hidden; /* by hidepid=1: the reader may know that it exists, and no more */
 	__u32 _pad;
 };
 
@@ -235,14 +232,14 @@ struct kv_thread {
 	__u32 _pad;
 };
 
-/* What the query `ask` is called with: who is this thread? */
+/* The argument of ask_identity(): who is this thread? */
 struct kv_ask_identity {
 	__s32 tid; /* in kview's own pid namespace */
 	__u32 _pad;
 	struct kv_identity identity; /* the answer */
 };
 
-/* May this reader know of this process? */
+/* The argument of ask_process(): may this reader know of this process? */
 struct kv_ask_process {
 	struct kv_scope scope;
 	__s32 pid; /* in kview's own pid namespace */
