@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Arrays of characters in the kernel that may be written to, or freed, while they
- * are read: names of threads, of terminals, of what workers do. Included by kview.h.
+ * Arrays of characters in the kernel that may be written to or freed while they are read: names
+ * of threads and terminals, descriptions of work. Included by kview.h.
  */
 #ifndef KVIEW_CHARS_H
 #define KVIEW_CHARS_H
 
-/* Bytes before the first zero; eight for none. The lowest top bit that is left tells. */
+/* Bytes before the first zero byte; 8: there is none. In @zeros the lowest bit marks it. */
 static __always_inline __u64 kv_count_chars(__u64 chars)
 {
 	const __u64 ones = 0x0101010101010101;
@@ -19,7 +19,7 @@ static __always_inline __u64 kv_count_chars(__u64 chars)
 	return zeros ? ((zeros & -zeros) >> 7) * 0x0001020304050607 >> 56 : 8;
 }
 
-/* Of a larger array its first bytes: names are short. */
+/* Reads an array, or the first KV_CHARS_MAX bytes of a larger one: names are short. */
 static __always_inline bool kv_chars_read(struct kv_scratch *scratch, int to, const void *src,
 					  __u64 size)
 {
@@ -29,7 +29,7 @@ static __always_inline bool kv_chars_read(struct kv_scratch *scratch, int to, co
 	return size <= KV_CHARS_MAX && !bpf_probe_read_kernel(scratch->chars[to], size, src);
 }
 
-/* Are they still what was read first? */
+/* Does the array still hold what was read first? */
 static __always_inline bool kv_chars_same(struct kv_scratch *scratch, const void *src, __u64 size)
 {
 	__u64 *first = scratch->chars[0], *now = scratch->chars[1], differ = 0;
@@ -67,7 +67,12 @@ static long kv_chars_try(__u64 i, struct kv_chars *a)
 
 #define KV_CHARS_TRIES 16
 
-/* Into scratch->chars[0], twice the same; its length, or below 0. As in reader.h: verified once. */
+/*
+ * Read until two readings agree, into scratch->chars[0]. Not static, so that it is verified
+ * once (see kv_find_pid()).
+ *
+ * Return: the length; below 0: it is unreadable.
+ */
 __noinline int kv_read_chars(__u64 src, __u64 size)
 {
 	struct kv_chars a = {.src = src, .size = size};
@@ -79,7 +84,7 @@ __noinline int kv_read_chars(__u64 src, __u64 size)
 	bpf_loop(KV_CHARS_TRIES, kv_chars_try, &a, 0);
 	if (!a.steady)
 		return -1;
-	/* A name that goes on behind them would be cut: it is unreadable. */
+	/* A name that is longer than that would be cut. */
 	return kv_chars_count(a.scratch) == KV_CHARS_MAX && size > KV_CHARS_MAX ? -1
 										: a.scratch->used;
 }

@@ -1,22 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The time of boot, by the kernel's clocks as they are now. */
+/* The Unix time of boot, by the kernel's clocks as they are now. */
 #ifndef KVIEW_CLOCK_H
 #define KVIEW_CLOCK_H
 
 #include "percpu.h"
 
 /*
- * No helper tells the time of day. But each CPU's timers hold how far the other clocks are
- * ahead of CLOCK_MONOTONIC, and the kernel writes that anew on all of them before setting
- * the clock returns (clock_was_set() in kernel/time/hrtimer.c). From a timer, which each
- * process has one of, it is a few steps to these.
+ * No helper returns the time of day. But the timer bases of each CPU hold the offsets of the
+ * other clocks to CLOCK_MONOTONIC. When the clock is set, the kernel updates them on all CPUs
+ * before the system call returns (clock_was_set() in kernel/time/hrtimer.c). Each process has a
+ * timer, and the timer points to a base.
  */
 #define CLOCK_REALTIME 0
 #define CLOCK_BOOTTIME 7
 #define HRTIMER_BASE_REALTIME 1
 #define HRTIMER_BASE_BOOTTIME 2
 
-/* This CPU's: of one that was switched off they are as they were then. */
+/* This CPU's timer bases: those of a CPU that is offline are out of date. */
 static __always_inline struct hrtimer_cpu_base *kv_own_timers(void)
 {
 	const struct task_struct *current = bpf_get_current_task_btf();
@@ -34,7 +34,7 @@ static __always_inline bool kv_are_timers(const struct hrtimer_cpu_base *timers)
 	       BPF_CORE_READ(timers, clock_base[HRTIMER_BASE_BOOTTIME].clockid) == CLOCK_BOOTTIME;
 }
 
-/* A timer that is being moved from one CPU to another is nowhere for a moment. */
+/* A timer that is being moved to another CPU has no base for a moment. */
 #define KV_BOOT_TRIES 4
 
 /* CLOCK_REALTIME - CLOCK_BOOTTIME */
@@ -53,9 +53,9 @@ static long kv_boot_try(__u64 i, struct kv_boot **boot)
  * kv_boot_time() - Unix time of boot in ns: add to a reading of CLOCK_BOOTTIME
  * @c: the call
  *
- * Asked for once in a walk, so that all its rows go by the same.
+ * It is read once per walk, so that all rows use the same value.
  *
- * Return: 0: this kernel keeps its clocks otherwise, and it can't be told.
+ * Return: 0: unknown, since this kernel's clocks have another layout.
  */
 static __always_inline __u64 kv_boot_time(const struct kv_call *c)
 {

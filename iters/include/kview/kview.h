@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What a view is written with: the tags that make a record struct the schema,
- * and the few calls that begin, fill and emit one record. kview-iters(7) walks
- * through a whole view.
+ * The interface for views: the tags that make a record struct the schema, and the calls that
+ * begin, fill and emit a record. kview-iters(7) explains a whole view.
  *
  * A program is called once per kernel object and may be called again for the
  * same one (the kernel drops a record that did not fit and repeats the call),
@@ -58,10 +57,10 @@ static __always_inline const volatile struct kv_table *kv_table(void);
  * @type: the record, `struct type`
  * @column: a member of it
  *
- * What only some columns are made of is read where it says so. If the kernel refuses the
- * program, for a field that it has not or has in another shape, the loader finds the
- * columns that it is refused for, and loads it without: they show no value. The answer is
- * a constant by then, so that the verifier comes by no code that is left out.
+ * Data that only some columns need is read under this condition. If the kernel refuses the
+ * program because it lacks a field, or has it in another shape, the loader finds the columns
+ * that cause this and loads the program without them: they show no value. The condition is a
+ * constant then, so the verifier skips the code.
  */
 #define kv_has(type, column) (!kv_table()->lacks[__builtin_offsetof(struct type, column)])
 
@@ -78,10 +77,9 @@ static __always_inline const volatile struct kv_table *kv_table(void);
  * Iterator programs can be preempted, and another reader then runs on the same
  * CPU: scratch memory lives with the reading thread, never with the CPU.
  *
- * State that changes as a record is filled is kept here as well, not in
- * variables: the verifier follows the values of variables along every path
- * through the program, those of map memory it does not, so it takes a tenth
- * of the time.
+ * State that changes while a record is filled is kept here as well, not in variables. The
+ * verifier tracks the values of variables along every path through the program, but not
+ * those of map memory. So verification takes a tenth of the time.
  */
 #define KV_PATH_MAX 4096
 #define KV_NAME_MAX 256
@@ -96,17 +94,17 @@ struct kv_walk {
 	__u64 failed;		       /* a KV_STR_ code */
 	__u64 first;
 	__u64 deleted;
-	__u64 reserved;	   /* bytes of the path's limit that names may not take */
-	__u64 copies;	   /* this walk takes the names along */
-	__u64 sum;	   /* of all that it came by */
+	__u64 reserved;	   /* bytes at the end that names may not take */
+	__u64 copies;	   /* this walk copies the names */
+	__u64 sum;	   /* kv_mix() of all that it met */
 	__u64 members[16]; /* of a dentry */
-	__u64 moving;	   /* some of which was being changed just then */
+	__u64 moving;	   /* a dentry was being changed */
 	__u64 first_sum;
-	__u64 steps;  /* in all walks that took names along */
-	__u64 steady; /* the same was there in two walks */
+	__u64 steps;  /* of all walks that copied names */
+	__u64 steady; /* two walks met the same */
 };
 
-/* When the kernel was booted, as it knew when a walk asked: see clock.h. */
+/* The time of boot, as read once in a walk: see clock.h. */
 struct kv_boot {
 	__u64 session; /* bpf_iter_meta.session_id */
 	__u64 time;
@@ -114,12 +112,12 @@ struct kv_boot {
 
 struct kv_scratch {
 	__u64 len;	     /* of the record so far */
-	__u64 split;	     /* so much of it lies in its first buffer; 0: all does */
-	__u64 lost;	     /* there was no memory for some of it */
-	const void *src;     /* of what kv_put_far() puts */
-	__u64 asked;	     /* address of the task that rights were asked over, or 0 */
-	__u64 granted;	     /* they were, before these guards: bits of enum kv_guard */
-	struct kv_seen seen; /* what they were decided by */
+	__u64 split;	     /* bytes of it in its first buffer; 0: all */
+	__u64 lost;	     /* there was no memory for the second buffer */
+	const void *src;     /* of the bytes that kv_put_far() puts */
+	__u64 asked;	     /* address of the task that rights were checked for, or 0 */
+	__u64 granted;	     /* the guards that were passed: 1 << enum kv_guard */
+	struct kv_seen seen; /* what decided that */
 	__u64 used;	     /* bytes of a char[] that are */
 	struct kv_walk walk;
 	char path[KV_PATH_MAX + KV_NAME_MAX]; /* a path being built from its end */
@@ -144,9 +142,9 @@ struct kv_scratch {
 KV_THREAD_MAP(kv_scratch, kv_scratch);
 
 /*
- * The record being filled lies in two buffers, the second of which few need. Of task
- * storage some kernels give no more than 8 KiB, their own hundred bytes included
- * (Linux 7.2, where it is the largest size of kmalloc_nolock()).
+ * The record lies in two buffers; few records need the second. A value of task storage may
+ * have no more than 8 KiB, with a hundred bytes of the kernel's own, since Linux 7.2: that is
+ * the largest size of kmalloc_nolock().
  */
 struct kv_buffer {
 	char bytes[7744];
@@ -165,24 +163,25 @@ struct kv_call {
 	struct seq_file *seq;
 	struct kv_scratch *scratch;
 	struct kv_buffer *record;
-	struct kv_scope *scope; /* NULL: a reader of the pin, who wants text */
+	struct kv_scope *scope; /* NULL: a reader of the pin, which gets text */
 	struct kv_progress *progress;
 	__u64 session;	    /* bpf_iter_meta.session_id */
 	__u64 pid_ns_level; /* of the pid namespace whose numbers the reader knows */
-	__u64 pid_ns;	    /* its address; asked only above level 0 */
+	__u64 pid_ns;	    /* its address; used only above level 0 */
 };
 
 /*
- * Bounds are checked on 64-bit copies that the compiler can't see through:
- * otherwise it may check one register and use another, and the verifier,
- * which knows only what was checked, refuses the program.
+ * kv_opaque() - hide the value of a variable from the compiler
+ *
+ * The compiler may check the bounds of one register and then use a copy in another one, which
+ * the verifier knows no bounds of. It cannot if it does not know that the two are equal.
  */
 #define kv_opaque(v) asm volatile("" : "+r"(v))
 
 #include "text.h"
 #include "chars.h"
 
-/* A reader of the pin knows the numbers of its own namespace. */
+/* A reader of the pin gets the numbers of its own pid namespace. */
 static __always_inline void kv_text_numbers(struct kv_call *c)
 {
 	const struct pid *pid = BPF_CORE_READ(bpf_get_current_task_btf(), thread_pid);
@@ -199,7 +198,7 @@ static __always_inline int kv_begin_any(struct kv_call *c, struct bpf_iter_meta 
 	struct task_struct *current;
 	struct kv_reading *reading;
 
-	/* Of a pointer that the verifier trusts: before the paths part. */
+	/* Read before the paths part: here the verifier trusts the pointer. */
 	c->seq = meta->seq;
 	c->session = meta->session_id;
 	current = bpf_get_current_task_btf();
@@ -217,7 +216,7 @@ static __always_inline int kv_begin_any(struct kv_call *c, struct bpf_iter_meta 
 		c->pid_ns = c->scope->pid_ns;
 	} else {
 		kv_text_numbers(c);
-		/* Behind the last object it has that one's number; without any, 0 - 1. */
+		/* The call for the end has the number of the last object; if there was none, -1. */
 		if (meta->seq_num == (object ? 0 : -1ULL))
 			kv_text_line(c, kv_text_name);
 	}
@@ -249,13 +248,13 @@ static __always_inline int kv_begin_any(struct kv_call *c, struct bpf_iter_meta 
 #define KV_IS(object, type) __builtin_types_compatible_p(typeof(*(object)), type)
 
 /*
- * Of walks through tasks alone: other iterators lose objects where they stop, or do not go
- * on. To look at the clock takes a tenth of the time of a cheap object: it is done now
- * and then.
+ * Only walks through tasks are stopped by time: other iterators lose objects where they stop, or
+ * do not go on. The clock is read once in so many calls, since that takes a tenth of the time of
+ * a cheap object.
  */
 #define KV_CALLS_PER_LOOK 64
 
-/* What was just done took as long as many calls. */
+/* After something that took as long as many calls. */
 static __always_inline void kv_look_soon(struct kv_scope *scope)
 {
 	if (scope)
@@ -277,13 +276,13 @@ static __always_inline bool kv_is_time_up(struct kv_scope *scope)
 	return true;
 }
 
-/* The task @guard was asked over: what is decided apart must be decided by the same. */
+/* Note that @task passed @guard. Rights of one record must be decided by the same memory. */
 static __always_inline void kv_note_rights(struct kv_scratch *scratch,
 					   const struct task_struct *task, enum kv_guard guard,
 					   const struct kv_seen *seen)
 {
 	if (!seen->cred)
-		return; /* nothing was asked */
+		return; /* the reader passes for every task */
 	if (!scratch->asked) {
 		scratch->seen = *seen;
 		scratch->granted = 0;
@@ -295,8 +294,8 @@ static __always_inline void kv_note_rights(struct kv_scratch *scratch,
 }
 
 /*
- * Is the record of the same program still, and would all be granted now? A task
- * gets another cred behind another program, and gains rights with it.
+ * Does the task still execute the same program, and would the reader pass now? A task that
+ * executes a setuid program gets another cred, and with it rights.
  */
 static __always_inline bool kv_still_may(struct kv_call *c)
 {
@@ -327,7 +326,7 @@ static __always_inline int kv_begin_row(struct kv_call *c, const struct task_str
 	return KV_SHOW;
 }
 
-/* What every view of tasks begins with, before it is asked whose turn it is. */
+/* What every view of tasks begins with, before it is decided which thread shows a row. */
 static __always_inline int kv_begin_call(struct kv_call *c, struct bpf_iter_meta *meta,
 					 const struct task_struct *task)
 {
@@ -363,7 +362,7 @@ static __always_inline bool kv_passes(const struct kv_call *c, enum kv_guard gua
 	return !c->scope || (c->scope->passes >> guard & 1);
 }
 
-/* kv_may() - may the reader see what @guard stands before? Readers of the pin may. */
+/* kv_may() - does the reader pass @guard for @task? Readers of the pin do. */
 static __always_inline bool kv_may(const struct kv_call *c, const struct task_struct *task,
 				   enum kv_guard guard)
 {
@@ -394,10 +393,10 @@ static __always_inline bool kv_may(const struct kv_call *c, const struct task_st
 	})
 
 /**
- * kv_settle() - is the task the one still that the reader's rights were asked over?
+ * kv_settle() - is the task still the one that the reader's rights were checked for?
  *
- * To be asked behind what is read of the task, and before the path of an object that
- * is held: that may take long. kv_emit() asks where nobody did.
+ * To be called after reading from the task, and before adding the path of an object that is
+ * held, since that may take long. kv_emit() calls it if the program did not.
  *
  * Return: false: the program returns KV_RETRY.
  */
@@ -428,7 +427,7 @@ static __always_inline long kv_write_record(struct kv_call *c)
 	       kv_write_part(c, second, len - split);
 }
 
-/* A row behind the last object that does not fit comes in the next read. */
+/* A row for the end that does not fit comes in the next read. */
 static __always_inline void kv_write(struct kv_call *c)
 {
 	((struct kv_head *)c->record->bytes)->len = c->scratch->len;
@@ -439,8 +438,8 @@ static __always_inline void kv_write(struct kv_call *c)
 }
 
 /*
- * Did the seq buffer have room? If not, the kernel drops what this call wrote, all of it, and
- * calls again. Of a kernel that does not tell the answer is no.
+ * Did the seq buffer have room? If not, the kernel drops all that this call wrote, and calls
+ * again. If this kernel does not tell, the answer is no.
  */
 static __always_inline bool kv_had_room(const struct kv_call *c)
 {

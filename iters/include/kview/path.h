@@ -8,7 +8,7 @@
 
 #include "kview.h"
 
-/* "/name" in front; @len at most KV_NAME_MAX - 1, as for every file system. */
+/* Puts "/name" before the path; @len is at most KV_NAME_MAX - 1, as in every file system. */
 static __always_inline void kv_prepend(struct kv_scratch *scratch, const void *name, __u64 len)
 {
 	struct kv_walk *w = &scratch->walk;
@@ -34,12 +34,12 @@ static __always_inline void kv_walk_begin(struct kv_walk *w)
 {
 	w->pos = KV_PATH_MAX;
 	w->failed = 0;
-	w->reserved = 1; /* d_path() counts a NUL, and what is added behind */
+	w->reserved = 1; /* d_path() counts a NUL, and " (deleted)" */
 	if (w->deleted)
 		w->reserved += sizeof(" (deleted)") - 1;
 }
 
-/* The path that was built, or what became of it, as a string of the record. */
+/* Appends the path that was built, or its KV_STR_ code. */
 static __always_inline void kv_walk_end(struct kv_call *c, struct kv_str *s)
 {
 	struct kv_walk *w = &c->scratch->walk;
@@ -64,7 +64,7 @@ static __always_inline void kv_walk_add(struct kv_walk *w, __u64 value)
 
 #define kv_dentry_offset(field) bpf_core_field_offset(struct dentry, field)
 
-/* Some neighbours among a dentry's members, by one read. */
+/* Reads the members of a dentry from offset @begin to @end at once. */
 static __always_inline void kv_walk_read(struct kv_walk *w, const struct dentry *dentry,
 					 __u64 begin, __u64 end)
 {
@@ -73,7 +73,7 @@ static __always_inline void kv_walk_read(struct kv_walk *w, const struct dentry 
 		w->moving = true; /* there is none */
 }
 
-/* The compiler must not begin to count from elsewhere: 6.1 loses track of an offset's negative. */
+/* Opaque, since the verifier of 6.1 cannot track a negative offset that the compiler makes. */
 static __always_inline void *kv_walk_member(struct kv_walk *w, __u64 begin, __u64 offset)
 {
 	__u64 at = offset - begin;
@@ -83,9 +83,9 @@ static __always_inline void *kv_walk_member(struct kv_walk *w, __u64 begin, __u6
 }
 
 /*
- * A dentry's d_seq grows at each change of its name, its parent, and whether it is
- * hashed; it is odd meanwhile. So it is read before what it vouches for, and again
- * in the second walk.
+ * A dentry's d_seq is a seqcount: it grows with each change of the name, of the parent, and of
+ * whether the dentry is hashed, and is odd during a change. So it is read before these, and
+ * again in the second walk.
  */
 static __always_inline const struct dentry *kv_walk_first(struct kv_call *c,
 							  const struct dentry *dentry)
@@ -113,7 +113,7 @@ static __always_inline const struct dentry *kv_walk_first(struct kv_call *c,
 static __always_inline const struct dentry *kv_walk_again(struct kv_walk *w,
 							  const struct dentry *dentry)
 {
-	/* From an even place on: reading goes by words, and so does what takes them out. */
+	/* From an aligned offset on, since members are read as words. */
 	const __u64 begin = kv_dentry_offset(d_seq) & ~7ULL, parent_at = kv_dentry_offset(d_parent);
 	const __u64 seq_at = kv_dentry_offset(d_seq.seqcount.sequence);
 	const struct dentry *parent;
@@ -131,7 +131,7 @@ static __always_inline void kv_walk_enter(struct kv_walk *w, const struct vfsmou
 	w->mnt_root = BPF_CORE_READ(mnt, mnt_root); /* for as long as there is the mount */
 }
 
-/* From a mount's root to where it is mounted; 1: that is nowhere. */
+/* From a mount's root to its mount point; 1: it has none. */
 static __always_inline long kv_walk_cross(struct kv_walk *w)
 {
 	const struct vfsmount *mnt = w->mnt;
@@ -149,8 +149,9 @@ static __always_inline long kv_walk_cross(struct kv_walk *w)
 }
 
 /*
- * A dentry without parent or mount is a pseudo file's: simple_dname(). It is freed
- * without delay, unlike its inode, by which the sum tells it from another one in its place.
+ * A dentry without parent or mount belongs to a pseudo file: simple_dname(). It is freed without
+ * a grace period, unlike its inode. The inode in the sum tells it from a later dentry at the
+ * same address.
  */
 static __always_inline void kv_walk_pseudo(struct kv_walk *w, const struct dentry *dentry)
 {
@@ -204,8 +205,8 @@ static __always_inline void kv_walk_names(struct kv_call *c)
 }
 
 /*
- * Twice the way up, and the names are good if both times the same lay on it: then
- * it was like that between the two.
+ * The second walk. If both walks met the same, the path was this one for the time between the
+ * two.
  */
 static __always_inline bool kv_walk_check(struct kv_call *c)
 {
@@ -216,8 +217,8 @@ static __always_inline bool kv_walk_check(struct kv_call *c)
 }
 
 /*
- * The second walk ahead, as far as nothing is met but names: by direct reads, which
- * take a tenth of the time, of a dentry that the verifier knows as one.
+ * The beginning of the second walk, up to a mount or a root, by direct reads. They take a tenth
+ * of the time, but need a dentry whose type the verifier knows.
  */
 #define KV_WALK_DIRECT 12
 
@@ -227,7 +228,7 @@ static __always_inline void kv_walk_ahead(struct kv_walk *w, const struct dentry
 		const struct dentry *parent = dentry->d_parent;
 
 		w->next = parent;
-		asm volatile("" : : : "memory"); /* read again it is a number */
+		asm volatile("" : : : "memory"); /* so w->next is read as a number */
 		if (w->dentry == w->root_dentry || w->dentry == w->mnt_root || w->dentry == w->next)
 			return;
 		kv_walk_add(w, dentry->d_seq.seqcount.sequence);
@@ -257,9 +258,9 @@ static __always_inline void kv_walk_from(struct kv_call *c, const struct vfsmoun
 }
 
 /*
- * A rename takes longer than a walk, unless that is a long one: who renames without
- * end is in the way of few. The steps of all tries together stay below what the
- * kernel may do without a pause.
+ * A rename takes longer than a walk, unless the path is long. So a process that renames without
+ * end disturbs few walks. The limit of steps bounds the time that the kernel spends without a
+ * pause.
  */
 #define KV_WALK_TRIES 256
 #define KV_WALK_STEPS (4 * KV_PATH_MAX)
@@ -288,15 +289,15 @@ static __always_inline void kv_walk_go(struct kv_call *c, struct kv_str *s)
 }
 
 /**
- * kv_put_path_racy() - append a path that may be going away meanwhile
+ * kv_put_path_racy() - append a path that may go away meanwhile
  * @mnt, @dentry: may be stale
  *
- * Every step is a read that may fail but cannot crash. Handing such a path to
- * bpf_d_path could: the kernel would follow a dentry pointer out of a file
- * that was freed and used anew since 6.7 (SLAB_TYPESAFE_BY_RCU, 0ede61d8589c).
+ * Every step is a read that may fail but cannot crash. bpf_d_path() could crash: since 6.7
+ * (SLAB_TYPESAFE_BY_RCU, 0ede61d8589c) it would follow a dentry pointer of a file that was
+ * freed and reused.
  *
- * The kernel walks again if a rename or a mount came in between (rename_lock,
- * mount_lock), and so does this. What is not found steady is (unreadable).
+ * The kernel walks again if a rename or a mount happened meanwhile (rename_lock, mount_lock),
+ * and so does this. If no two walks agree, the path is (unreadable).
  */
 static __always_inline void kv_put_path_racy(struct kv_call *c, struct kv_str *s,
 					     const struct vfsmount *mnt,
@@ -309,8 +310,8 @@ static __always_inline void kv_put_path_racy(struct kv_call *c, struct kv_str *s
 
 /**
  * kv_put_path_typed() - the same, faster
- * @dentry: loaded through pointers from the program's context, and so known to the
- *	    verifier: not read by BPF_CORE_READ()
+ * @dentry: loaded through pointers from the program's context, so that the verifier knows its
+ *	    type: not read by BPF_CORE_READ()
  */
 static __always_inline void kv_put_path_typed(struct kv_call *c, struct kv_str *s,
 					      const struct vfsmount *mnt,
@@ -341,8 +342,8 @@ static __always_inline void kv_put_d_path(struct kv_call *c, struct kv_str *s, s
 }
 
 /*
- * Does its file system name the file in its own way, wherever it is seen from?
- * As d_path() in fs/d_path.c asks: not where the file is mounted on another.
+ * Does the file system make the name (d_dname), whatever the reader's root? As in d_path() of
+ * fs/d_path.c, not if the file is mounted on another one.
  */
 static __always_inline bool kv_has_own_name(const struct vfsmount *mnt, const struct dentry *dentry)
 {
@@ -355,11 +356,10 @@ static __always_inline bool kv_has_own_name(const struct vfsmount *mnt, const st
  * kv_put_path() - append a path by the kernel's own d_path
  * @p: must stay referenced for the whole call: a file that the iterator holds
  *
- * bpf_d_path is the full truth (pipe:[1], anon_inode:x, "(deleted)"), but it
- * begins at the root of the thread that runs the program, and it follows the
- * pointers that it is given. For a reader whose root is another the path is
- * walked here, unless its file system names the file in its own way; for a
- * path that nobody holds for us there is kv_put_path_racy().
+ * bpf_d_path() gives what /proc shows (pipe:[1], anon_inode:x, "(deleted)"), but from the root
+ * of the thread that runs the program. For a reader with another root the path is walked here,
+ * unless the file system makes the name. bpf_d_path() also follows the pointers that it is
+ * given: for a path that the iterator does not hold there is kv_put_path_racy().
  */
 static __always_inline void kv_put_path(struct kv_call *c, struct kv_str *s, struct path *p)
 {

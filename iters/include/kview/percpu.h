@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Where the parts lie that the kernel has for each CPU. No name of it is exported
- * everywhere; but a map that has a part for each CPU as well tells where its own lie, and
- * parts of two CPUs are the same distance apart, whatever they are of.
+ * Addresses of per-CPU variables. Not every kernel exports a symbol for the offsets of the CPUs.
+ * But a per-CPU map tells the address of each of its own parts, and the offset from one CPU's
+ * part to another CPU's is the same for all per-CPU variables.
  */
 #ifndef KVIEW_PERCPU_H
 #define KVIEW_PERCPU_H
@@ -16,7 +16,7 @@ struct {
 	__type(value, __u64);
 } kv_percpu SEC(".maps");
 
-/* kv_percpu_part() - address of the part of CPU @cpu of something; 0: there is no such CPU */
+/* kv_percpu_part() - address of the map's part of CPU @cpu; 0: there is no such CPU */
 static __always_inline __u64 kv_percpu_part(__u32 cpu)
 {
 	const __u32 zero = 0;
@@ -24,7 +24,7 @@ static __always_inline __u64 kv_percpu_part(__u32 cpu)
 	return kv_address(bpf_map_lookup_percpu_elem(&kv_percpu, &zero, cpu));
 }
 
-/* kv_percpu_base() - the kernel's own per-CPU pointer to the same */
+/* kv_percpu_base() - the kernel's per-CPU pointer to the map's parts */
 static __always_inline __u64 kv_percpu_base(void)
 {
 	const struct bpf_array *array = (void *)kv_address(&kv_percpu);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What several views say of a task: its numbers, its name, and whether it is the
- * thread that shows what its process shares.
+ * What several views show of a task: numbers, ids, name. And the beginning of views whose
+ * objects the threads of a process share.
  */
 #ifndef KVIEW_PROCESS_H
 #define KVIEW_PROCESS_H
@@ -13,13 +13,13 @@
 #define PIDTYPE_PGID 2
 #define PIDTYPE_SID 3
 
-/* Number in the reader's pid namespace; @pid may be read by probe alone. */
+/* Number in the reader's pid namespace; @pid may be an untrusted pointer. */
 static __always_inline int kv_nested_nr(const struct kv_call *c, const struct pid *pid)
 {
 	return kv_pid_in(pid, c->pid_ns_level, c->pid_ns);
 }
 
-/* The same; 0 for none, or outside of it. */
+/* The same; 0: none, or outside the namespace. */
 static __always_inline int kv_pid_nr(const struct kv_call *c, const struct pid *pid)
 {
 	if (c->pid_ns_level)
@@ -54,9 +54,8 @@ static __always_inline __u32 kv_gid(const struct kv_call *c, __u32 gid)
 
 #if defined(__TARGET_ARCH_x86) || defined(__TARGET_ARCH_arm64)
 /*
- * task->comm by two loads: a helper that looks for the end takes several times as
- * long. And again: prctl() may be half done, and from 6.13 on waits for no reader
- * (3a3f61ce5e0b).
+ * task->comm by two loads: a helper that looks for the NUL takes several times as long. It is
+ * loaded twice, since prctl() may be half done; from 6.13 on it takes no lock (3a3f61ce5e0b).
  */
 static __always_inline void kv_put_task_comm(struct kv_call *c, struct kv_str *s,
 					     struct task_struct *task)
@@ -94,7 +93,7 @@ static __always_inline void kv_put_task_comm(struct kv_call *c, struct kv_str *s
 }
 #endif
 
-/* Does this kernel keep the names of its threads where it is known here? And of workers? */
+/* Are the names of kernel threads where they are expected? And of workers? */
 static __always_inline bool kv_knows_kthreads(bool is_worker)
 {
 	if (!kv_knows(task_struct, worker_private) || !kv_knows(kthread, full_name))
@@ -141,9 +140,9 @@ static __always_inline void kv_put_rescuer(struct kv_call *c, struct kv_str *s,
 }
 
 /*
- * A worker that ends is first stripped of PF_WQ_WORKER by itself, then freed
- * (worker_thread() and rescuer_thread() in kernel/workqueue.c): while the task has
- * that flag still, what was read is a worker's. The plain name stays otherwise.
+ * A worker that ends first clears its PF_WQ_WORKER and is then freed (worker_thread() and
+ * rescuer_thread() in kernel/workqueue.c). So as long as the task has the flag, what was read
+ * before is a worker's. Otherwise the plain name stays.
  */
 static __always_inline void kv_put_worker(struct kv_call *c, struct kv_str *s,
 					  struct task_struct *task, struct kthread *kthread)
@@ -166,10 +165,9 @@ static __always_inline void kv_put_worker(struct kv_call *c, struct kv_str *s,
 /**
  * kv_put_comm() - append the name that /proc/PID/comm shows
  *
- * For kernel threads that is the whole name where it exceeds 15 bytes, and for
- * workers the work as well (proc_task_name() in fs/proc/array.c). The whole name
- * is given once, and goes with the task. Of a kernel that keeps it elsewhere those
- * names are (unreadable), and all others as ever.
+ * The name of a kernel thread may exceed 15 bytes, and that of a worker includes its work
+ * (proc_task_name() in fs/proc/array.c). The long name is set once and freed with the task. If
+ * this kernel keeps it elsewhere, the names of kernel threads are (unreadable).
  */
 static __always_inline void kv_put_comm(struct kv_call *c, struct kv_str *s,
 					struct task_struct *task)
@@ -198,7 +196,7 @@ static __always_inline void kv_put_comm(struct kv_call *c, struct kv_str *s,
  * kv_begin_common() - kv_begin_task() for an object that threads of a process share
  * @common: what of the task the object belongs to
  *
- * Of the threads that share it one gets the rows: see threads.h.
+ * One of the threads that share the object shows it: see threads.h.
  */
 static __always_inline int kv_begin_common(struct kv_call *c, struct bpf_iter_meta *meta,
 					   const struct task_struct *task, enum kv_guard guard,
@@ -210,7 +208,7 @@ static __always_inline int kv_begin_common(struct kv_call *c, struct bpf_iter_me
 	if (verdict == KV_SHOW && (task->pid != task->tgid || c->progress->listed)) {
 		stands = kv_stands_for(c->scope, c->progress, meta->session_id, kv_address(task),
 				       common);
-		/* The compiler knows its values, the verifier does not: `verdict & 1` must stay. */
+		/* The verifier needs `verdict & 1` in the program, which the compiler would drop. */
 		kv_opaque(stands);
 		verdict = stands;
 	}
