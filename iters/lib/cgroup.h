@@ -6,9 +6,8 @@
 #include "path.h"
 
 /*
- * From a cgroup up to where the reader's paths begin: as far as the reader's
- * root lies beside or below, the path goes up first ("/.."), as in
- * kernfs_path_from_node_locked().
+ * The way from a cgroup up to the reader's root. The path begins with "/.." for each level of
+ * that root which is not above the cgroup, as in kernfs_path_from_node_locked().
  */
 struct kv_up {
 	struct kernfs_node *kn, *root;
@@ -25,7 +24,7 @@ KV_THREAD_MAP(kv_cgroups, kv_cgroup_cache);
 
 #define CSS_ONLINE 2
 
-/* Names in the v2 hierarchy never change, and nodes hold those above. */
+/* Names in the v2 hierarchy never change, and nodes hold their parents. */
 struct kv_cgroup_walk {
 	struct kv_scratch *scratch;
 	struct kv_up *up;
@@ -35,7 +34,7 @@ static __always_inline void kv_put_cgroup_name(struct kv_scratch *scratch, const
 {
 	long n;
 
-	/* Behind the path's end there is room for one name, to learn its length. */
+	/* The name is copied behind the end of the path, to learn its length. */
 	n = bpf_probe_read_kernel_str(scratch->path + KV_PATH_MAX, KV_NAME_MAX, name);
 	if (n > 0)
 		kv_prepend(scratch, name, n - 1);
@@ -100,7 +99,8 @@ static __always_inline void kv_put_cgroup(struct kv_call *c, struct kv_str *s,
 
 	if (kv_put_kept(c, s, &cache->path, key, 3))
 		return;
-	c->scratch->walk.deleted = !(flags & CSS_ONLINE); /* a zombie's may be gone */
+	c->scratch->walk.deleted =
+		!(flags & CSS_ONLINE); /* the cgroup of a zombie may be removed */
 	kv_walk_begin(&c->scratch->walk);
 	cache->up.kn = kn;
 	cache->up.level = cgroup->level;

@@ -71,7 +71,7 @@ static __always_inline bool kv_knows_overlay(void)
 	       bpf_core_enum_value_exists(enum ovl_inode_flag, OVL_CONST_INO);
 }
 
-/* A file and what of it lies in the layers. */
+/* A file of overlayfs and its files in the layers. */
 struct kv_layers {
 	const struct inode *inode, *real, *lower;
 	__u64 flags;
@@ -132,7 +132,7 @@ static __always_inline void kv_find_layers(struct kv_layers *l, const struct ino
 	l->real = BPF_CORE_READ(real, d_inode);
 }
 
-/* Of a file whose contents lie in another layer than it does (metacopy) they are unknown. */
+/* Unknown if the contents are in another layer than the inode (metacopy). */
 static __always_inline __s64 kv_ovl_blocks(const struct kv_layers *l)
 {
 	const struct inode *real = l->real;
@@ -152,13 +152,13 @@ static __always_inline __u64 kv_ovl_nlink(const struct kv_layers *l)
 	return BPF_CORE_READ(tells, i_nlink);
 }
 
-/* A file that was copied up keeps the number that it had below, unless it had other links there. */
+/* A file that was copied up keeps its inode number, unless it had other links below. */
 static __always_inline bool kv_is_numbered_below(const struct kv_layers *l)
 {
 	return !l->is_upper || (l->lowers && KV_OVL_FLAG(l, OVL_CONST_INO));
 }
 
-/* ovl_map_dev_ino(), as @ino: what the inode has is of the file as it was first looked up. */
+/* ovl_map_dev_ino(). The overlay inode has the number that the file had when it was looked up. */
 static __always_inline __u64 kv_ovl_ino(const struct kv_layers *l)
 {
 	const struct inode *tells = l->is_dir || kv_is_numbered_below(l) ? l->inode : l->real;
@@ -196,9 +196,9 @@ static __always_inline void kv_stat_overlay(struct KV_STAT_VIEW *r, const struct
 
 	r->blocks = -1;
 	if (!kv_knows_overlay())
-		return; /* most have all layers on one file system */
+		return; /* the plain values hold if all layers are on one file system, as usual */
 	kv_find_layers(&l, inode, dentry);
-	/* Layers may be overlayfs again, which would have to be asked likewise. */
+	/* A layer that is overlayfs again would need the same once more. */
 	if (!l.real || kv_is_overlay(l.real) || (l.lower && kv_is_overlay(l.lower))) {
 		r->dev = KV_DEV_UNKNOWN;
 		r->ino = r->size = r->nlink = -1;

@@ -1,37 +1,37 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Resident memory, to the page. Since 6.2 (f1a7941243c1) each counter of a memory has
- * a part for each CPU, which is added to the whole only when it has grown: of small
- * processes, and of those whose threads are everywhere, much of it lies in the parts.
+ * Resident memory, to the page. Since 6.2 (f1a7941243c1) each counter of an mm has a part per
+ * CPU, which is added to the total only when it has grown. For small processes, and for those
+ * with threads on many CPUs, the parts are much of the sum.
  */
 #ifndef KVIEW_RSS_H
 #define KVIEW_RSS_H
 
 #include "percpu.h"
 
-/* Each view that includes this defines it, behind its record: kv_has() its column? */
+/* Each view that includes this defines it behind its record: kv_has() of its column. */
 static __always_inline bool kv_has_rss(void);
 
-#define KV_CPUS_MAX 768 /* of more the parts are not added */
+#define KV_CPUS_MAX 768 /* the parts of further CPUs are not added */
 #define KV_RSS_COUNTERS 4
 
 /*
- * Whose memory the sum is of, and when it was. A memory of the same address may be
- * another one soon, but not of the same process before that executes another program.
+ * The mm of a sum, and the time. An mm of the same address may soon be another one, but not one
+ * of the same process until that executes another program.
  */
 struct kv_rss_key {
 	__u64 mm, exec, tgid;
 	__u64 now; /* in jiffies */
 };
 
-/* The sum is kept for the threads of a process that follow at once. */
+/* The sum is kept for the next threads of the process. */
 struct kv_rss {
 	struct kv_rss_key key;
 	__u64 pages;
-	__u64 n; /* CPUs; 0: how far their parts lie from the per-CPU pointer is to be learnt */
-	__u64 counters[2][64];	      /* as the kernel has them, before and after */
+	__u64 n;		      /* CPUs whose @offsets are known; 0: none yet */
+	__u64 counters[2][64];	      /* the kernel's, before and after adding the parts */
 	__u64 parts[KV_RSS_COUNTERS]; /* per-CPU pointers */
-	__u64 together;		      /* they follow one another: since 6.6 (14ef95be6f55) */
+	__u64 together;		      /* the parts are adjacent: since 6.6 (14ef95be6f55) */
 	__s64 sums[KV_RSS_COUNTERS];
 	__s32 part[KV_RSS_COUNTERS]; /* on one CPU */
 	__u64 offsets[KV_CPUS_MAX];
@@ -80,7 +80,7 @@ static long kv_rss_add_cpu(__u64 i, struct kv_rss_call *c)
 	return 0;
 }
 
-/* All counters of a memory in one go. */
+/* Reads all counters of the mm at once. */
 static __always_inline void kv_rss_read(struct kv_rss_call *c, int to)
 {
 	__u64 size = KV_RSS_COUNTERS * bpf_core_type_size(struct percpu_counter___rss);
@@ -111,7 +111,7 @@ static __always_inline __u64 kv_rss_sum(struct kv_rss *rss)
 	       kv_above_0(KV_RSS_GET(rss, 0, 3, count) + rss->sums[3]);
 }
 
-/* A part may become one of the whole meanwhile: then all is read again. */
+/* A part may be added to the total meanwhile: then all is read again. */
 static long kv_rss_try(__u64 i, struct kv_rss_call *c)
 {
 	struct kv_rss *rss = c->rss;
@@ -135,9 +135,9 @@ static long kv_rss_try(__u64 i, struct kv_rss_call *c)
 
 #define KV_RSS_TRIES 8
 
-#define KV_RSS_UNKNOWN (~0ULL) /* counters as large as those here have no room */
+#define KV_RSS_UNKNOWN (~0ULL) /* the kernel's counters are larger than the room here */
 
-/* Into rss->pages. Verified once, as in reader.h. */
+/* Counts into rss->pages. Not static, so that it is verified once (see kv_find_pid()). */
 __noinline int kv_rss_count(struct kv_rss *rss, __u64 mm)
 {
 	struct kv_rss_call c = {.rss = rss, .mm = (void *)mm};
@@ -155,7 +155,7 @@ __noinline int kv_rss_count(struct kv_rss *rss, __u64 mm)
 	return 0;
 }
 
-/* kv_rss_pages() - resident pages of a memory, asked for once for the threads of a process */
+/* kv_rss_pages() - resident pages of an mm, counted once for the threads of a process */
 static __always_inline __u64 kv_rss_pages(struct kv_rss *rss, const struct kv_rss_key *key)
 {
 	if (rss->key.mm != key->mm || rss->key.exec != key->exec || rss->key.tgid != key->tgid ||

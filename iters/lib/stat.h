@@ -90,7 +90,7 @@ static __always_inline __u64 kv_round_up(__u64 bytes, __u64 block)
 	return (bytes + block - 1) & ~(block - 1);
 }
 
-/* ext2's own driver has the same number and other inodes. It delays nothing. */
+/* The ext2 driver has the same magic but other inodes, and delays no allocation. */
 static __always_inline bool kv_is_ext4(const struct inode *inode)
 {
 	const char *name = BPF_CORE_READ(inode, i_sb, s_type, name);
@@ -104,8 +104,8 @@ static __always_inline bool kv_is_ext4(const struct inode *inode)
 #define EXT4_BLOCK_MAX 65536
 
 /*
- * ext4_file_getattr(): what is not written yet has no place, and a small file may need none.
- * Few files have any of that, so whose inode it is is asked last.
+ * ext4_file_getattr(): i_blocks lacks data that has no block yet, or is in the inode. Few files
+ * have such data, so the driver is checked last.
  */
 static __always_inline __s64 kv_ext4_blocks(const struct inode *inode, __s64 blocks)
 {
@@ -118,7 +118,7 @@ static __always_inline __s64 kv_ext4_blocks(const struct inode *inode, __s64 blo
 		return kv_is_ext4(inode) ? -1 : blocks;
 	e = KV_CONTAINER(inode, struct ext4_inode_info, vfs_inode);
 	reserved = BPF_CORE_READ(e, i_reserved_data_blocks);
-	/* What lies in the inode may have one block beside it, of attributes. */
+	/* A file with data in its inode may have one block, of attributes. */
 	is_inline = blocks <= EXT4_BLOCK_MAX / 512 && BPF_CORE_READ(e, i_inline_off);
 	if ((!reserved && !is_inline) || !kv_is_ext4(inode) ||
 	    (BPF_CORE_READ(inode, i_mode) & S_IFMT) != S_IFREG)
@@ -128,7 +128,7 @@ static __always_inline __s64 kv_ext4_blocks(const struct inode *inode, __s64 blo
 	if (!reserved)
 		return blocks;
 	kv_barrier();
-	blocks = BPF_CORE_READ(inode, i_blocks); /* which some may have become meanwhile */
+	blocks = BPF_CORE_READ(inode, i_blocks); /* some may have been allocated meanwhile */
 	sb = BPF_CORE_READ(inode, i_sb, s_fs_info);
 	shift = BPF_CORE_READ(sb, s_cluster_bits) + BPF_CORE_READ(inode, i_blkbits) - 9;
 	return blocks + (reserved << (shift & 63));
@@ -137,8 +137,8 @@ static __always_inline __s64 kv_ext4_blocks(const struct inode *inode, __s64 blo
 #define KV_STAT_TRIES 8
 
 /*
- * xfs_vn_getattr(): the inode's own count is not kept. Writing to the disk moves blocks from
- * the delayed ones to the others.
+ * xfs_vn_getattr(): XFS does not keep i_blocks. Writing to the disk moves blocks from
+ * i_delayed_blks to i_nblocks.
  */
 static __always_inline __s64 kv_xfs_blocks(const struct inode *inode)
 {
@@ -159,7 +159,7 @@ static __always_inline __s64 kv_xfs_blocks(const struct inode *inode)
 	return blocks << ((BPF_CORE_READ(inode, i_blkbits) - 9) & 63);
 }
 
-/* What writing to the disk moves from one to the other, under a lock that can't be taken here. */
+/* Writing to the disk moves bytes from @delayed to the others, under a lock of the inode. */
 struct kv_btrfs_bytes {
 	__u64 is_held;
 	__u64 blocks, bytes, delayed;
@@ -178,7 +178,7 @@ static __always_inline void kv_btrfs_read(struct kv_btrfs_bytes *b, const struct
 	b->delayed = BPF_CORE_READ(own, new_delalloc_bytes);
 }
 
-/* btrfs_getattr(): whole blocks, of what lies there and of what is not written yet. */
+/* btrfs_getattr(): whole blocks, of data on the disk and of data that is not written yet. */
 static __always_inline __s64 kv_btrfs_blocks(const struct inode *inode)
 {
 	__u64 block = 1ULL << (BPF_CORE_READ(inode, i_blkbits) & 63);
@@ -195,13 +195,13 @@ static __always_inline __s64 kv_btrfs_blocks(const struct inode *inode)
 		    b.bytes == again.bytes && b.delayed == again.delayed)
 			break;
 	}
-	/* In a directory's place of it is something else. */
+	/* For a directory that member is something else. */
 	if ((BPF_CORE_READ(inode, i_mode) & S_IFMT) != S_IFREG)
 		b.delayed = 0;
 	return (kv_round_up((b.blocks << 9) + b.bytes, block) + kv_round_up(b.delayed, block)) >> 9;
 }
 
-/* The same of a directory's size. */
+/* stat(2) has another size than i_size for directories of XFS. */
 static __always_inline __s64 kv_size(const struct inode *inode)
 {
 	const struct xfs_inode *x;
@@ -215,7 +215,7 @@ static __always_inline __s64 kv_size(const struct inode *inode)
 	return BPF_CORE_READ(x, i_disk_size);
 }
 
-#define KV_DEV_UNKNOWN 0xffffffff /* 0 is what stat(2) says of a subvolume that was deleted */
+#define KV_DEV_UNKNOWN 0xffffffff /* not 0, which is the device of a deleted subvolume */
 
 /* Each subvolume of btrfs has a device of its own. */
 static __always_inline __u64 kv_btrfs_dev(const struct inode *inode)
@@ -228,7 +228,7 @@ static __always_inline __u64 kv_btrfs_dev(const struct inode *inode)
 	return BPF_CORE_READ(b, root, anon_dev);
 }
 
-/* @blocks: as the inode has them */
+/* @blocks: i_blocks */
 static __always_inline __s64 kv_blocks(const struct inode *inode, __u64 magic, __s64 blocks)
 {
 	switch (magic) {
@@ -247,7 +247,7 @@ static __always_inline __s64 kv_blocks(const struct inode *inode, __u64 magic, _
 
 #include "overlay.h"
 
-/* As kv_stat_of(), of one of these file systems. Verified once, as in reader.h. */
+/* The same for these file systems. Not static, so that it is verified once (see kv_find_pid()). */
 __noinline int kv_stat_special(struct KV_STAT_VIEW *r, __u64 inode_address, __u64 dentry,
 			       __u64 magic)
 {

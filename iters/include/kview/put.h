@@ -4,13 +4,12 @@
 #define KVIEW_PUT_H
 
 /*
- * Strings are appended after the fixed part. Each may be KV_PATH_MAX long, and
- * the record must have room for one such string where it starts: put short
- * ones first. What does not fit or cannot be read is marked as such and shown
- * to the reader, never left out.
+ * Strings are appended behind the fixed part. Each may have KV_PATH_MAX bytes, and the record
+ * must have that much room where the string begins: so put short strings first. A string that
+ * does not fit or cannot be read is shown as (too long) or (unreadable), never left out.
  */
 
-/* Where the next bytes go, @most at most; NULL: they go into the second buffer, if anywhere. */
+/* Room for @most bytes more in the first buffer; NULL: they go into the second buffer. */
 static __always_inline char *kv_room(struct kv_call *c, __u64 most)
 {
 	__u64 off = c->scratch->len;
@@ -53,10 +52,10 @@ static __always_inline long kv_read_far(struct kv_scratch *scratch, __u64 len)
 }
 
 /*
- * What does not fit into the first buffer goes into the second, as all behind it does.
- * Verified once, as in reader.h: few rows have so much.
+ * Append bytes that do not fit into the first buffer to the second, as all that follow. Not
+ * static, so that it is verified once (see kv_find_pid()): few rows have so much.
  *
- * Return: a struct kv_str, as a number: no branch for the verifier to follow.
+ * Return: a struct kv_str as a number, so that callers need no branch.
  */
 __noinline int kv_put_far(__u64 len)
 {
@@ -76,7 +75,7 @@ __noinline int kv_put_far(__u64 len)
 	return far.number;
 }
 
-/* What was put in the record's first buffer, @len bytes, is a string. */
+/* The @len bytes just written at the end of the first buffer are string @s. */
 static __always_inline void kv_took(struct kv_call *c, struct kv_str *s, __u64 len)
 {
 	s->off = c->scratch->len;
@@ -115,15 +114,15 @@ static __always_inline void kv_put_bytes(struct kv_call *c, struct kv_str *s, co
 /**
  * kv_put_string() - append the NUL-terminated string at kernel address @src
  *
- * For strings that stay as they are for the whole call. Of an array that is
- * written to there is kv_put_chars().
+ * For strings that do not change during the call. For an array that may be written to
+ * meanwhile there is kv_put_chars().
  */
 static __always_inline void kv_put_string(struct kv_call *c, struct kv_str *s, const void *src)
 {
 	kv_put_bytes(c, s, src, KV_TO_NUL);
 }
 
-/* Some of the characters that were read. */
+/* Append the characters that kv_read_chars() has read, without the first @from. */
 static __always_inline void kv_put_read_chars(struct kv_call *c, struct kv_str *s, __u64 from,
 					      long n)
 {
@@ -138,8 +137,8 @@ static __always_inline void kv_put_read_chars(struct kv_call *c, struct kv_str *
  * kv_put_chars() - append what an array of characters in the kernel holds
  * @array: a member, of any size up to KV_CHARS_MAX on the running kernel
  *
- * It ends at the first NUL, or where the array ends. It is read until two
- * readings are the same, since it may be written to meanwhile.
+ * It ends at the first NUL, or where the array ends. It is read until two readings agree,
+ * since it may be written to meanwhile.
  */
 #define kv_put_chars(c, s, array) \
 	kv_put_read_chars(c, s, 0, kv_read_chars(kv_address(&(array)), bpf_core_field_size(array)))
@@ -158,7 +157,7 @@ static __always_inline void kv_put_read_chars(struct kv_call *c, struct kv_str *
 		}                                                      \
 	} while (0)
 
-/* The string put last goes on with the one put now. */
+/* Lengthen @s, the string before the last one, by @more, the last one. */
 static __always_inline void kv_join(struct kv_str *s, const struct kv_str *more)
 {
 	s->len += more->len;

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Who reads, and what that reader may see: the rule of /proc, asked inside the
- * kernel for each object, so that what is withheld never leaves it.
+ * Who reads, and what that reader may see: the rules of /proc, applied inside the kernel to
+ * each object, so that data which is withheld never leaves the kernel.
  *
- * The reader is not the thread that runs the program but the one that opened
- * the file; what it was then is its scope (abi.h), which holds addresses of
- * its namespaces. They are compared with others, and kept alive by who set the
- * scope. Everything about the task in question is a probe read: the verifier
- * trusts its pointers differently in every kind of iterator.
+ * The reader is not the thread that runs the program but the one that opened the file. Its
+ * scope (abi.h) says what it was then. The scope has addresses of the reader's namespaces,
+ * which userspace keeps alive. Data of the task is read by BPF_CORE_READ() alone, since each
+ * kind of iterator gets pointers that the verifier trusts differently.
  */
 #ifndef KVIEW_READER_H
 #define KVIEW_READER_H
@@ -34,11 +33,11 @@ struct {
 } kv_readers SEC(".maps");
 
 /*
- * kv_reading_find() - what this thread has registered with; NULL: it has not
+ * kv_reading_find() - the entry of this thread; NULL: it is not registered
  * @current: bpf_get_current_task_btf()
  *
- * A thread that is killed within a read leaves that behind, and another one may be
- * given its number.
+ * A thread that is killed during a read leaves its entry behind, and another thread may get its
+ * number.
  */
 static __always_inline struct kv_reading *kv_reading_find(const struct task_struct *current)
 {
@@ -52,7 +51,7 @@ static __always_inline struct kv_reading *kv_reading_find(const struct task_stru
 
 /* --- pid namespaces --- */
 
-/* The number of @pid at a level of nesting, and the namespace's address. */
+/* The number of @pid at a level of nesting, and the address of the namespace there. */
 static __always_inline int kv_pid_at(const struct pid *pid, __u32 level, struct upid *upid)
 {
 	return bpf_core_read(upid, sizeof(*upid),
@@ -60,7 +59,7 @@ static __always_inline int kv_pid_at(const struct pid *pid, __u32 level, struct 
 				     level * bpf_core_type_size(struct upid));
 }
 
-/* An address as a number: the verifier lets only numbers be passed around freely. */
+/* An address as a number, which the verifier lets the program pass around freely. */
 static __always_inline __u64 kv_address(const void *object)
 {
 	__u64 address = 0;
@@ -70,9 +69,9 @@ static __always_inline __u64 kv_address(const void *object)
 }
 
 /*
- * Functions that are not static are verified once, apart from their callers.
- * What is asked for few readers stands in such ones, so that the verifier does
- * not walk it along every path of a program.
+ * A function that is not static is verified once, apart from its callers. Code that few readers
+ * need is in such functions, so that the verifier does not walk it along every path of a
+ * program.
  */
 __noinline int kv_find_pid(__u64 address, __u64 level, __u64 ns)
 {
@@ -153,7 +152,7 @@ __noinline int kv_show_id(const struct kv_scope *scope, __u32 id, __u32 is_group
 
 /* --- capabilities --- */
 
-/* Of the reader only numbers: 6.1 forgets that a pointer on the stack is one. */
+/* The reader's scope as numbers: the verifier of 6.1 forgets that a stack slot is a pointer. */
 struct kv_climb {
 	const struct user_namespace *ns;
 	__u64 own_ns, own_level, own_caps, own_euid;
@@ -192,7 +191,7 @@ static __always_inline __u64 kv_caps_over(const struct kv_scope *scope,
 	};
 
 	if ((__u64)ns == scope->user_ns)
-		return scope->caps; /* mostly: without a loop */
+		return scope->caps; /* the usual case, without a loop */
 	bpf_loop(KV_USER_NS_DEPTH, kv_climb_step, &climb, 0);
 	return climb.caps;
 }
@@ -202,12 +201,11 @@ static __always_inline bool kv_has_cap(__u64 caps, __u32 cap)
 	return caps >> cap & 1;
 }
 
-/* --- what /proc asks --- */
+/* --- what /proc checks --- */
 
 /*
- * The process that opened the file, as long as it runs the same program: once
- * it has executed another one, a setuid one perhaps, whoever holds the file
- * may not look into it.
+ * Is it the process that opened the file, and has it executed no other program since? That may
+ * be a setuid program, into which the reader may not look.
  */
 static __always_inline bool kv_is_own(const struct kv_scope *scope, const struct task_struct *task)
 {
@@ -241,7 +239,7 @@ static __always_inline bool kv_may_dump(const struct kv_scope *scope,
 
 /*
  * __ptrace_may_access() with PTRACE_MODE_READ_FSCREDS, and cap_ptrace_access_check().
- * Most are refused by their ids, before the memory of the task is looked at.
+ * Most readers are refused by their ids, before the memory of the task is read.
  */
 static __always_inline bool kv_may_ptrace(const struct kv_scope *scope,
 					  const struct task_struct *task, struct kv_seen *seen)
@@ -252,7 +250,7 @@ static __always_inline bool kv_may_ptrace(const struct kv_scope *scope,
 
 	if (!able && !kv_has_ids(scope, cred))
 		return false;
-	kv_barrier(); /* as there: who gives up rights is not dumpable before */
+	kv_barrier(); /* as there: a task clears dumpable before it changes its ids */
 	kv_see(seen, task);
 	seen->cred = (__u64)cred;
 	if (!kv_may_dump(scope, task))
@@ -261,10 +259,7 @@ static __always_inline bool kv_may_ptrace(const struct kv_scope *scope,
 	       ((__u64)ns == scope->user_ns && !(kv_caps(cred, cap_permitted) & ~scope->caps));
 }
 
-/*
- * Owner of the directories of a task that are its own affair: task_dump_owner()
- * in fs/proc/base.c.
- */
+/* Owner of /proc/PID/fd and other private directories: task_dump_owner() in fs/proc/base.c. */
 static __always_inline void kv_dump_owner(const struct task_struct *task, __u32 *uid, __u32 *gid)
 {
 	const struct cred *cred = BPF_CORE_READ(task, real_cred);
@@ -320,8 +315,8 @@ static __always_inline bool kv_decide(const struct kv_scope *scope, const struct
 #define KV_ASK_AGAIN 2
 
 /*
- * The answer for those who do not pass every time: 0, 1 or KV_ASK_AGAIN.
- * @seen: zeroed; receives what it was decided by, if that was more than ids
+ * The decision for readers that do not pass for every task: 0, 1 or KV_ASK_AGAIN.
+ * @seen: zeroed; receives what the decision was made by, if that was more than ids
  */
 __noinline int kv_ask(const struct kv_scope *scope, __u64 address, __u32 guard,
 		      struct kv_seen *seen)
@@ -336,14 +331,14 @@ __noinline int kv_ask(const struct kv_scope *scope, __u64 address, __u32 guard,
 }
 
 /*
- * An execution takes hundreds of times as long as the question, so that nobody is
- * asked in vain more than once. Who was would not be let in.
+ * An execve() takes hundreds of times as long as this check, so at most one try meets it. If
+ * all tries fail, the reader is refused.
  */
 #define KV_ASKS 4
 
 /*
- * kv_may_see() - may the reader see of @task what @guard stands before?
- * @seen: if so receives what that was decided by; all 0: it passes in any case
+ * kv_may_see() - does the reader pass @guard for @task?
+ * @seen: on true receives what decided it; all 0: the reader passes for every task
  */
 static __always_inline bool kv_may_see(const struct kv_scope *scope, const void *task,
 				       enum kv_guard guard, struct kv_seen *seen)
@@ -358,7 +353,7 @@ static __always_inline bool kv_may_see(const struct kv_scope *scope, const void 
 	return may == 1;
 }
 
-/* Is it hidden as by /proc's hidepid=? That asks for the process, not the thread. */
+/* Is it hidden as by /proc's hidepid=? The leader decides, not the thread. */
 static __always_inline bool kv_is_hidden(const struct kv_scope *scope,
 					 const struct task_struct *task)
 {
@@ -376,7 +371,7 @@ static __always_inline bool kv_is_in_pid_ns(const struct kv_scope *scope,
 	       kv_pid_in(BPF_CORE_READ(task, thread_pid), scope->pid_ns_level, scope->pid_ns);
 }
 
-/* Where one process is asked for: is it of that one, and not of a later one of its number? */
+/* If one process is to be shown: is the task of that process, and not of a later one? */
 static __always_inline bool kv_is_target(const struct kv_scope *scope,
 					 const struct task_struct *task)
 {
@@ -384,14 +379,14 @@ static __always_inline bool kv_is_target(const struct kv_scope *scope,
 	       scope->target_start == BPF_CORE_READ(task, group_leader, start_boottime);
 }
 
-/* What a program of a view of tasks does with one. */
+/* What a program of a view of tasks does with a task. */
 enum kv_verdict {
 	KV_LEAVE = 0, /* the program returns it: no row of this object */
 	KV_RETRY = 1, /* the program returns it: the kernel calls again */
 	KV_SHOW = 2,
 };
 
-/* kv_shows() - may the reader have a row of @task that @guard stands before? @seen: as above */
+/* kv_shows() - may the reader have a row of @task, under @guard? @seen: as kv_may_see() */
 static __always_inline bool kv_shows(struct kv_scope *scope, const struct task_struct *task,
 				     enum kv_guard guard, struct kv_seen *seen)
 {

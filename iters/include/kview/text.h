@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The record as text, printed inside the kernel: what `cat` of a pin shows.
- * One loop walks the column table that the loader made from the object's BTF;
- * it knows no view. Tab-separated, one line per record, a header line.
+ * The record as text, printed inside the kernel: what `cat` of a pin shows. One loop walks the
+ * table of columns that the loader made from the object's BTF. Tab-separated, one line per
+ * record, a header line.
  *
  * Strings go out with bpf_seq_write, since bpf_seq_printf cuts a %s at 511
  * bytes, and control bytes become '?': a name must not forge a row.

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Which thread of a process shows what its threads share: the leader, or where that one
- * has it not, the thread of the lowest number that has. So each table and each address
- * space is shown once, whatever the order in which threads are walked.
+ * Which thread of a process shows the files or the memory that its threads share: the leader,
+ * or if the leader does not have them, the thread with the lowest number that does. So each is
+ * shown once, in whatever order threads are walked.
  *
- * The kernel's file and vma iterators leave out threads that share their leader's files,
- * and compare with the leader alone: behind a leader that has exited every thread would
- * repeat all rows, and a thread with open files of its own would repeat the mappings.
+ * The kernel's file and vma iterators leave out threads that share their leader's files. They
+ * compare with the leader alone. So if the leader has exited, every thread would repeat all
+ * rows, and each thread with open files of its own would repeat the mappings.
  */
 #ifndef KVIEW_THREADS_H
 #define KVIEW_THREADS_H
@@ -19,7 +19,7 @@ enum kv_stands {
 	KV_STANDS_MAYBE, /* too many threads would have to be looked at */
 };
 
-/* kv_common_of() - address of what a thread shares, 0: it has none (any more) */
+/* kv_common_of() - address of the files or of the memory of a thread; 0: it has none */
 static __always_inline __u64 kv_common_of(const struct task_struct *task, enum kv_common common)
 {
 	if (common == KV_COMMON_MM)
@@ -27,7 +27,7 @@ static __always_inline __u64 kv_common_of(const struct task_struct *task, enum k
 	return (__u64)BPF_CORE_READ(task, files);
 }
 
-/* kv_walk_nr() - the number of a thread by which walks go: in our own pid namespace */
+/* kv_walk_nr() - the number of a thread in kview's own pid namespace, which orders walks */
 static __always_inline int kv_walk_nr(const struct kv_scope *scope, const struct task_struct *task)
 {
 	return kv_pid_in(BPF_CORE_READ(task, thread_pid), scope->host_level, scope->host_ns);
@@ -49,7 +49,7 @@ static long kv_search_step(__u64 i, struct kv_search *s)
 	s->steps++;
 	s->node = (__u64)BPF_CORE_READ(node, prev);
 	if (!s->node)
-		return 1; /* it was read of a thread that has just left the list */
+		return 1; /* that thread has just left the list */
 	s->is_done = s->node == s->end;
 	if (s->is_done || s->node == s->head)
 		return s->is_done;
@@ -84,21 +84,21 @@ static __always_inline enum kv_stands kv_stands_among(struct kv_progress *p,
 	return s.found ? KV_STANDS_NOT : KV_STANDS;
 }
 
-/* It has been too much in vain, or there is nothing left to go by. */
+/* There were too many calls in vain: stop the walk at this thread. */
 static __always_inline int kv_stop_at(struct kv_scope *scope, struct kv_progress *p,
 				      const struct task_struct *task, __u32 common)
 {
 	int nr = kv_walk_nr(scope, task);
 
 	if (!nr)
-		return KV_LEAVE; /* it was just reaped, and has no place: the next one stops it */
+		return KV_LEAVE; /* it was just reaped: the walk is stopped at the next one */
 	scope->saw |= KV_SAW_REPEATS;
 	p->common = common;
 	p->stopped_at = nr;
 	return KV_RETRY;
 }
 
-/* Where nobody lists threads, so many are looked at each time: rather twice than not shown. */
+/* Threads to look at if no one would list them. Beyond that rows may be shown twice. */
 #define KV_MAX_LOOKS 4096
 
 static __always_inline __u32 kv_looks_left(const struct kv_progress *p)
@@ -130,8 +130,8 @@ static __always_inline enum kv_stands kv_stands(struct kv_progress *p,
 }
 
 /*
- * Does a thread show what it has in common with others? It is asked once and stays so, lest
- * a table be begun by one thread and shown by another. NULL for @scope: to a reader of the pin.
+ * Does a thread show what it shares? That is decided once per thread and walk, so that a table
+ * begun by one thread is not continued by another. @scope: NULL for a reader of the pin.
  */
 __noinline int kv_stands_for(struct kv_scope *scope, struct kv_progress *p, __u64 session,
 			     __u64 address, __u32 common)
@@ -142,7 +142,7 @@ __noinline int kv_stands_for(struct kv_scope *scope, struct kv_progress *p, __u6
 
 	if (!p)
 		return KV_LEAVE;
-	/* It was chosen; or it has that one's number by now. */
+	/* This thread was chosen from the list, unless it is a later one with the same number. */
 	if (p->listed)
 		return start > p->listed ? KV_LEAVE : KV_SHOW;
 	if (p->judged.session != session || p->judged.task != address || p->judged.start != start) {

@@ -5,17 +5,18 @@
 
 #include "kview.h"
 
-/* Each view that includes this defines it, behind its record: kv_has() its column? */
+/* Each view that includes this defines it behind its record: kv_has() of its column. */
 static __always_inline bool kv_has_tty(void);
 
 #define KV_IS_PTS 0x100 /* Unix98: devpts */
 
 /*
- * A terminal's name never changes, but goes with the terminal, without delay. Two
- * times it is read, and each time the terminal must still be there: what lay in
- * its place in between, before it became a terminal again, was not there twice.
+ * A terminal's name never changes, but is freed with the terminal, without a grace period. So it
+ * is read twice, and the process must have the terminal after each time. If the memory held
+ * something else in between, the two readings differ.
  *
- * Into scratch->chars[0]; its length, and KV_IS_PTS; or below 0: it went away.
+ * Return: the length of the name, which is in scratch->chars[0], with KV_IS_PTS; below 0: the
+ * terminal went away.
  */
 __noinline int kv_read_tty(__u64 signal_address, __u64 tty_address)
 {
