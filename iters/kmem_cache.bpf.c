@@ -31,10 +31,10 @@ KV_VIEW(kmem_cache_row, "a row per slab cache: objects, slabs, memory", "6.13");
 
 #define TRIES 4
 
-/* In scratch memory: of variables that count the verifier follows each value. */
+/* In scratch memory, since the verifier tracks each value of a counting variable. */
 struct partial {
 	struct list_head *at, *head;
-	__u64 turn; /* after so many slabs, the rest of them from the list's end */
+	__u64 turn; /* after so many slabs go on from the end of the list */
 	__u64 most; /* slabs to look at */
 	__u64 seen, free;
 	__u64 backwards;
@@ -67,10 +67,9 @@ static __always_inline struct list_head *next_partial(struct partial *p)
 }
 
 /*
- * Without the list's lock: a slab may leave while it is looked at, and its page
- * become anything. It counts if it belongs to the cache afterwards still; if not,
- * all begins anew, since that page leads anywhere. Reads cannot fail worse than
- * that, and the number of steps is bounded by the list's length.
+ * Without the lock of the list. A slab may leave the list while it is read, and its page may be
+ * reused. So a slab counts only if it still belongs to the cache afterwards. If not, counting
+ * begins again, since its pointers lead anywhere. The number of steps is bounded.
  */
 static long count_free(__u64 i, struct nodes *n)
 {
@@ -101,7 +100,7 @@ static long count_free(__u64 i, struct nodes *n)
 	return 0;
 }
 
-/* Of a part of the list: the rest is like it. */
+/* Counts a part of the list, and assumes that the rest is like it. */
 static __always_inline __u64 partial_free(struct nodes *nodes, struct kmem_cache_node *node)
 {
 	__u64 n = BPF_CORE_READ(node, nr_partial);
@@ -144,7 +143,7 @@ static __always_inline void count(const struct kv_call *c, struct nodes *n)
 		n->free = n->objects;
 }
 
-/* What is of one object, or of one slab. */
+/* Columns about one object or one slab. */
 static __always_inline void put_sizes(struct kmem_cache_row *r, const struct kmem_cache *s)
 {
 	kv_set(r, objsize, s->size);
@@ -175,9 +174,9 @@ int kmem_cache(struct bpf_iter__kmem_cache *ctx)
 	r->num_slabs = n.slabs;
 	kv_set(r, memory, n.slabs << (s->oo.x >> OO_SHIFT) << kv_table()->page_shift);
 	put_sizes(r, s);
-	/* One is the iterator's own; below 0 are caches that never go. */
+	/* One reference is the iterator's own. A cache that is never freed has a count below 0. */
 	kv_set(r, refcnt, s->refcount > 0 ? s->refcount - 1 : s->refcount);
 	if (HAS(name))
-		kv_put_string(&c, &r->name, s->name); /* given once, and held with the cache */
+		kv_put_string(&c, &r->name, s->name); /* never changes */
 	return kv_emit(&c);
 }

@@ -59,9 +59,9 @@ struct task {
 KV_VIEW(task, "a row per thread: ids, state, times, memory, names", "5.8");
 
 /*
- * What the row is read from. For each pointer that is loaded from the task, and
- * on every path to the load, the verifier searches the types of the whole kernel
- * (btf_nested_type_is_trusted()): all are loaded before the paths part.
+ * What the row is read from. For each pointer loaded from the task, the verifier searches the
+ * types of the whole kernel (btf_nested_type_is_trusted()), once per path to the load. So all
+ * are loaded at the beginning, where there is one path.
  */
 struct parts {
 	struct signal_struct *signal;
@@ -100,7 +100,7 @@ static __always_inline bool kv_has_tty(void)
 	return kv_has(task, tty);
 }
 
-/* As kv_is_as_seen(). The mm is no more than a number here: see struct parts. */
+/* As kv_is_as_seen(). The mm is read as a number, not as a pointer: see struct parts. */
 static __always_inline bool has_parts(struct task_struct *task, const struct parts *parts)
 {
 	return BPF_CORE_READ(task, mm) == parts->mm && task->self_exec_id == parts->exec;
@@ -114,9 +114,8 @@ struct exe_cache {
 KV_THREAD_MAP(kv_exes, exe_cache);
 
 /*
- * A file that is replaced as the executable (prctl(PR_SET_MM_EXE_FILE)) is freed
- * without delay, or used anew. In the same place it may come again, but not with
- * the same inode.
+ * A file that is replaced as the executable (prctl(PR_SET_MM_EXE_FILE)) is freed without a grace
+ * period and may be reused. Then it may have the same address, but not the same inode.
  */
 static __always_inline void put_exe(struct kv_call *c, struct kv_str *s, struct kv_kept *kept,
 				    struct task_struct *task, const struct parts *parts)
@@ -134,7 +133,7 @@ static __always_inline void put_exe(struct kv_call *c, struct kv_str *s, struct 
 	mnt = file->f_path.mnt;
 	dentry = file->f_path.dentry;
 	if (!dentry)
-		return; /* it is freed by now */
+		return; /* the file was freed */
 	inode = dentry->d_inode;
 	const __u64 key[KV_KEY_MAX] = {
 		c->session,
@@ -182,8 +181,8 @@ static __always_inline char state_letter(struct task_struct *task)
 }
 
 /*
- * stime * rtime / (stime + utime): 32 significant bits keep the product in 64,
- * as scale_stime() in kernel/sched/cputime.c used to do it.
+ * stime * rtime / (stime + utime), of 32 significant bits each, so that the product has 64: as
+ * scale_stime() in kernel/sched/cputime.c did it.
  */
 static __always_inline __u64 scale_stime(__u64 stime, __u64 utime, __u64 rtime)
 {
@@ -200,8 +199,8 @@ static __always_inline __u64 scale_stime(__u64 stime, __u64 utime, __u64 rtime)
 }
 
 /*
- * Ticks tell how to split the exact run time, and neither part ever steps
- * back: cputime_adjust() in kernel/sched/cputime.c.
+ * The exact run time is split in the ratio of the ticks, but neither part ever decreases:
+ * cputime_adjust() in kernel/sched/cputime.c.
  */
 static __always_inline void put_parts_of_time(struct task *r, struct task_struct *task)
 {
@@ -229,8 +228,8 @@ static __always_inline void put_parts_of_time(struct task *r, struct task_struct
 }
 
 /*
- * In /proc/PID/stat these are ticks of USER_HZ, for everybody; exact ones tell of
- * another's secrets by the time it took. cputime is exact in /proc/PID/schedstat.
+ * /proc/PID/stat shows these times to everybody, in ticks of USER_HZ. Exact times would let a
+ * reader measure what another user's process does. cputime is exact, as in /proc/PID/schedstat.
  */
 #define TICK 10000000
 
@@ -241,7 +240,7 @@ static __always_inline void cut_times(struct task *r)
 	r->stime -= r->stime % TICK;
 }
 
-/* So far it is the time since boot. */
+/* r->start is the time since boot so far. */
 static __always_inline void put_start(const struct kv_call *c, struct task *r)
 {
 	__u64 boot = kv_has(task, start) ? kv_boot_time(c) : 0;
@@ -285,7 +284,7 @@ static __always_inline void put_ids(const struct kv_call *c, struct task *r,
 	r->gid = kv_gid(c, cred->gid.val);
 }
 
-/* What is read of the task alone. */
+/* Columns that are read from the task itself. */
 static __always_inline void put_plain(struct task *r, struct task_struct *task)
 {
 	if (kv_has(task, state))
@@ -303,7 +302,7 @@ static __always_inline void put_plain(struct task *r, struct task_struct *task)
 	kv_set(r, nivcsw, task->nivcsw);
 }
 
-/* Of the initial one, fixed for ever: include/uapi/linux/nsfs.h. */
+/* Inode number of the initial pid namespace: include/uapi/linux/nsfs.h. */
 #define PROC_PID_INIT_INO 0xEFFFFFFC
 
 static __always_inline __u32 pid_ns(struct pid *pid)
@@ -364,8 +363,8 @@ int task(struct bpf_iter__task *ctx)
 	if (kv_has(task, cgroup))
 		kv_put_cgroup(&c, &r->cgroup, cgroups, parts.cgroup, parts.cgroup_kn);
 	/*
-	 * A path may take longer than to execute another program, which some do without
-	 * end: whoever waited for one that stays would wait for ever.
+	 * Last, with a check of its own: a path may take longer than an execve(). For a process
+	 * that executes programs without end, the row would be made again without end.
 	 */
 	if (kv_has(task, exe) && !(task->flags & PF_KTHREAD) && parts.mm && exes->may_ptrace)
 		put_exe(&c, &r->exe, &exes->path, task, &parts);

@@ -45,8 +45,8 @@ KV_VIEW(task_file, "a row per open file descriptor: kind, flags, offset, path", 
 #define O_CLOEXEC 02000000
 
 /*
- * What stat(2) tells: an inode of anon_inodefs or pidfs has no type there,
- * whatever it has inside since 6.16 (cfd86ef7e8e7).
+ * The type as in stat(2), which shows none for anon_inodefs and pidfs, although the inode has
+ * one since 6.16 (cfd86ef7e8e7).
  */
 static __always_inline void put_type(struct task_file *r, struct inode *inode)
 {
@@ -91,8 +91,8 @@ static __always_inline int mount_id(struct vfsmount *mnt)
 }
 
 /*
- * The iterator took the file before the reader's right was asked for. A task
- * that drops its privileges and executes a program closes files in between.
+ * The iterator took the file before the reader's right was checked. In between the task may
+ * have dropped privileges, executed a program and closed the file.
  */
 static __always_inline bool is_still_open(struct fdtable *fdt, __u32 fd, struct file *file)
 {
@@ -143,7 +143,7 @@ int task_file(struct bpf_iter__task_file *ctx)
 	files = task->files;
 	if (!files)
 		return 0; /* it is just exiting: nothing is open any more */
-	/* Another one takes its place as it grows, after which this one does not change. */
+	/* When the table grows, another fdtable takes its place. This one does not change then. */
 	fdt = files->fdt;
 	if (!kv_passes(&c, KV_FILES) && !is_still_open(fdt, ctx->fd, file))
 		return 0;
@@ -156,7 +156,7 @@ int task_file(struct bpf_iter__task_file *ctx)
 	kv_set(r, flags, fd_flags(fdt, file, ctx->fd));
 	kv_barrier();
 	if (task->files != files || !kv_settle(&c))
-		return KV_RETRY; /* it took others, and these are freed without delay */
+		return KV_RETRY; /* its files_struct was another one, which is freed at once */
 	put_file(r, file);
 	if (kv_has(task_file, comm))
 		kv_put_comm(&c, &r->comm, task);

@@ -28,9 +28,8 @@ KV_VIEW(task_vma, "a row per memory mapping: range, permissions, file", "5.12");
 #define VM_MAYSHARE 0x80
 
 /*
- * FMODE_BACKING is bit 25 until 6.13 and bit 24 since, where bit 25 means
- * something else; BTF does not tell. So either is a hint, and the path that
- * follows the file must then be one.
+ * FMODE_BACKING is bit 25 until 6.13. Since then it is bit 24, and bit 25 means something else.
+ * BTF does not tell. So each of them is a hint only, and read_user_path() checks the path.
  */
 #define FMODE_BACKING_HINT (1 << 24 | 1 << 25)
 
@@ -43,8 +42,8 @@ static __always_inline void put_perms(struct task_vma *r, unsigned long flags)
 }
 
 /*
- * The name by prctl(PR_SET_VMA_ANON_NAME), where this kernel has it, or NULL. The
- * iterator holds the lock that it takes to give a mapping another one (mmap_lock).
+ * The name given by prctl(PR_SET_VMA_ANON_NAME), or NULL. The iterator holds the mmap_lock, so
+ * it cannot change.
  */
 static __always_inline void *anon_name(struct vm_area_struct *vma)
 {
@@ -141,8 +140,8 @@ static __always_inline bool shows_whose_file(void)
 }
 
 /*
- * The file a mapping shows. Under overlayfs the mapping holds a file of the
- * layer below; /proc names the one that was opened (file_user_path(), 6.8).
+ * The file of a mapping. On overlayfs the mapping holds the file of a layer, but /proc shows the
+ * file that was opened (file_user_path(), 6.8).
  */
 static __always_inline void put_file(struct kv_call *c, struct task_vma *r,
 				     struct vm_area_struct *vma, void *name)
@@ -175,10 +174,10 @@ static __always_inline void put_file(struct kv_call *c, struct task_vma *r,
 }
 
 /*
- * [vsyscall] is no mapping: each process of 64 bits has the same page, at the end of its
- * maps (get_gate_vma() in arch/x86/entry/vsyscall/vsyscall_64.c). Which mapping is the last
- * nobody tells before the next process comes, or the end. Where the kernel does not tell
- * whether a call's output was kept, there is no such row.
+ * [vsyscall] is no mapping, but maps has it at the end of each 64-bit process, always the same
+ * page (get_gate_vma() in arch/x86/entry/vsyscall/vsyscall_64.c). A mapping was the last one of
+ * its process if the next one is of another process, or the walk ends. If this kernel does not
+ * tell whether a call's output had room, there is no such row.
  */
 #define VSYSCALL_ADDR 0xffffffffff600000
 #define VSYSCALL_SIZE 0x1000
@@ -188,7 +187,7 @@ static __always_inline bool has_vsyscall(struct mm_struct *mm)
 	return kv_table()->vsyscall[0] && mm->task_size >> 32;
 }
 
-/* A walk of the pin: whoever reads its next part may be another thread, or read others too. */
+/* For readers of the pin. One walk may be read by several threads, and one thread read several. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 1024);
@@ -196,7 +195,7 @@ struct {
 	__type(value, struct kv_gate);
 } kv_gates SEC(".maps");
 
-/* NULL: there is no memory for it. */
+/* NULL: no memory. */
 static __always_inline struct kv_gate *gate_of(const struct kv_call *c)
 {
 	const struct kv_gate none = {};
@@ -217,7 +216,7 @@ struct vsyscall_row {
 	char path[16];
 };
 
-/* The reader may see the rows before it, and it is no secret: nothing is to be asked. */
+/* No right is checked: the page is no secret, and the reader sees the rows before it. */
 static __always_inline void put_vsyscall(struct kv_call *c, const struct kv_gate *gate)
 {
 	struct vsyscall_row *r = (void *)kv_record(c, struct vsyscall_row);
@@ -239,7 +238,7 @@ static __always_inline void put_vsyscall(struct kv_call *c, const struct kv_gate
 	kv_write(c);
 }
 
-/* Nothing of a process comes any more, unless the kernel drops what this call writes. */
+/* The call for the end. If its row has no room, the kernel calls again. */
 static __always_inline int end_process(struct kv_call *c)
 {
 	struct kv_gate *gate = gate_of(c);
@@ -255,9 +254,10 @@ static __always_inline int end_process(struct kv_call *c)
 }
 
 /*
- * At the end there must be room for it: the walk through one process goes on elsewhere after
- * an end that did not fit (task_vma_seq_get_next() in kernel/bpf/task_iter.c finds what came
- * behind the last full buffer). Without it this row does not fit either, and comes again.
+ * Leave room for the row of [vsyscall] behind each row. If the row for the end did not fit, a
+ * walk through one process would not go on at its end (task_vma_seq_get_next() in
+ * kernel/bpf/task_iter.c). So if there is not that much room, fill the buffer: the kernel then
+ * drops this row, and calls again for it with an empty buffer.
  */
 #define VSYSCALL_ROOM 128 /* bytes, as a record and as text */
 
@@ -268,7 +268,7 @@ static __always_inline void keep_room(struct kv_call *c)
 		bpf_seq_write(c->seq, c->record->bytes, VSYSCALL_ROOM);
 }
 
-/* A row of it was written: the name is the first string there. */
+/* A row of this process was written. The name is the first string in it. */
 static __always_inline void note_process(struct kv_call *c, struct kv_gate *gate, __u64 start,
 					 const struct task_vma *r, struct mm_struct *mm)
 {
@@ -301,10 +301,10 @@ int task_vma(struct bpf_iter__task_vma *ctx)
 	if (!vma)
 		return 0;
 	mm = vma->vm_mm;
-	/* It executes another program: the right that was asked for is over that one's memory. */
+	/* The task executes another program: the right was checked for that program's memory. */
 	if (!kv_passes(&c, KV_MAPS) && mm != BPF_CORE_READ(task, mm))
 		return 0;
-	/* Or it is about to, and has not its rights yet: maps waits for setup_new_exec(). */
+	/* The program's rights are not set yet: maps waits for setup_new_exec(). */
 	if (!mm->task_size)
 		return 0;
 	pid = kv_tgid(&c, task);

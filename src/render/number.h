@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Numbers to digits. */
+/* The digits of numbers. */
 #ifndef KVIEW_RENDER_NUMBER_H
 #define KVIEW_RENDER_NUMBER_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Copying what needs no escape: names and paths are nearly always plain from end to end. */
+/* Strings with escapes. Names and paths hardly ever need one, so plain bytes are copied fast. */
 #ifndef KVIEW_RENDER_PLAIN_H
 #define KVIEW_RENDER_PLAIN_H
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Records to the bytes that a reader gets. One format per file, all behind
- * struct kv_format; none knows where records come from or where bytes go.
+ * Formats: each renders records as the bytes that a reader gets, in a file of its own behind
+ * struct kv_format. They know neither where records come from nor where bytes go.
  */
 #ifndef KVIEW_RENDER_RENDER_H
 #define KVIEW_RENDER_RENDER_H
@@ -13,13 +13,13 @@
 #include "schema/record.h"
 #include "schema/schema.h"
 
-/* A column's name as JSON has it before the value: `,"name":`. */
+/* What JSON has before a column's value: `,"name":`. */
 struct kv_key {
 	uint8_t len;
 	char text[31]; /* copied whole: that takes no call */
 };
 
-/* Which columns, in which order: made once per open file or command. */
+/* The columns to show, in their order. Made once per open file or command. */
 struct kv_plan {
 	const struct kv_schema *schema; /* must outlive the plan */
 	unsigned int ncolumns;

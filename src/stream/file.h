@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * An open file: one stream of rows, made while it is read. Memory is bounded:
- * one chunk of records and one window of output, both from the first read on, and
- * two chunks more while it is prefetched. Knows nothing of FUSE requests.
+ * An open file: one stream of rows, which are made while it is read. Its memory is bounded: one
+ * chunk of records and one window of output, and two chunks more once it is prefetched. A format
+ * by column keeps all records (stream/rows.h). Knows nothing of FUSE requests.
  */
 #ifndef KVIEW_STREAM_FILE_H
 #define KVIEW_STREAM_FILE_H
@@ -19,14 +19,14 @@
 
 struct kv_file;
 
-/* What was read of a view; it may lie in memory that several processes share. */
+/* Counts of a view, which may be in memory that several processes share. */
 struct kv_counters {
 	atomic_ullong reads, rows, bytes, errors;
 };
 
 /* What a file shows. */
 struct kv_source {
-	/* A text that is made as it is read, for who has opened it, to be freed; NULL: rows. */
+	/* Makes the text for the reader that opened the file, to be freed; NULL: rows. */
 	char *(*text)(const void *arg, const struct kv_reader *reader);
 	const void *arg;
 	const struct kv_view *view; /* of rows; must outlive the file, as do the next four */
@@ -39,7 +39,7 @@ struct kv_source {
 
 /**
  * kv_file_new() - nothing is iterated yet
- * @reader: who opens it, and whose view it stays; on success the file's, which closes it
+ * @reader: that opens it; on success the file owns it and closes it
  *
  * Return: NULL: out of memory.
  */
@@ -76,25 +76,25 @@ struct kv_read {
 int kv_file_read(struct kv_file *f, const struct kv_read *read, struct kv_err *err);
 
 /**
- * kv_file_prefetch() - what is left to do when a read has been answered
+ * kv_file_prefetch() - to be called after each read that was answered
  * @goes_on: asked before each buffer: is there time for it?
  *
- * After a large sequential read the kernel walks on while the reader wakes up, takes the
- * bytes and asks for more. Other files keep no more memory than their records take.
+ * After a large sequential read the next records are read while the reader wakes up and takes
+ * the bytes. After other reads memory that is not needed is freed.
  *
  * The file may be read by other threads meanwhile, but must not be freed.
  */
 void kv_file_prefetch(struct kv_file *f, bool (*goes_on)(void *arg), void *arg);
 
-/* kv_file_is_answer() - is it an ordinary answer, and nothing for a log? */
+/* kv_file_is_answer() - is it an ordinary answer, which is not logged? */
 bool kv_file_is_answer(int rc);
 
 /**
- * kv_file_rest() - give back what a file needs only while it is read
- * @before: of CLOCK_MONOTONIC in s: files read since then are left alone
+ * kv_file_rest() - close the iterator and free the window of an idle file
+ * @before: CLOCK_MONOTONIC in s: a file read since then is left alone
  *
- * Its iterator and its window. Offset 0 starts over as ever; where rows were
- * still to come, reading on fails with -ESTALE.
+ * A read at offset 0 starts over as always. If rows were still to come, other reads fail with
+ * -ESTALE.
  */
 void kv_file_rest(struct kv_file *f, time_t before);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Prefetch: buffers of records that one thread reads from the kernel while another one
- * renders those before. At most one thread fills and one takes. Knows nothing of iterators.
+ * Prefetch: buffers of records which one thread reads from the kernel while another thread
+ * renders earlier ones. At most one thread fills buffers and one takes them. Knows nothing of
+ * iterators.
  */
 #ifndef KVIEW_STREAM_PREFETCH_H
 #define KVIEW_STREAM_PREFETCH_H
@@ -21,8 +22,8 @@ struct kv_prefetch {
 		size_t len;
 	} ring[KV_PREFETCH_MAX];
 	unsigned int first, n; /* that are full */
-	bool is_filling;       /* a thread is, or is about to */
-	bool is_stopped;       /* it must not go on */
+	bool is_filling;       /* a thread fills buffers, or is about to */
+	bool is_stopped;       /* that thread must not go on */
 };
 
 /* kv_prefetch_init() - @size: bytes of each buffer */
@@ -56,7 +57,7 @@ bool kv_prefetch_is_filling(struct kv_prefetch *p);
 /**
  * kv_prefetch_is_idle() - is no buffer full, and none being filled?
  *
- * For the thread that takes: what the thread that filled has done before is seen then.
+ * If so, the thread that takes sees all that the thread that filled has written.
  */
 bool kv_prefetch_is_idle(struct kv_prefetch *p);
 

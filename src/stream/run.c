@@ -20,13 +20,12 @@
  */
 #define CHUNK 32768
 
-/* As much unused memory is worth a call. */
+/* Less unused memory than this is not freed. */
 #define SPARE 4096
 
 /*
- * A read that walks without output for some time ends with EAGAIN and the next one goes
- * on; so does a program that has no memory for its scratch, and that must not be waited for
- * endlessly.
+ * A read that walks for some time without output ends with EAGAIN, and the next read goes on. A
+ * program without memory ends the read likewise, and may do so endlessly.
  */
 #define MAX_IDLE_READS 10000
 
@@ -211,7 +210,7 @@ static int take_prefetched(struct kv_run *run, struct kv_err *err)
 	return n > 0;
 }
 
-/* The state of the walk belongs to the thread that prefetches until it has ended. */
+/* While a thread prefetches, the state of the walk belongs to it. */
 static bool is_over(struct kv_run *run)
 {
 	return kv_prefetch_is_idle(&run->prefetch) && has_walked(run);
@@ -247,7 +246,7 @@ bool kv_run_begin_prefetch(struct kv_run *run)
 	return !kv_run_is_prefetching(run) && !has_walked(run) && kv_prefetch_begin(&run->prefetch);
 }
 
-/* Nobody has asked for it yet, so to find no memory is no failure. */
+/* Lack of memory is no failure: nobody has asked for the records yet. */
 static bool prefetch_one(struct kv_run *run)
 {
 	char *room = has_walked(run) ? NULL : kv_prefetch_room(&run->prefetch);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * One iteration of a view, record by record. The kernel walks in the thread
- * that asks for the next record, one buffer at a time, and in one that prefetches.
- * Nothing is walked before the first record is asked for.
+ * One iteration of a view, record by record. The thread that asks for the next record reads the
+ * iterator, one chunk at a time, and so does a thread that prefetches. Nothing is read before
+ * the first record is asked for.
  */
 #ifndef KVIEW_STREAM_RUN_H
 #define KVIEW_STREAM_RUN_H
@@ -47,7 +47,7 @@ int kv_run_new(const struct kv_view *view, const struct kv_run_opts *opts, struc
 /* kv_run_free() - waits for kv_run_prefetch() in another thread, which fills no further buffer */
 void kv_run_free(struct kv_run *run);
 
-/* kv_run_on_behalf() - change whom kv_run_opts.cancelled asks about */
+/* kv_run_on_behalf() - change the argument of kv_run_opts.cancelled */
 void kv_run_on_behalf(struct kv_run *run, void *arg);
 
 /**
@@ -72,19 +72,19 @@ bool kv_run_begin_prefetch(struct kv_run *run);
  * kv_run_prefetch() - after kv_run_begin_prefetch(): read on until the buffers are full
  * @goes_on: asked before each read but the first; NULL: yes
  *
- * Other threads may take records meanwhile: where they have none they wait for this thread.
- * A failure is theirs to report: it comes behind the records that were read before it.
+ * Another thread may take records meanwhile, and waits for this thread if there are none. A
+ * failure is reported to that thread, after the records that were read before it.
  */
 void kv_run_prefetch(struct kv_run *run, bool (*goes_on)(void *arg), void *arg);
 
-/* kv_run_is_prefetching() - does a thread do so? */
+/* kv_run_is_prefetching() - does a thread prefetch at present? */
 bool kv_run_is_prefetching(struct kv_run *run);
 
 /**
  * kv_run_settle() - keep no more memory than the records that are still to be taken
  *
- * For who has what it asked for and may be long in asking for more. The last one
- * taken is no longer valid. Does nothing while a thread prefetches.
+ * For a reader that may not ask for more for a long time. The last record taken is no longer
+ * valid. Does nothing while a thread prefetches.
  */
 void kv_run_settle(struct kv_run *run);
 

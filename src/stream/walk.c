@@ -9,18 +9,18 @@
 #include "base/cleanup.h"
 
 /*
- * A walk in which programs were called so often for nothing goes on by a list of threads.
- * To make it takes about as long.
+ * After so many calls in vain a walk goes on by a list of threads. Listing them takes about as
+ * long as these calls.
  */
 #define MAX_REPEATS 2048
 
-/* Without iterators for single threads the walk is the kernel's, whatever it takes. */
+/* Does this kernel have iterators for single threads? Else the walk is not stopped. */
 static bool can_list(const struct kv_host *host)
 {
 	return !host || host->finds_threads;
 }
 
-/* For the mappings of a process it is enough to ask its leader: no thread has others. */
+/* The mappings of a process are those of its leader, so an iterator for that one is enough. */
 int kv_walk_open(struct kv_kernel_walk *w, const struct kv_view *view, const struct kv_host *host,
 		 const struct kv_scope *scope, const struct kv_link *link)
 {
@@ -66,7 +66,7 @@ static int list_all(struct kv_kernel_walk *w)
 	return list_threads(w);
 }
 
-/* A kernel that leaves out threads of a process: it is gone through by a list. */
+/* If this kernel leaves out threads of a process, the process is read by a list of threads. */
 static int begin(struct kv_kernel_walk *w)
 {
 	if (!w->pid || !w->host || !w->host->self.walk_skips || !can_list(w->host) ||
@@ -91,8 +91,8 @@ static ssize_t look_behind_leader(struct kv_kernel_walk *w)
 }
 
 /*
- * Has the program stopped it, and is all here that it had written before? A read that was
- * filled may have left some behind.
+ * Has the program stopped the walk, and was all read that it had written before? After a read
+ * that was filled there may be more.
  */
 static bool is_stopped(uint8_t saw, ssize_t n, size_t size)
 {

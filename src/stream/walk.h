@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The kernel's walk for one iteration, read by read: its own, or where that would take too
- * long or leave something out, by a list of threads. Knows nothing of records.
+ * The walk of one iteration, read by read: that of an iterator, or if it would take too long or
+ * leave threads out, that of a list of threads (stream/threads.h). Knows nothing of records.
  */
 #ifndef KVIEW_STREAM_WALK_H
 #define KVIEW_STREAM_WALK_H
@@ -38,7 +38,7 @@ void kv_walk_end(struct kv_kernel_walk *walk);
 
 /**
  * kv_walk_read() - one read
- * @size: room, at least 16 KiB
+ * @size: room, at least a chunk of run.c
  * @saw: receives KV_SAW_ bits
  *
  * Return: bytes; 0: the end; -EAGAIN, -EINTR: not now; -ESTALE: a process has lost the
