@@ -222,7 +222,7 @@ static __always_inline bool kv_walk_check(struct kv_call *c)
  */
 #define KV_WALK_DIRECT 12
 
-static __always_inline void kv_walk_ahead(struct kv_walk *w, const struct dentry *dentry)
+static __always_inline void kv_walk_direct(struct kv_walk *w, const struct dentry *dentry)
 {
 	for (int i = 0; i < KV_WALK_DIRECT; i++) {
 		const struct dentry *parent = dentry->d_parent;
@@ -321,7 +321,7 @@ static __always_inline void kv_put_path_typed(struct kv_call *c, struct kv_str *
 
 	kv_walk_from(c, mnt, dentry);
 	kv_walk_names(c);
-	kv_walk_ahead(w, dentry);
+	kv_walk_direct(w, dentry);
 	w->steady = kv_walk_check(c);
 	kv_walk_go(c, s);
 }
