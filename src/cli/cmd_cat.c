@@ -6,7 +6,7 @@
 #include "base/cleanup.h"
 #include "cli/commands.h"
 #include "load/pinset.h"
-#include "stream/rows.h"
+#include "stream/run.h"
 
 static int put(const char *bytes, size_t n, struct kv_err *err)
 {

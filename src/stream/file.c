@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "stream/rows.h"
 #include "stream/window.h"
 
 /* Of a larger reply the first bytes would have left the window. */

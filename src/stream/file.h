@@ -2,7 +2,7 @@
 /*
  * An open file: one stream of rows, which are made while it is read. Its memory is bounded: one
  * chunk of records and one window of output, and two chunks more once it is prefetched. A format
- * by column keeps all records (stream/rows.h). Knows nothing of FUSE requests.
+ * by column keeps all records (stream/run.h). Knows nothing of FUSE requests.
  */
 #ifndef KVIEW_STREAM_FILE_H
 #define KVIEW_STREAM_FILE_H

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The bytes of a run: a header and rows, or all rows of one column after those of another. */
 #include "fake_iter.h"
-#include "stream/rows.h"
+#include "stream/run.h"
 
 static const struct kv_reader reader = {.holds = {-1, -1, -1, -1}};
 
