@@ -409,14 +409,16 @@ static int begin_pass(struct kv_rows *r)
 	return 1;
 }
 
-static int put_header(struct kv_rows *r, size_t *n)
+static int put_header(struct kv_rows *r, size_t *n, struct kv_err *err)
 {
 	int rc = begin_pass(r);
 
-	if (rc <= 0)
-		return rc;
+	if (rc < 0)
+		return kv_err_errno(err, rc, "can't make a row");
+	if (rc == 0)
+		return 0;
 	if (reserve(&r->text, &r->cap, kv_header_bound(r->plan)))
-		return -ENOMEM;
+		return kv_err_errno(err, -ENOMEM, "can't make a row");
 	*n = (size_t)(r->format->header(r->pass ? r->pass : r->plan, r->text) - r->text);
 	r->is_headed = true;
 	return 1;
@@ -430,14 +432,14 @@ int kv_rows_next(struct kv_rows *r, size_t *n, struct kv_err *err)
 	int rc;
 
 	if (!r->is_headed)
-		return put_header(r, n);
+		return put_header(r, n, err);
 	rc = next_record(r, &record, &len, err);
 	if (rc == 0)
-		return put_header(r, n);
+		return put_header(r, n, err);
 	if (rc < 0)
 		return rc;
 	if (reserve(&r->text, &r->cap, kv_row_bound(plan, len)))
-		return -ENOMEM;
+		return kv_err_errno(err, -ENOMEM, "can't make a row");
 	*n = (size_t)(r->format->row(plan, record, r->text) - r->text);
 	r->nrows += r->npasses == 1;
 	return 1;

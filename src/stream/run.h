@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * One iteration of a view, record by record, or as rows in a format. The thread that asks for the next record reads the
- * iterator, one chunk at a time, and so does a thread that prefetches. Nothing is read before
- * the first record is asked for.
+ * One iteration of a view, record by record, or as rows in a format. The thread that asks for the
+ * next record reads the iterator, one chunk at a time, and so does a thread that prefetches.
+ * Nothing is read before the first record is asked for.
  */
 #ifndef KVIEW_STREAM_RUN_H
 #define KVIEW_STREAM_RUN_H
