@@ -9,7 +9,7 @@
 #include "stream/window.h"
 
 /* Of a larger reply the first bytes would have left the window. */
-#define READ_MAX KV_WINDOW_MAX
+#define READ_MAX KV_WINDOW_KEEP
 
 /* From this size on reads are those of a stream. */
 #define STREAM_MIN (64u << 10)
@@ -88,8 +88,8 @@ static int put_next(struct kv_file *f, uint64_t end)
 
 	if (n > end - f->window.end)
 		n = (size_t)(end - f->window.end);
-	if (n > KV_WINDOW_MAX)
-		n = KV_WINDOW_MAX;
+	if (n > KV_WINDOW_KEEP)
+		n = KV_WINDOW_KEEP;
 	rc = kv_window_put(&f->window, f->next + f->at, n);
 	if (!rc)
 		f->at += n;

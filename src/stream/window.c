@@ -7,8 +7,6 @@
 
 #define SMALL 8192u
 
-_Static_assert(!(KV_WINDOW_MAX & (KV_WINDOW_MAX - 1)), "offsets are masked");
-
 void kv_window_reset(struct kv_window *w)
 {
 	w->start = w->end = 0;
@@ -42,7 +40,7 @@ int kv_window_put(struct kv_window *w, const char *data, size_t n)
 
 	if (grow(w, w->end + n))
 		return -ENOMEM;
-	at = w->end & (w->cap - 1);
+	at = w->end % w->cap;
 	first = w->cap - at < n ? w->cap - at : n;
 	memcpy(w->ring + at, data, first);
 	if (first < n)
@@ -61,7 +59,7 @@ int kv_window_get(const struct kv_window *w, uint64_t off, size_t size, struct i
 		n = size;
 	if (!n)
 		return 0;
-	at = off & (w->cap - 1);
+	at = off % w->cap;
 	first = w->cap - at < n ? w->cap - at : n;
 	iov[0] = (struct iovec){w->ring + at, first};
 	iov[1] = (struct iovec){w->ring, n - first};

@@ -10,7 +10,12 @@
 #include <stdint.h>
 #include <sys/uio.h>
 
-#define KV_WINDOW_MAX (128u << 10) /* bytes that are kept */
+/*
+ * Bytes before the end that are kept; a few more may be there. Together with malloc's own bytes
+ * the ring fills pages.
+ */
+#define KV_WINDOW_KEEP (128u << 10)
+#define KV_WINDOW_MAX (KV_WINDOW_KEEP + (8u << 10) - 64)
 
 struct kv_window {
 	char *ring;	     /* NULL until the first byte */
@@ -26,7 +31,7 @@ void kv_window_forget(struct kv_window *w);
 
 /**
  * kv_window_put() - the next bytes of the stream; the oldest ones are forgotten
- * @n: at most KV_WINDOW_MAX
+ * @n: at most KV_WINDOW_KEEP
  *
  * Return: 0, or -ENOMEM and nothing has changed.
  */

@@ -69,5 +69,5 @@ names() {
 
 @test "a cgroup is one that the task was in" {
 	GROUP=$(mktemp -d "$(findmnt -n -t cgroup2 -o TARGET | head -n 1)/kview-test.XXXXXX")
-	names cgroup 1 "$GROUP"
+	names cgroup 3 "$GROUP"
 }

@@ -25,7 +25,7 @@ teardown() {
 build_other() {
 	local tree=$BATS_FILE_TMPDIR/other
 	copy_tree "$tree"
-	sed -i 's/r->nice = .*/r->nice = 4242;/' "$tree/iters/task.bpf.c"
+	sed -i 's|kv_set(r, nice, .*|kv_set(r, nice, 4242);|' "$tree/iters/task.bpf.c"
 	grep -q 4242 "$tree/iters/task.bpf.c"
 	make_in "$tree" all
 }

@@ -19,8 +19,8 @@ USERS = (0, 21001, 21002, 21003, 21004, 21005)
 
 def is_whole(kind, data):
     text = data.decode("utf-8", "surrogateescape")
-    if kind == "json":
-        return all(json.loads(line) for line in text.splitlines())
+    if kind == "json":  # str.splitlines() would break lines within names
+        return all(json.loads(line) for line in data.splitlines())
     if kind == "csv":
         rows = list(csv.reader(io.StringIO(text, newline="")))
         return len(rows) > 1 and all(len(row) == len(rows[0]) for row in rows)

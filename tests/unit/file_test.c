@@ -243,7 +243,7 @@ static void the_last_128_kib_served_are_answered_again(void **state)
 	open_rows(&r);
 	expect_at(&r, 500000, 4096);
 	expect_at(&r, 500000, 4096);
-	expect_at(&r, 500000 + 4096 - KV_WINDOW_MAX, 4096);
+	expect_at(&r, 500000 + 4096 - KV_WINDOW_KEEP, 4096);
 	expect_at(&r, 500100, 10);
 	expect_at(&r, 504096, 4096);
 	assert_int_equal(fake.opens, 1);
@@ -256,11 +256,11 @@ static void after_the_largest_read_all_of_it_is_answered_again(void **state)
 
 	(void)state;
 	open_rows(&r);
-	expect_at(&r, 0, KV_WINDOW_MAX);
-	expect_at(&r, KV_WINDOW_MAX, KV_WINDOW_MAX);
-	expect_at(&r, KV_WINDOW_MAX, KV_WINDOW_MAX);
-	expect_at(&r, 3 * KV_WINDOW_MAX, KV_WINDOW_MAX);
-	expect_at(&r, 3 * KV_WINDOW_MAX, KV_WINDOW_MAX);
+	expect_at(&r, 0, KV_WINDOW_KEEP);
+	expect_at(&r, KV_WINDOW_KEEP, KV_WINDOW_KEEP);
+	expect_at(&r, KV_WINDOW_KEEP, KV_WINDOW_KEEP);
+	expect_at(&r, 3 * KV_WINDOW_KEEP, KV_WINDOW_KEEP);
+	expect_at(&r, 3 * KV_WINDOW_KEEP, KV_WINDOW_KEEP);
 	reader_close(&r);
 }
 
@@ -272,7 +272,7 @@ static void an_offset_that_is_gone_is_refused(void **state)
 	open_rows(&r);
 	expect_at(&r, 600000, 4096);
 	assert_int_equal(read_at(&r, 1, 10), -ESPIPE);
-	assert_int_equal(read_at(&r, 600000 - 2 * KV_WINDOW_MAX, 10), -ESPIPE);
+	assert_int_equal(read_at(&r, 600000 - 2 * KV_WINDOW_KEEP, 10), -ESPIPE);
 	/* and reading goes on undisturbed */
 	expect_at(&r, 604096, 4096);
 	reader_close(&r);
@@ -342,7 +342,7 @@ static void random_offsets_give_the_right_bytes_or_none(void **state)
 			passed = passed || off >= whole_len;
 		} else {
 			/* only what lies too far back, or was passed on the way to the end */
-			assert_true(off + KV_WINDOW_MAX < (passed ? whole_len : end));
+			assert_true(off + KV_WINDOW_KEEP < (passed ? whole_len : end));
 		}
 	}
 	reader_close(&r);

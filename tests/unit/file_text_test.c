@@ -139,7 +139,7 @@ static void a_text_that_cant_be_made_is_an_error(void **state)
 /* However many views there are: nothing of it is dropped. */
 static void a_text_longer_than_the_window_is_whole(void **state)
 {
-	const size_t len = 5 * KV_WINDOW_MAX + 123;
+	const size_t len = 5 * KV_WINDOW_KEEP + 123;
 	char *text = malloc(len + 1);
 	uint64_t seed = 9;
 	struct reader r;

@@ -119,9 +119,9 @@ static size_t random_size(struct model *m)
 {
 	switch (noise(&m->seed) % 16) {
 	case 0:
-		return noise(&m->seed) % (KV_WINDOW_MAX + 1);
+		return noise(&m->seed) % (KV_WINDOW_KEEP + 1);
 	case 1:
-		return KV_WINDOW_MAX;
+		return KV_WINDOW_KEEP;
 	case 2:
 		return noise(&m->seed) % 4;
 	default:
