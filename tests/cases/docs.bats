@@ -195,7 +195,7 @@ number() {
 	done
 	for name in $(sed -nE 's/^#define (KV_[A-Z]+|kv_[a-z_]+)\(.*/\1/p; s/^static __always_inline .*\b(kv_[a-z_]+)\(.*/\1/p' "$ROOT/iters/include/kview/kview.h" "$ROOT/iters/include/kview/put.h"); do
 		case $name in KV_TAG | KV_IS | kv_table | kv_opaque | kv_begin_any | kv_text_numbers | kv_is_time_up | kv_look_soon | kv_note_rights | kv_still_may | kv_begin_row | kv_begin_call | kv_put_read_chars | kv_join | \
-			kv_of_thread | kv_second_buffer | kv_write_part | kv_write_record | kv_write | kv_had_room | kv_room | kv_read_far | kv_took | kv_took_far) continue ;; esac
+			kv_of_thread | kv_read_bytes | kv_second_buffer | kv_write_part | kv_write_record | kv_write | kv_had_room | kv_room | kv_read_far | kv_took | kv_took_far) continue ;; esac
 		grep -qx "$name" <<<"$names" || { echo "the page lacks $name"; return 1; }
 	done
 }
