@@ -53,7 +53,8 @@ kview_teardown() {
 
 # When process $1 started, in ticks since boot; nothing if it has ended.
 start_of() {
-	sed -E 's/.*\) //' "/proc/$1/stat" 2>/dev/null | cut -d ' ' -f 20
+	# Its name may have newlines and parentheses.
+	sed -n '$s/.*) //p' "/proc/$1/stat" 2>/dev/null | cut -d ' ' -f 20
 }
 
 mine() {
