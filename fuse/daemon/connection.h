@@ -46,7 +46,7 @@ int kv_connection_mount(const char *mountpoint, bool allow_other, struct kv_conn
 int kv_connection_share(int pidfd, pid_t pid, const char *mountpoint, struct kv_connection *c,
 			struct kv_err *err);
 
-/* kv_connection_is_worker() - has a child of a supervisor the descriptors of its connection? */
+/* kv_connection_is_worker() - does @pid, a child of @supervisor, hold its connection? */
 bool kv_connection_is_worker(pid_t pid, pid_t supervisor);
 
 /**

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The limit of a worker's descriptors. It has room for as many as its limits of open files can
- * take: with fewer, some users' open files would cost all others, root among them, theirs.
+ * RLIMIT_NOFILE of a worker. The limit suffices for as many open files as max_files admits. If it
+ * were lower, a few users could take all descriptors, and nobody else, not even root, could open
+ * a file.
  */
 #ifndef KVIEW_DAEMON_DESCRIPTORS_H
 #define KVIEW_DAEMON_DESCRIPTORS_H

@@ -23,10 +23,11 @@ struct kv_lifeline {
 /**
  * kv_lifeline_hold() - in the worker: start that thread
  * @line: must live as long as the process
- * @shares_fd: @line->fd stays open for the caller too, who closes it before anything can hang
+ * @shares_fd: @line->fd stays open in the caller's table, too; the caller must close it before any
+ *	       of its threads can hang
  *
- * From then on the caller, and threads that it starts, have another table of descriptors than
- * that thread. @line->abort is closed for them.
+ * From then on the thread has a descriptor table of its own. In the table of the caller, and of
+ * threads that it starts, @line->abort is closed.
  *
  * Return: 0 or -errno.
  */

@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Who sent a request, and what of a group's members that one may reach. */
+/* The caller, which sent a request: who it is, and which members of a group it may reach. */
 #ifndef KVIEW_FS_CALLER_H
 #define KVIEW_FS_CALLER_H
 
 #include "fuse/fs/ops.h"
 
 /**
- * kv_caller_identify() - the caller, who waits for our reply and so is still what it was as it asked
+ * kv_caller_identify() - identify the caller
  * @reader: on success to be closed with kv_reader_close()
  *
- * Return: 0 or -errno, which the log was told of.
+ * The caller waits for our reply, so it has not changed since it sent the request.
+ *
+ * Return: 0 or -errno; the reason is in the log.
  */
 int kv_caller_identify(fuse_req_t req, struct kv_reader *reader);
 
@@ -23,13 +25,13 @@ int kv_caller_identify(fuse_req_t req, struct kv_reader *reader);
 int kv_caller_find(fuse_req_t req, const struct kv_node *group, const char *name, uint64_t *ino);
 
 /**
- * kv_caller_look() - the member that a node is of, as it is now
+ * kv_caller_look() - find the member that a node belongs to
  * @ino: of a node that the tree has
- * @member: zeroed if the node is of none
+ * @member: receives its present state; zeroed if the node belongs to no member
  *
- * Return: 0; -ENOENT: it is gone, or @reader may not know of it; -ESTALE: the same, but @ino may
- * have been told by the daemon before this one, whose keys were others: the kernel looks the
- * name up again; -EPERM: @reader may know of it and not look into it; -errno.
+ * Return: 0; -ENOENT: the member is gone, or @reader may not know of it; -ESTALE: as -ENOENT, but
+ * @ino may come from the daemon before this one, which had other keys, so the kernel shall look the
+ * name up again; -EPERM: @reader may know of the member, but may not look into it; -errno.
  */
 int kv_caller_look(const struct kv_server *s, const struct kv_reader *reader, uint64_t ino,
 		   struct kv_member *member);

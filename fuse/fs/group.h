@@ -4,7 +4,8 @@
  * are directories of the same files, whose rows are of that object. A group says which members
  * there are and for whom; tree, inode numbers, listings and requests are the same for all groups.
  *
- * To add one: a file that fills in struct kv_group, and a line in kv_groups.
+ * To add a group: a file like pids.c that fills in struct kv_group, its declaration below, an entry
+ * in kv_groups (pids.c), and its name among those that views may not have (src/load/view.c).
  */
 #ifndef KVIEW_FS_GROUP_H
 #define KVIEW_FS_GROUP_H
@@ -20,11 +21,11 @@
 
 struct kv_member {
 	/*
-	 * Of KV_KEY_BITS, and not 0. Tells it from all others, and from a later object that gets
-	 * the same name; means the same to the next worker.
+	 * Of KV_KEY_BITS, and not 0. No other member has it, nor a later object of the same name.
+	 * It means the same to the next worker.
 	 */
 	uint64_t key;
-	uint64_t position; /* in a listing, below 2^62: it goes by them, and goes on behind one */
+	uint64_t position; /* below 2^62; a listing is in this order, and continues behind it */
 	char name[32];
 	bool is_hidden; /* the reader may see the name, and nothing below it */
 	struct kv_subset subset;

@@ -23,10 +23,10 @@ struct kv_handle_slot {
 	uint32_t owner; /* index in kv_handles.users; of a free slot: the next free one */
 };
 
-/* How many there may be. No user can take those of all others. */
+/* How many handles there may be. The limit @each keeps one user from taking all of them. */
 struct kv_handle_limits {
 	uint32_t all;
-	uint32_t each; /* of one user; as many are kept free for @host */
+	uint32_t each; /* of one user; the same number is reserved for @host */
 	uid_t host;    /* the user who mounted: only @all counts */
 };
 
@@ -66,7 +66,11 @@ void kv_handles_each(struct kv_handles *handles, void (*visit)(void *object, voi
 /* kv_handles_count() - how many there are */
 uint32_t kv_handles_count(struct kv_handles *handles);
 
-/* kv_handles_were() - is none left, and were there @many at a time? True once each time. */
+/*
+ * kv_handles_were() - has the table become empty after it held @many handles or more at once?
+ *
+ * On an empty table the count begins anew, so this returns true once.
+ */
 bool kv_handles_were(struct kv_handles *handles, uint32_t many);
 
 /**

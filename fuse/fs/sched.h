@@ -37,7 +37,7 @@ struct kv_sched_ops {
 struct kv_sched_owner {
 	/* Asked every 10 ms while there are jobs: is the worker ending? NULL: kv_sched_stop() tells */
 	bool (*is_over)(void *arg);
-	/* Called if jobs are left @end_ms after that: those stuck in the kernel may be so for good */
+	/* Called if jobs are left @end_ms after is_over(): they may be stuck for ever */
 	void (*abandon)(void *arg);
 	/* Called every 30 seconds, whether there are jobs or not */
 	void (*tidy)(void *arg);

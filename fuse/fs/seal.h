@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Public inode numbers. A member's own has, for example, the number of a process in kview's
- * pid namespace: a reader in another one must not learn it from st_ino or a file handle.
- * So the kernel is told a permutation of it under random keys of this daemon. What another
- * daemon told is no node's number here, but by chance. Nodes of no member have the number of
- * kv_tree_told().
+ * Public inode numbers. The inode number of a member contains, for example, the number of a process
+ * in kview's pid namespace. A reader in another pid namespace must not learn that number from
+ * st_ino or a file handle. So the kernel gets a permutation of the inode number, under random keys
+ * of this daemon. A number that another daemon gave out belongs to no node here, except by chance.
+ * A node that is no member's has the number that kv_tree_told() returns.
  */
 #ifndef KVIEW_FS_SEAL_H
 #define KVIEW_FS_SEAL_H

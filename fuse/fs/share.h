@@ -16,7 +16,10 @@
 
 #define KV_MS 1000000ull
 
-/* A job keeps its slot for so long, unless a user waits who has used less by as much. */
+/*
+ * A job gives up its slot after this time if a user waits who has used no more, and at once if one
+ * waits who has used less by more than this time.
+ */
 #define KV_SLICE (4 * KV_MS)
 
 /* CPU time of a short job: one that has begun though all slots were taken. */
@@ -117,7 +120,10 @@ struct kv_job *kv_share_next(struct kv_share *s, uint64_t at, bool *had_begun);
 /* kv_share_peek() - the job that would get a free slot; NULL: none waits that may have one */
 struct kv_job *kv_share_peek(const struct kv_share *s);
 
-/* kv_share_counts() - must this user's jobs be charged? To know what one used takes a system call */
+/*
+ * kv_share_counts() - must this user's jobs be charged? If not, the caller saves the system call
+ * that tells what a job has used.
+ */
 bool kv_share_counts(const struct kv_share *s, const struct kv_share_user *user);
 
 /* kv_share_charge() - a job took a step; @used: by its thread since that began */

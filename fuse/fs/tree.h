@@ -5,9 +5,9 @@
  *
  * A node's number is its index. All members of a group share the nodes below
  * them, and their numbers carry the member's key as well: key << 16 | index.
- * So nothing is allocated by a lookup, nothing is to be forgotten, and a number
- * means the same in the next worker. What the kernel gets to see of it:
- * kv_tree_told() and seal.h.
+ * So a lookup allocates nothing, FORGET frees nothing, and a number means the same
+ * to the next worker. The kernel sees other numbers: kv_tree_told() and seal.h
+ * make them.
  */
 #ifndef KVIEW_FS_TREE_H
 #define KVIEW_FS_TREE_H
@@ -41,9 +41,9 @@ struct kv_node {
 	const struct kv_format *format;
 	const struct kv_plan *plan;   /* all columns of @view */
 	const struct kv_group *group; /* of a group's directory, and all below it */
-	uint32_t member;   /* of a group's directory: index of the one that each member has */
-	bool is_of_member; /* that one, and all below it: the number carries a key */
-	uint64_t told;	   /* its number outside, unless it is of a member: see kv_tree_told() */
+	uint32_t member;   /* of a group's directory: index of the members' directory node */
+	bool is_of_member; /* the members' directory or a node below it: its number has a key */
+	uint64_t told;	   /* public inode number, see kv_tree_told(); unused if is_of_member */
 };
 
 struct kv_tree {
@@ -83,15 +83,15 @@ static inline uint64_t kv_ino(uint64_t key, uint32_t index)
 }
 
 /**
- * kv_tree_told() - the number of a node that is not of a member, as the kernel has it
+ * kv_tree_told() - the public inode number of a node that belongs to no member
  *
- * It is made of the node's path, so that it means the same to a daemon that
- * takes the mount over and has other views: kernel and containers go on with
- * what they have looked up, and bound, before.
+ * The number is a hash of the node's path. So it means the same to a daemon that takes over the
+ * mount, even with other views: names that the kernel has looked up, and bind mounts of
+ * containers, stay valid.
  */
 uint64_t kv_tree_told(const struct kv_tree *tree, uint64_t ino);
 
-/* KV_TOLD_INDEX - in the place of the index, in such a number; no node has it */
+/* KV_TOLD_INDEX - the low 16 bits of such a number, which are no node's index */
 #define KV_TOLD_INDEX 0xffff
 
 /* kv_tree_find() - the node of such a number, 0 for none */

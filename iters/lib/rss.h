@@ -16,8 +16,8 @@ static __always_inline bool kv_has_rss(void);
 #define KV_RSS_COUNTERS 4
 
 /*
- * The mm of a sum, and the time. An mm of the same address may soon be another one, but not one
- * of the same process until that executes another program.
+ * Which mm a sum is of, and when it was made. The mm of another process may soon get the same
+ * address. An mm of the same process cannot, until the process executes another program.
  */
 struct kv_rss_key {
 	__u64 mm, exec, tgid;

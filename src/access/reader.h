@@ -28,8 +28,8 @@ struct kv_host {
 	struct kv_loaded reader_query;
 	struct kv_loaded processes_query; /* open only with_processes, as are the next two */
 	struct kv_loaded threads_query;	  /* for stream/threads.h */
-	struct kv_ask ask;		  /* in place of the first two, for one task */
-	struct kv_identity self; /* its namespaces and root count: its process may have ended */
+	struct kv_ask ask;		  /* used for a single task, instead of the first two */
+	struct kv_identity self; /* use only namespaces and root: the process may have ended */
 	bool finds_threads;	 /* see kv_identity_finds_threads() */
 	uint32_t overflow_uid, overflow_gid;
 	bool perfmon_reads_maps;

@@ -88,7 +88,8 @@ static void put_confinement(void)
 	bool filters = prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, NULL) < 0 && errno == EFAULT;
 
 	put_item("worker's own user id", can,
-		 can ? "" : "not needed: without CAP_SETUID, CAP_SETGID and CAP_KILL it is root's");
+		 can ? ""
+		     : "optional: without CAP_SETUID, CAP_SETGID, CAP_KILL the worker is root");
 	put_item("seccomp filters", filters,
 		 filters ? "" : "not needed: the kernel has no CONFIG_SECCOMP_FILTER");
 }
@@ -184,7 +185,7 @@ int kv_cmd_check(const struct kv_args *args, struct kv_err *err)
 	ok &= need("CAP_SYS_ADMIN", kv_kernel_capable(CAP_SYS_ADMIN),
 		   "mounting needs it (or root)");
 	ok &= need("CAP_SYS_PTRACE", kv_kernel_capable(CAP_SYS_PTRACE),
-		   "mounting needs it to identify readers (or root), but with -o view=host");
+		   "mounting needs it (or root) to identify readers; -o view=host does not");
 	ok &= need("initial user namespace", kv_kernel_in_initial_user_ns(),
 		   "capabilities of another one do not count for BPF: mount on the host");
 	put_confinement();

@@ -88,7 +88,7 @@ int kv_query_load(const char *name, struct kv_types *types, struct kv_loaded *lo
 
 void kv_loaded_close(struct kv_loaded *loaded);
 
-/* kv_fd_dup() - another descriptor, or -1, as for a descriptor that is none */
+/* kv_fd_dup() - duplicate @fd; -1: that failed, or @fd is negative */
 int kv_fd_dup(int fd);
 
 /* The parameters of a link, which narrow its iterations; zeroed: it has none. */

@@ -82,8 +82,8 @@ bool kv_format_is_dir(const char *name);
 #define KV_FORMAT_NAMES 64
 
 /*
- * kv_format_names() - "text, json and csv": the first is what is meant where none is named
- * @link: before the last one: " and "
+ * kv_format_names() - the names of all formats, the default first: "text, json and csv"
+ * @link: what stands before the last name: " and "
  */
 void kv_format_names(const char *link, char names[KV_FORMAT_NAMES]);
 

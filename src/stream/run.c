@@ -117,7 +117,7 @@ static int explain_read(const struct kv_run *run, int rc, struct kv_err *err)
 	if (rc == KV_SAID)
 		return -EIO;
 	if (rc == -ESTALE) {
-		kv_err_set(err, -EIO, "view '%s': process %d lost the thread that was next",
+		kv_err_set(err, -EIO, "view '%s': process %d: the thread to read next has ended",
 			   run->view->name, (int)run->opts.subset.pid);
 		kv_err_hint(err, "read it again");
 		return -EIO;
@@ -357,7 +357,7 @@ static int reserve(char **data, size_t *cap, size_t size)
 static int keep_all(struct kv_rows *r, struct kv_err *err)
 {
 	const void *record;
-	uint32_t len;
+	uint32_t len = 0;
 	int rc;
 
 	while (!r->has_all) {
@@ -428,7 +428,7 @@ int kv_rows_next(struct kv_rows *r, size_t *n, struct kv_err *err)
 {
 	const struct kv_plan *plan = r->pass ? r->pass : r->plan;
 	const void *record;
-	uint32_t len;
+	uint32_t len = 0;
 	int rc;
 
 	if (!r->is_headed)

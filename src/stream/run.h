@@ -18,11 +18,11 @@
 
 struct kv_run;
 
-/* Whose rows: those of one object, by the parameters of a link; zeroed: of all. */
+/* Which rows to show: those of one object, which the link's parameters name. Zeroed: all rows. */
 struct kv_subset {
 	struct kv_link link;
-	pid_t pid;	/* the process and its threads that the link is for; 0: of another kind */
-	uint64_t start; /* kv_process.start, so that no later one of that pid is shown; 0: any */
+	pid_t pid;	/* the process that @link names; 0: @link names no process */
+	uint64_t start; /* kv_process.start, so no later process of that pid is shown; 0: any */
 };
 
 /* kv_subset_process() - a process and its threads; @pid 0: all of them */

@@ -12,7 +12,7 @@
 
 struct kv_kernel_walk {
 	const struct kv_view *view;
-	const struct kv_host *host; /* for lists of threads; NULL: those that the kernel needs */
+	const struct kv_host *host; /* has the query that lists threads; NULL: loaded when needed */
 	pid_t pid;		    /* the only process, or 0 */
 	bool is_mm;		    /* rows are of what all threads of a process share */
 	struct kv_scope scope;

@@ -143,7 +143,7 @@ enum kv_common {
 	KV_COMMON_MM,
 };
 
-/* The last thread that a program was called for: does it show what it shares? */
+/* The last thread that a program was called for, and whether it shows the rows of its process. */
 struct kv_judged {
 	__u64 session; /* bpf_iter_meta.session_id */
 	__u64 task;    /* its address */

@@ -266,10 +266,10 @@ struct kv_dumpability {
 };
 
 /*
- * task_still_dumpable() in kernel/ptrace.c. Of a task without memory nobody asked until
- * 31e62c2ebbfd, and a kernel before it would say yes; but one that keeps the answer in a place
- * not known here looks the same, so the answer is no. Of other tasks such a kernel refuses the
- * program: rights are not guessed.
+ * task_still_dumpable() in kernel/ptrace.c. Before 31e62c2ebbfd the kernel did not check a task
+ * without memory: it was dumpable. A later kernel that keeps the flag in an unknown place looks the
+ * same here, so the answer for such a task is no. For a task with memory no guess is made: if the
+ * flag is in an unknown place, the verifier refuses the program.
  */
 static __always_inline void kv_dumpability(const struct task_struct *task, struct kv_dumpability *d)
 {

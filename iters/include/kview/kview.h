@@ -342,8 +342,8 @@ static __always_inline int kv_begin_call(struct kv_call *c, struct bpf_iter_meta
  * @c: filled in
  * @meta: ctx->meta
  * @task: what the program was called for, or whose object
- * @guard: what /proc has before the facts in the record; columns that it
- *	   guards more than that ask kv_may() in addition
+ * @guard: the guard of the file in /proc that has the record's data. A column that
+ *	   needs more rights is filled only if kv_may() returns true
  *
  * Return: KV_SHOW: this reader may have a row, fill it; another: the program
  * returns that.

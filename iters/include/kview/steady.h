@@ -54,7 +54,10 @@ static __always_inline void kv_barrier(void)
 }
 #endif
 
-/* A sum of values in order. Sums differ if one value differs, and else but for chance. */
+/*
+ * Adds a value to a sum that depends on the order of the values. If a single value differs, the
+ * sums differ; if several do, the sums are equal only by chance.
+ */
 static __always_inline __u64 kv_mix(__u64 sum, __u64 value)
 {
 	return (sum ^ value) * 0x9e3779b97f4a7c15;
