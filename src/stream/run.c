@@ -356,7 +356,7 @@ static int reserve(char **data, size_t *cap, size_t size)
  */
 static int keep_all(struct kv_rows *r, struct kv_err *err)
 {
-	const void *record;
+	const void *record = NULL;
 	uint32_t len = 0;
 	int rc;
 
@@ -427,7 +427,7 @@ static int put_header(struct kv_rows *r, size_t *n, struct kv_err *err)
 int kv_rows_next(struct kv_rows *r, size_t *n, struct kv_err *err)
 {
 	const struct kv_plan *plan = r->pass ? r->pass : r->plan;
-	const void *record;
+	const void *record = NULL;
 	uint32_t len = 0;
 	int rc;
 
