@@ -292,8 +292,10 @@ void kv_run_settle(struct kv_run *run)
 /* No row of one process: was there none to show? */
 static int check_end(const struct kv_run *run, struct kv_err *err)
 {
-	if (run->pos < run->len)
-		return kv_err_set(err, -EIO, "view '%s' ended amid a record", run->view->name);
+	if (run->pos < run->len) {
+		kv_err_set(err, -EIO, "view '%s' ended amid a record", run->view->name);
+		return -EIO;
+	}
 	if (!run->opts.subset.pid || run->records)
 		return 0;
 	if (run->saw & KV_SAW_DENIED) {
@@ -356,8 +358,8 @@ static int reserve(char **data, size_t *cap, size_t size)
  */
 static int keep_all(struct kv_rows *r, struct kv_err *err)
 {
-	const void *record = NULL;
-	uint32_t len = 0;
+	const void *record;
+	uint32_t len;
 	int rc;
 
 	while (!r->has_all) {
@@ -427,8 +429,8 @@ static int put_header(struct kv_rows *r, size_t *n, struct kv_err *err)
 int kv_rows_next(struct kv_rows *r, size_t *n, struct kv_err *err)
 {
 	const struct kv_plan *plan = r->pass ? r->pass : r->plan;
-	const void *record = NULL;
-	uint32_t len = 0;
+	const void *record;
+	uint32_t len;
 	int rc;
 
 	if (!r->is_headed)
