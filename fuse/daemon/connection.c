@@ -155,13 +155,28 @@ static int find_devices(pid_t pid, int fds[KV_CONNECTION_OTHERS])
 	return n;
 }
 
+/* A kernel without CONFIG_KCMP does not say whether two descriptors are one open file. */
+static bool have_same_file(pid_t pid, pid_t other, int fd)
+{
+	int fds[KV_CONNECTION_OTHERS];
+	int n;
+
+	if (syscall(SYS_kcmp, pid, other, KCMP_FILE, fd, fd) == 0)
+		return true;
+	n = errno == ENOSYS ? find_devices(other, fds) : 0;
+	for (int i = 0; i < n; i++)
+		if (fds[i] == fd)
+			return true;
+	return false;
+}
+
 bool kv_connection_is_worker(pid_t pid, pid_t supervisor)
 {
 	int fds[KV_CONNECTION_OTHERS];
 	int n = find_devices(supervisor, fds);
 
 	for (int i = 0; i < n; i++)
-		if (syscall(SYS_kcmp, supervisor, pid, KCMP_FILE, fds[i], fds[i]) == 0)
+		if (have_same_file(supervisor, pid, fds[i]))
 			return true;
 	return false;
 }

@@ -404,7 +404,6 @@ int kv_supervise(struct kv_mounted *m, struct kv_err *err)
 	if (m->is_handed_over && !m->shared->facts.resends)
 		kv_flight_fail(&m->shared->flight, m->connection.fd, -ECONNABORTED);
 	shut(&s.line);
-	shut(&s.signals);
-	sigprocmask(SIG_SETMASK, &s.before, NULL);
+	shut(&s.signals); /* the signals stay blocked: the mount and the pins are still to go */
 	return rc;
 }

@@ -20,7 +20,7 @@ int kv_caller_find(fuse_req_t req, const struct kv_node *group, const char *name
 	struct kv_server *s = fuse_req_userdata(req);
 	struct kv_member member;
 	struct kv_reader reader;
-	int rc = kv_caller_identify(req, &reader);
+	int rc = group->group->is_name(name) ? kv_caller_identify(req, &reader) : -ENOENT;
 
 	if (rc)
 		return rc;

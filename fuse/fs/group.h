@@ -37,6 +37,9 @@ struct kv_group {
 	/* Has the view rows of single objects of this kind? */
 	bool (*has)(const struct kv_view *view);
 
+	/* May a member have that name? Others are not looked for. */
+	bool (*is_name)(const char *name);
+
 	/*
 	 * find(): the member of that name for this reader. look(): the one that had this key, if
 	 * it is still there and the reader may know of it. All but @position is filled in.

@@ -43,6 +43,11 @@ static pid_t parse(const char *name)
 	return (pid_t)nr;
 }
 
+static bool is_name(const char *name)
+{
+	return parse(name) != 0;
+}
+
 static void fill(struct kv_member *m, const struct kv_process *p)
 {
 	*m = (struct kv_member){
@@ -58,8 +63,7 @@ static int find(const struct kv_host *host, const struct kv_reader *reader, cons
 		struct kv_member *member)
 {
 	struct kv_process process;
-	pid_t nr = parse(name);
-	int rc = nr ? kv_process_find(host, reader, nr, &process) : -ENOENT;
+	int rc = kv_process_find(host, reader, parse(name), &process);
 
 	if (!rc)
 		fill(member, &process);
@@ -115,6 +119,7 @@ static bool has(const struct kv_view *view)
 const struct kv_group kv_group_pids = {
 	.name = "pid",
 	.has = has,
+	.is_name = is_name,
 	.find = find,
 	.look = look,
 	.list_new = list_new,

@@ -21,14 +21,15 @@ static int find(const char *path, dev_t dev, unsigned int skip, struct libmnt_fs
 	struct libmnt_fs *fs;
 
 	*found = NULL;
-	while (!rc && !*found && mnt_table_next_fs(table, at, &fs) == 0) {
+	while (!rc && (path || !*found) && mnt_table_next_fs(table, at, &fs) == 0) {
 		bool is_it = path ? strcmp(mnt_fs_get_target(fs), path) == 0
 				  : mnt_fs_get_devno(fs) == dev &&
 					     strcmp(mnt_fs_get_fstype(fs), KV_FSTYPE) == 0;
 
-		if (!is_it || mnt_table_over_fs(table, fs, NULL) == 0 || skip-- > 0)
+		if (!is_it || mnt_table_over_fs(table, fs, NULL) == 0 || (!path && skip-- > 0))
 			continue;
 		mnt_ref_fs(fs);
+		mnt_unref_fs(*found);
 		*found = fs;
 	}
 	mnt_free_iter(at);

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 
+#include "base/cleanup.h"
 #include "cli/commands.h"
 #include "load/pinset.h"
 #include "access/reader.h"
@@ -58,20 +60,28 @@ static int check_readers(struct kv_views *views, struct kv_err *err)
 int kv_cmd_list(const struct kv_args *args, struct kv_err *err)
 {
 	struct kv_pins pins = KV_PINS_INIT;
+	_cleanup_free_ const char **pinned = NULL;
 	struct kv_views views;
 	int no_pins, rc = kv_views_open(args->iter_dir, NULL, &views, err);
 
 	if (rc)
 		return rc;
-	no_pins = kv_pins_open(args->pin_dir, false, &pins, NULL);
-	put_line("VIEW", "SUPPORTED", "PINNED", "SHOWS\n");
-	for (size_t i = 0; i < views.n; i++) {
-		/* First the pin: where the view can't be loaded, its schema has what the pin lacks. */
-		const char *pinned = is_pinned(&pins, no_pins, &views.list[i]);
-
-		put_view(&views.list[i], pinned);
+	pinned = calloc(views.n + 1, sizeof(*pinned));
+	if (!pinned) {
+		kv_views_close(&views);
+		return kv_err_errno(err, -ENOMEM, "can't list the views");
 	}
+	/*
+	 * First the pins: where a view can't be loaded, its schema has what the pin lacks. And
+	 * as long as the directory is open, the last mount can't remove it.
+	 */
+	no_pins = kv_pins_open(args->pin_dir, false, &pins, NULL);
+	for (size_t i = 0; i < views.n; i++)
+		pinned[i] = is_pinned(&pins, no_pins, &views.list[i]);
 	kv_pins_close(&pins);
+	put_line("VIEW", "SUPPORTED", "PINNED", "SHOWS\n");
+	for (size_t i = 0; i < views.n; i++)
+		put_view(&views.list[i], pinned[i]);
 	rc = check_readers(&views, err);
 	kv_views_close(&views);
 	return rc;

@@ -25,9 +25,15 @@ struct listed {
 	uint32_t group; /* those that have the same: the place in the walk of the first of them */
 };
 
+/* What is kept of one, by each file that is read so, of up to all threads of the machine. */
+struct turn {
+	int32_t nr;
+	uint32_t group;
+};
+
 struct kv_threads {
 	struct kv_kernel_walk *walk;
-	struct listed *list; /* groups in the order of the walk */
+	struct turn *list; /* groups in the order of the walk */
 	size_t n, at;
 	int iter;	/* of the thread before @at; or -1 */
 	uint8_t seen;	/* KV_SAW_ bits of its reads */
@@ -134,7 +140,7 @@ static int by_group(const void *a, const void *b)
 /* The walk has shown all groups whose first thread it had passed. */
 static int list_from(const struct found *found, size_t place, struct kv_threads *t)
 {
-	struct listed *l = calloc(found->n + 1, sizeof(*l));
+	_cleanup_free_ struct listed *l = calloc(found->n + 1, sizeof(*l));
 
 	if (!l)
 		return -ENOMEM;
@@ -149,7 +155,11 @@ static int list_from(const struct found *found, size_t place, struct kv_threads 
 		if (l[i].thread.common && l[i].group >= place)
 			l[t->n++] = l[i];
 	qsort(l, t->n, sizeof(*l), by_group);
-	t->list = l;
+	t->list = calloc(t->n + 1, sizeof(*t->list));
+	if (!t->list)
+		return -ENOMEM;
+	for (size_t i = 0; i < t->n; i++)
+		t->list[i] = (struct turn){l[i].thread.nr, l[i].group};
 	return 0;
 }
 
@@ -198,7 +208,7 @@ static int open_next(struct kv_threads *t)
 			t->at++;
 		if (t->at == t->n)
 			return 0;
-		link = kv_link_thread(t->list[t->at++].thread.nr);
+		link = kv_link_thread(t->list[t->at++].nr);
 		t->iter = kv_loaded_iter(&t->walk->view->loaded, &link);
 		t->seen = 0;
 		if (t->iter < 0 && t->iter != -ESRCH)

@@ -95,6 +95,21 @@ start_front() {
 	done
 }
 
+# As a terminal that is closed sends them.
+@test "signals that come while a mount in front ends do not keep it from that" {
+	local i rc
+	for i in {1..8}; do
+		start_front
+		kill -HUP $FRONT
+		sleep "0.00$i"
+		kill -TERM $FRONT || true
+		rc=0
+		wait $FRONT || rc=$?
+		[ $rc -eq 0 ]
+		all_gone $FRONT
+	done
+}
+
 @test "a mount in front ends with status 0 when it is unmounted" {
 	local rc=0
 	start_front
@@ -163,6 +178,22 @@ start_front() {
 	[ -e "$MNT/theirs" ]
 	umount "$MNT"
 	[ ! -e "$KVIEW_PIN_DIR" ]
+}
+
+# The kernel lists the hidden mount of that path first.
+@test "what lies above a kview that a mount higher up hides is left alone" {
+	mkdir -p "$DIR/over/mnt"
+	MNT=$DIR/over/mnt up
+	mount -t tmpfs over "$DIR/over"
+	mkdir "$DIR/over/mnt"
+	mount -t tmpfs theirs "$DIR/over/mnt"
+	touch "$DIR/over/mnt/theirs"
+	fails 1 "no kview is mounted on '$DIR/over/mnt'" "*fuse.kview*" umount "$DIR/over/mnt"
+	fails 1 "'$DIR/over/mnt' is in use: *tmpfs*" "choose another*" mount "$DIR/over/mnt"
+	[ -e "$DIR/over/mnt/theirs" ]
+	umount "$DIR/over/mnt"
+	umount "$DIR/over"
+	timeout 20 "$KVIEW" umount "$DIR/over/mnt"
 }
 
 @test "a mount point that can't be one is refused" {

@@ -56,6 +56,17 @@ nice_in_pin() {
 	[ "$(stat -c %A "$KVIEW_PIN_DIR")" = drwx-----T ]
 }
 
+@test "kview list keeps nobody from removing the pins" {
+	local i
+	for i in {1..6}; do
+		up
+		"$KVIEW" list >/dev/null 3>&- &
+		sleep "0.0$((i * 2))"
+		down
+		wait $!
+	done
+}
+
 # Its row comes behind the last mapping, which the next process tells.
 @test "[vsyscall] of each process is where maps has it, behind a walk that was given up" {
 	local i
