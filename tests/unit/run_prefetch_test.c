@@ -119,7 +119,7 @@ static void a_failure_comes_behind_the_records_before_it(void **state)
 	for (int i = 0; i < 2; i++) {
 		err = (struct kv_err){0};
 		assert_int_equal(next(run, &n, &err), -EIO);
-		assert_says(&err, "lost the thread");
+		assert_says(&err, "the thread to read next has ended");
 		assert_hints(&err, "again");
 	}
 	assert_int_equal(fake.adds, 2);

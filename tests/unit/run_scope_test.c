@@ -259,7 +259,7 @@ static void a_process_whose_next_thread_is_lost_is_an_error(void **state)
 
 	(void)state;
 	assert_int_equal(lose_place(getpid(), KV_SAW_END, &err), -EIO);
-	assert_says(&err, "lost the thread");
+	assert_says(&err, "the thread to read next has ended");
 	assert_hints(&err, "again");
 }
 

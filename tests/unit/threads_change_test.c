@@ -277,7 +277,7 @@ static void a_process_that_has_lost_the_next_thread_is_an_error(void **state)
 	add_pairs(pid, 500, 1, 5);
 	world.on_stop = lose_the_next;
 	assert_int_equal(drain(pid, &err), -EIO);
-	assert_says(&err, "lost the thread");
+	assert_says(&err, "the thread to read next has ended");
 	assert_hints(&err, "again");
 }
 
@@ -306,7 +306,7 @@ static void a_process_that_has_lost_a_thread_amid_its_rows_is_an_error(void **st
 
 	(void)state;
 	assert_int_equal(end_amid_rows((uint32_t)getpid(), &err), -EIO);
-	assert_says(&err, "lost the thread");
+	assert_says(&err, "the thread to read next has ended");
 	assert_in_range(nseen, 510, 750);
 }
 
