@@ -196,5 +196,5 @@ nothing_is_there() {
 	run -1 timeout 60 unshare --user --map-root-user "$KVIEW" check
 	grep -qE '^initial user namespace +no ' <<<"$output"
 	run -0 without kill "$KVIEW" check
-	grep -qE "^worker's own user id +no +not needed: .*CAP_KILL" <<<"$output"
+	grep -qE "^worker's own user id +no +optional: .*CAP_KILL" <<<"$output"
 }
