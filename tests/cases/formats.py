@@ -8,6 +8,7 @@
   formats.py pids VIEW MNT LIST         pid/PID holds what the whole machine's file does
 """
 
+import os
 import subprocess
 import sys
 
