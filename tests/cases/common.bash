@@ -118,7 +118,9 @@ until_true() {
 
 # Gone, or dead and waiting for whoever adopted it to notice.
 has_ended() {
-	[ ! -e "/proc/$1/stat" ] || [[ $(<"/proc/$1/stat") == *") Z "* ]]
+	local stat
+	stat=$(cat "/proc/$1/stat" 2>/dev/null) || return 0 # it may go between two looks
+	[[ $stat == *") Z "* ]]
 }
 
 # up OPTION...: a mount whose daemon does not keep the test's own descriptors
