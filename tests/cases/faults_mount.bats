@@ -29,6 +29,10 @@ next_worker_serves() {
 
 # --- processes that are stopped -------------------------------------------
 
+all_stopped() {
+	[ -z "$(grep -L '^State:.T' "/proc/$1"/task/*/status)" ]
+}
+
 @test "a worker that is stopped for a second is replaced, one for less is not" {
 	front
 	kill -STOP "$WORKER"
@@ -39,6 +43,7 @@ next_worker_serves() {
 	wait $!
 	[ "$(pgrep -P "$HOLDER")" = "$WORKER" ]
 	kill -STOP "$WORKER"
+	until_true all_stopped "$WORKER" # or it may still answer the open, and the read is stale
 	timeout 30 head -n 1 "$MNT/task"
 	[ "$(pgrep -P "$HOLDER")" != "$WORKER" ]
 	[ "$(value restarts)" -eq 1 ]
