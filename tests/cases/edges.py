@@ -334,10 +334,12 @@ def check_pin(data, cut):
     assert lines.count(lines[0]) == 1
 
 
-def output_of(*args):
-    done = subprocess.run(args, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=60,
-                          check=True)
-    return done.stdout
+def read_on(fd, size):
+    while True:
+        try:
+            return os.read(fd, size)
+        except BlockingIOError:
+            pass
 
 
 def case_pins(mnt, pins):
@@ -352,17 +354,25 @@ def case_pins(mnt, pins):
         except BaseException as e:
             failures.append((body.__name__, args, repr(e)[:300]))
 
+    def text_by(*command):
+        """A process that executes another program while its row is made: EAGAIN, and try again."""
+        while True:
+            done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
+            if b"temporarily unavailable" not in done.stderr:
+                assert done.returncode == 0, done.stderr
+                return done.stdout
+
     def by_dd(view, size, count):
-        check_pin(output_of("dd", f"if={pins}/{view}", f"bs={size}", f"count={count}"), True)
+        check_pin(text_by("dd", f"if={pins}/{view}", f"bs={size}", f"count={count}"), True)
 
     def by_cat(view):
-        check_pin(output_of("cat", f"{pins}/{view}"), False)
+        check_pin(text_by("cat", f"{pins}/{view}"), False)
 
     def in_turns(view, size):
         """One thread reads text of a pin and other views' files between."""
         fd = os.open(f"{pins}/{view}", os.O_RDONLY)
         got = b""
-        while (part := os.read(fd, size)) and len(got) < 100000:
+        while (part := read_on(fd, size)) and len(got) < 100000:
             got += part
             os.pread(other, 100, 0)
         check_pin(got, bool(part))
