@@ -195,7 +195,7 @@ FUZZ_BIN := $(FUZZ_SRC:%.c=$(BUILD)/%)
 FUZZ_MAKE = $(MAKE) --no-print-directory BUILD=$(BUILD)/fuzz CC=$(CLANG) \
 	SAN=fuzzer-no-link,address,undefined fuzz-tools
 SECONDS ?= 60
-FUZZ_SECONDS ?= 10
+FUZZ_SECONDS ?= 60
 
 $(BUILD)/tests/fuzz/%: $(BUILD)/tests/fuzz/%.o $(FUSE_OBJ) $(LIB_OBJ) $(BUILD)/src/cli/args.o $(EMBED_OBJ)
 	$(say) LD $@
@@ -209,7 +209,7 @@ fuzz:
 	$(Q)$(FUZZ_MAKE)
 	$(Q)BUILD=$(BUILD)/fuzz tests/fuzz/run $(SECONDS)
 
-##check-fuzz: the same as a test, FUZZ_SECONDS=10 each
+##check-fuzz: the same as a test, FUZZ_SECONDS=60 each
 check-fuzz:
 	$(Q)$(FUZZ_MAKE)
 	$(Q)BUILD=$(BUILD)/fuzz tests/scripts/suite fuzz tests/fuzz/run $(FUZZ_SECONDS)

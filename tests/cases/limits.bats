@@ -4,6 +4,7 @@
 # tells what is in use.
 # shellcheck disable=SC2154 # `run` sets stderr, stderr_lines
 bats_require_minimum_version 1.5.0
+# bats file_tags=alone
 load common
 
 setup() {

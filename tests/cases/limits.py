@@ -127,7 +127,7 @@ def case_slow(mnt):
             took = [seconds(cat, user, f"{mnt}/task") for _ in range(20)]
             print(f"# cat of {'a user' if user else 'root'} among 1,000 slow readers: "
                   f"median of 20 {statistics.median(took) * 1e3:.0f} ms, worst {max(took) * 1e3:.0f}")
-            assert statistics.median(took) < 0.5, took
+            assert max(took) < 1.0 and statistics.median(took) < 0.5, took
         assert all(os.waitpid(p, os.WNOHANG) == (0, 0) for p in slow[:10])
     finally:
         for pid in slow:

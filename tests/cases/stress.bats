@@ -5,6 +5,7 @@
 # once each, in every format.
 
 bats_require_minimum_version 1.5.0
+# bats file_tags=alone
 load common
 load crowd
 
