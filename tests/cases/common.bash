@@ -103,6 +103,14 @@ make_group() {
 	return 1
 }
 
+# told PROGRAM ARG...: what one of the programs here says, as comments of TAP
+told() {
+	local rc=0
+	timeout 400 python3 -B "$BATS_TEST_DIRNAME/$1" "${@:2}" 3>&- >"$DIR/said" || rc=$?
+	cat "$DIR/said" >&3
+	return $rc
+}
+
 # until_true COMMAND...: wait for a condition, 30 seconds at most.
 until_true() {
 	local i
