@@ -30,7 +30,7 @@ next_worker_serves() {
 # --- processes that are stopped -------------------------------------------
 
 all_stopped() {
-	[ -z "$(grep -L '^State:.T' "/proc/$1"/task/*/status)" ]
+	! cat "/proc/$1"/task/*/status | grep '^State:' | grep -qv '^State:.T'
 }
 
 @test "a worker that is stopped for a second is replaced, one for less is not" {
