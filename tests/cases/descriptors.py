@@ -9,7 +9,7 @@ from hostile_world import (CLONE_NEWCGROUP, CLONE_NEWPID, CLONE_NEWUSER, PR_SET_
                            error_of, fork, kill_and_reap, libc, slurp, unshare, until)
 
 CLONE_NEWNS = 0x20000
-FIRST = 22001
+FIRST = 24001
 # A reader's pid, user and cgroup namespaces and its root directory, and a file's iterator.
 OF_LISTING, OF_FILE = 4, 5
 
