@@ -18,7 +18,8 @@ static int load(struct kv_view *view, uint64_t has, struct kv_err *err)
 	kv_loaded_close(&view->loaded);
 	kv_schema_lack(view->schema, ~has);
 	if (!rc)
-		rc = kv_object_load(object, view->schema, view->fingerprint, &view->loaded, err);
+		rc = kv_object_load(object, view->schema, view->is_private ? 0 : view->fingerprint,
+				    &view->loaded, err);
 	bpf_object__close(object);
 	return rc;
 }

@@ -244,6 +244,8 @@ static int fill_table(struct bpf_object *object, const struct kv_schema *schema,
 
 	kv_kernel_table(&table);
 	kv_schema_table(schema, &table);
+	if (!fingerprint)
+		table.ncolumns = 0;
 	if (!has_our_abi(object) || bpf_map__set_initial_value(map, &table, sizeof(table)) != 0) {
 		kv_err_set(err, -EINVAL, "it was built with other headers than this kview's");
 		kv_err_hint(err, "build it again with the headers of this version");

@@ -73,7 +73,8 @@ char *kv_object_others(const struct bpf_object *object);
 /**
  * kv_object_load() - load an object that kv_object_open() opened, and make a link of its iterator
  * @schema: of a view; NULL for a query, which has no column table
- * @fingerprint: goes into the table
+ * @fingerprint: goes into the table; 0: no pin is made, so that only registered readers get rows.
+ *	Without the code for others the verifier is done sooner
  * @loaded: on success the caller closes the descriptors
  *
  * Return: 0 or -errno with @err set; -EOPNOTSUPP: this kernel has no iterator

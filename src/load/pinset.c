@@ -49,8 +49,10 @@ int kv_pinset_get(const struct kv_pins *pins, struct kv_view *view, struct kv_er
 {
 	int rc = pins && view->schema ? kv_pin_use(pins, view, NULL) : -ENOENT;
 
-	if (rc)
+	if (rc) {
+		view->is_private = true;
 		rc = kv_view_load(view);
+	}
 	if (rc)
 		*err = view->err;
 	return rc;

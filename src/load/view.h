@@ -25,7 +25,8 @@ struct kv_view {
 	uint64_t fingerprint;
 	char kind[KV_KIND_MAX];
 	bool per_task;	/* the kernel can run it for one process */
-	bool is_loaded; /* @loaded is open */
+	bool is_private; /* to be loaded without being pinned */
+	bool is_loaded;	 /* @loaded is open */
 	struct kv_loaded loaded;
 	int rc;			/* of the last failure, 0 for none */
 	struct kv_err err;	/* why it is broken or not loaded */

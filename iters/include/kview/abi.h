@@ -70,7 +70,7 @@ struct kv_text_column {
 /* The loader fills this in before it loads the object. The columns come from the object's BTF. */
 struct kv_table {
 	__u32 abi; /* KV_ABI_VERSION */
-	__u32 ncolumns;
+	__u32 ncolumns; /* 0: only registered readers get rows */
 	__u64 fingerprint; /* of the object's bytes */
 	__u32 page_shift;
 	__u32 nr_nodes;	  /* highest possible NUMA node + 1 */

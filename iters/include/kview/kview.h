@@ -203,6 +203,8 @@ static __always_inline int kv_begin_any(struct kv_call *c, struct bpf_iter_meta 
 	c->session = meta->session_id;
 	current = bpf_get_current_task_btf();
 	reading = kv_reading_find(current);
+	if (!reading && !kv_table()->ncolumns)
+		return 1;
 	c->scope = reading ? &reading->scope : NULL;
 	c->scratch = kv_of_thread(kv_scratch, current);
 	c->record = kv_of_thread(kv_first, current);
