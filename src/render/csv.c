@@ -34,17 +34,29 @@ static char *put_string(char *out, struct kv_string s)
 	return out + s.len;
 }
 
+/* The strings of a list have a space between them. */
+static char *put_list(char *out, struct kv_string list)
+{
+	list = kv_string_joined(list);
+	for (char *end = list.len ? put_quoted(out, list) : out; out < end; out++)
+		if (!*out)
+			*out = ' ';
+	return out;
+}
+
 static char *csv_row(const struct kv_plan *plan, const void *record, char *out)
 {
-	char *row = out;
+	char *row = out, value[KV_VALUE_MAX];
 
 	for (unsigned int i = 0; i < plan->ncolumns; i++) {
 		const struct kv_column *col = plan->columns[i];
 
 		if (i)
 			*out++ = ',';
-		if (col->type > KV_TYPE_INT) {
-			out = put_string(out, kv_record_string(col, record));
+		if (kv_column_is_text(col)) {
+			struct kv_string s = kv_record_string(col, record, value);
+
+			out = col->show == KV_SHOW_LIST ? put_list(out, s) : put_string(out, s);
 		} else {
 			uint64_t v = kv_record_number(col, record);
 

@@ -53,14 +53,33 @@ static char *put_string(char *out, struct kv_string s)
 	return out;
 }
 
+/* An array. The last string may have no NUL behind it. */
+static char *put_list(char *out, struct kv_string list)
+{
+	const unsigned char *p = list.data, *end = p + list.len;
+
+	*out++ = '[';
+	for (size_t n; p < end; p += n + 1) {
+		n = strnlen((const char *)p, (size_t)(end - p));
+		if (p > list.data)
+			*out++ = ',';
+		out = put_string(out, (struct kv_string){p, n});
+	}
+	*out++ = ']';
+	return out;
+}
+
 static char *put_value(char *out, const struct kv_column *col, const void *record)
 {
+	char value[KV_VALUE_MAX];
 	uint64_t v;
 
-	if (col->type > KV_TYPE_INT) {
-		struct kv_string s = kv_record_string(col, record);
+	if (kv_column_is_text(col)) {
+		struct kv_string s = kv_record_string(col, record, value);
 
-		return s.data ? put_string(out, s) : put_text(out, "null");
+		if (!s.data)
+			return put_text(out, "null");
+		return col->show == KV_SHOW_LIST ? put_list(out, s) : put_string(out, s);
 	}
 	v = kv_record_number(col, record);
 	if (kv_record_is_none(col, v))

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "render/number.h"
+#include "schema/names.h"
 
 const struct kv_format *const kv_formats[] = {
 	&kv_format_text,
@@ -49,6 +50,7 @@ static void begin_plan(struct kv_plan *plan, const struct kv_schema *schema)
 	plan->header_bound = 2;
 }
 
+/* A name of an enum is not in the record, so its length is no part of the record's. */
 static void add_column(struct kv_plan *plan, const struct kv_column *col)
 {
 	struct kv_key *key = &plan->keys[plan->ncolumns];
@@ -60,6 +62,7 @@ static void add_column(struct kv_plan *plan, const struct kv_column *col)
 	memcpy(key->text + 2 + n, "\":", 2);
 	key->len = (uint8_t)(n + 4);
 	plan->header_bound += col->width + KV_COLUMN_NAME + 1u;
+	plan->header_bound += col->names ? col->names->longest : 0;
 	plan->columns[plan->ncolumns++] = col;
 }
 

@@ -24,8 +24,20 @@ static const bool special[256] = {
 	[0x7f ... 0xff] = true,
 };
 
-static char *put_string(char *out, struct kv_string s, size_t *chars)
+/* The strings of a list have a space between them. */
+static char *put_octal_of_list(char *out, unsigned char c)
 {
+	return put_octal(out, c ? c : ' ');
+}
+
+static char *put_string(char *out, const struct kv_column *col, const void *record, size_t *chars)
+{
+	bool is_list = col->show == KV_SHOW_LIST;
+	char value[KV_VALUE_MAX];
+	struct kv_string s = kv_record_string(col, record, value);
+
+	if (is_list)
+		s = kv_string_joined(s);
 	if (!s.data || !s.len) {
 		*out = '-';
 		*chars = 1;
@@ -35,7 +47,7 @@ static char *put_string(char *out, struct kv_string s, size_t *chars)
 		*chars = 4;
 		return put_octal(out, '-');
 	}
-	return kv_put_escaped(out, s, special, put_octal, chars);
+	return kv_put_escaped(out, s, special, is_list ? put_octal_of_list : put_octal, chars);
 }
 
 /* Hex, octal and devices line up by their digits like any number. */
@@ -54,7 +66,7 @@ static char *string_field(char *out, const struct kv_column *col, const void *re
 {
 	size_t chars;
 
-	out = put_string(out, kv_record_string(col, record), &chars);
+	out = put_string(out, col, record, &chars);
 	if (!last && chars < col->width)
 		out = kv_put_blanks(out, col->width - chars);
 	return out;
@@ -67,9 +79,9 @@ static char *text_row(const struct kv_plan *plan, const void *record, char *out)
 
 		if (i)
 			*out++ = ' ';
-		out = col->type <= KV_TYPE_INT
-			      ? number_field(out, col, record)
-			      : string_field(out, col, record, i + 1 == plan->ncolumns);
+		out = kv_column_is_text(col)
+			      ? string_field(out, col, record, i + 1 == plan->ncolumns)
+			      : number_field(out, col, record);
 	}
 	*out++ = '\n';
 	return out;
@@ -90,10 +102,10 @@ static char *text_header(const struct kv_plan *plan, char *out)
 
 		if (i)
 			*out++ = ' ';
-		if (col->type <= KV_TYPE_INT)
+		if (!kv_column_is_text(col))
 			out = kv_put_blanks(out, pad);
 		out = put_upper(out, col->name);
-		if (col->type > KV_TYPE_INT && i + 1 < plan->ncolumns)
+		if (kv_column_is_text(col) && i + 1 < plan->ncolumns)
 			out = kv_put_blanks(out, pad);
 	}
 	*out++ = '\n';

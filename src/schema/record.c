@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "schema/record.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
+#include <stdio.h>
+
+#include "schema/names.h"
 
 /*
  * Strings lie behind the fixed part and share no bytes: so their lengths add
@@ -51,24 +55,77 @@ static struct kv_string constant(const char *text)
 	return (struct kv_string){(const unsigned char *)text, strlen(text)};
 }
 
-struct kv_string kv_record_string(const struct kv_column *col, const void *record)
+static const struct kv_string no_value;
+
+static struct kv_string string(const struct kv_column *col, const unsigned char *record)
 {
-	const unsigned char *p = (const unsigned char *)record + col->off;
 	struct kv_str s;
 
-	if (col->lacks)
-		return (struct kv_string){NULL, 0};
-	if (col->type == KV_TYPE_CHARS) {
-		size_t n = strnlen((const char *)p, col->size);
-
-		return (struct kv_string){n ? p : NULL, n};
-	}
-	memcpy(&s, p, sizeof(s));
+	memcpy(&s, record + col->off, sizeof(s));
 	if (s.off == KV_STR_NONE)
-		return (struct kv_string){NULL, 0};
+		return no_value;
 	if (s.off == KV_STR_TOO_LONG)
 		return constant("(too long)");
 	if (s.off == KV_STR_UNREADABLE)
 		return constant("(unreadable)");
-	return (struct kv_string){(const unsigned char *)record + s.off, s.len};
+	return (struct kv_string){record + s.off, s.len};
+}
+
+static struct kv_string address(const unsigned char *p, char *value)
+{
+	struct kv_ip ip;
+
+	memcpy(&ip, p, sizeof(ip));
+	if (!ip.family)
+		return no_value;
+	if (ip.family != 4 && ip.family != 6)
+		return constant("(unreadable)");
+	return constant(
+		inet_ntop(ip.family == 4 ? AF_INET : AF_INET6, ip.bytes, value, KV_VALUE_MAX));
+}
+
+static struct kv_string bytes(const struct kv_column *col, const unsigned char *p, char *value)
+{
+	for (size_t i = 0; i < col->size; i++) {
+		value[2 * i] = "0123456789abcdef"[p[i] >> 4];
+		value[2 * i + 1] = "0123456789abcdef"[p[i] & 15];
+	}
+	return (struct kv_string){(unsigned char *)value, 2u * col->size};
+}
+
+static struct kv_string enumerator(const struct kv_column *col, const void *record, char *value)
+{
+	uint64_t v = kv_record_number(col, record);
+	uint64_t mask = col->size < 8 ? (UINT64_C(1) << (col->size * 8)) - 1 : UINT64_MAX;
+	const char *name = kv_names_find(col->names, v & mask);
+
+	if (kv_record_is_none(col, v))
+		return no_value;
+	if (name)
+		return constant(name);
+	snprintf(value, KV_VALUE_MAX, col->type == KV_TYPE_INT ? "%jd" : "%ju", (uintmax_t)v);
+	return constant(value);
+}
+
+struct kv_string kv_record_string(const struct kv_column *col, const void *record,
+				  char value[KV_VALUE_MAX])
+{
+	const unsigned char *p = (const unsigned char *)record + col->off;
+	size_t n;
+
+	if (col->lacks)
+		return no_value;
+	switch (col->type) {
+	case KV_TYPE_CHARS:
+		n = strnlen((const char *)p, col->size);
+		return (struct kv_string){n ? p : NULL, n};
+	case KV_TYPE_STR:
+		return string(col, record);
+	case KV_TYPE_IP:
+		return address(p, value);
+	case KV_TYPE_BYTES:
+		return bytes(col, p, value);
+	default:
+		return enumerator(col, record, value);
+	}
 }

@@ -12,6 +12,9 @@
 
 #include "schema/schema.h"
 
+/* Room for what a record does not hold as text: the hex digits of 64 bytes, an address. */
+#define KV_VALUE_MAX 128
+
 struct kv_string {
 	const unsigned char *data; /* NULL: no value */
 	size_t len;
@@ -58,12 +61,23 @@ static inline bool kv_record_is_none(const struct kv_column *col, uint64_t v)
 }
 
 /**
- * kv_record_string() - a KV_TYPE_CHARS or KV_TYPE_STR field
+ * kv_record_string() - a field of which kv_column_is_text()
+ * @value: room for it, where the record does not hold it as text
  *
- * An empty char[] is no value; an empty kv_str is the empty string.
+ * An empty char[] is no value; an empty kv_str is the empty string. A list is as in the record,
+ * with its NULs.
  *
- * Return: points into @record, or to a constant such as "(too long)".
+ * Return: points into @record, to @value, or to a constant such as "(too long)".
  */
-struct kv_string kv_record_string(const struct kv_column *col, const void *record);
+struct kv_string kv_record_string(const struct kv_column *col, const void *record,
+				  char value[KV_VALUE_MAX]);
+
+/* kv_string_joined() - a list without the NUL at its end: what is left lies between strings */
+static inline struct kv_string kv_string_joined(struct kv_string list)
+{
+	if (list.len && !list.data[list.len - 1])
+		list.len--;
+	return list;
+}
 
 #endif

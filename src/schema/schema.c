@@ -7,6 +7,8 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "schema/column.h"
+#include "schema/names.h"
 
 struct parser {
 	const struct btf *btf;
@@ -22,21 +24,6 @@ static const char *tag_value(const char *tag, const char *key)
 	size_t n = strlen(key);
 
 	return strncmp(tag, key, n) == 0 && tag[n] == ':' ? tag + n + 1 : NULL;
-}
-
-static const char *name_at(const struct btf *btf, uint32_t off)
-{
-	const char *name = btf__name_by_offset(btf, off);
-
-	return name ? name : "";
-}
-
-/* The type behind typedefs, const and volatile; NULL where there is none. */
-static const struct btf_type *resolve(const struct btf *btf, uint32_t id)
-{
-	int resolved = btf__resolve_type(btf, id);
-
-	return resolved < 0 ? NULL : btf__type_by_id(btf, (uint32_t)resolved);
 }
 
 static int copy_text(char **to, const char *text)
@@ -71,12 +58,12 @@ static uint32_t record_of(const struct btf *btf, const struct btf_type *anchor)
 	const struct btf_type *t;
 
 	if (!anchor || !btf_is_struct(anchor) || btf_vlen(anchor) < 2 ||
-	    strcmp(name_at(btf, btf_members(anchor)[0].name_off), "record") != 0)
+	    strcmp(kv_btf_name(btf, btf_members(anchor)[0].name_off), "record") != 0)
 		return 0;
-	t = resolve(btf, btf_members(anchor)[0].type);
+	t = kv_btf_resolve(btf, btf_members(anchor)[0].type);
 	if (!t || !btf_is_array(t))
 		return 0;
-	t = resolve(btf, btf_array(t)->type);
+	t = kv_btf_resolve(btf, btf_array(t)->type);
 	return t && btf_is_ptr(t) ? t->type : 0;
 }
 
@@ -90,64 +77,13 @@ static int find_record(struct parser *p)
 		return -ENOENT;
 	}
 	p->var = (uint32_t)var;
-	p->record = record_of(p->btf, resolve(p->btf, p->var));
+	p->record = record_of(p->btf, kv_btf_resolve(p->btf, p->var));
 	if (p->record)
 		return 0;
 	return kv_err_set(p->err, -EINVAL, "its %s names no record struct", KV_VIEW_VAR);
 }
 
 /* --- columns --- */
-
-static bool is_kv_str(const struct btf *btf, const struct btf_type *t)
-{
-	return btf_is_struct(t) && t->size == sizeof(struct kv_str) &&
-	       strcmp(name_at(btf, t->name_off), "kv_str") == 0;
-}
-
-static bool is_chars(const struct btf *btf, const struct btf_type *t)
-{
-	const struct btf_type *elem;
-
-	if (!btf_is_array(t))
-		return false;
-	elem = resolve(btf, btf_array(t)->type);
-	return elem && btf_is_int(elem) && elem->size == 1 && btf_array(t)->nelems >= 1 &&
-	       btf_array(t)->nelems <= 64;
-}
-
-static bool is_number(const struct btf_type *t)
-{
-	return (btf_is_int(t) || btf_is_any_enum(t)) &&
-	       (t->size == 1 || t->size == 2 || t->size == 4 || t->size == 8);
-}
-
-static bool is_signed(const struct btf_type *t)
-{
-	if (btf_is_int(t))
-		return btf_int_encoding(t) & BTF_INT_SIGNED;
-	return btf_kflag(t); /* enums */
-}
-
-static int set_type(struct parser *p, struct kv_column *col, const struct btf_type *t)
-{
-	if (t && is_kv_str(p->btf, t)) {
-		col->type = KV_TYPE_STR;
-		col->size = sizeof(struct kv_str);
-	} else if (t && is_chars(p->btf, t)) {
-		col->type = KV_TYPE_CHARS;
-		col->size = (uint16_t)btf_array(t)->nelems;
-	} else if (t && is_number(t)) {
-		col->type = is_signed(t) ? KV_TYPE_INT : KV_TYPE_UINT;
-		col->size = (uint16_t)t->size;
-	} else {
-		kv_err_set(p->err, -EINVAL, "column '%s' has a type that can't be shown",
-			   col->name);
-		kv_err_hint(p->err, "columns are integers of 1 to 8 bytes, char[N] with N up to "
-				    "64, or struct kv_str");
-		return -EINVAL;
-	}
-	return 0;
-}
 
 static int set_name(struct parser *p, struct kv_column *col, const char *name)
 {
@@ -169,9 +105,14 @@ static uint16_t default_width(const struct kv_column *col)
 	switch (col->type) {
 	case KV_TYPE_CHARS:
 		return col->size;
+	case KV_TYPE_BYTES:
+		return (uint16_t)(2 * col->size);
 	case KV_TYPE_STR:
+	case KV_TYPE_IP:
 		return 15;
 	default:
+		if (col->show == KV_SHOW_NAME && col->names->longest)
+			return (uint16_t)(col->names->longest < 20 ? col->names->longest : 20);
 		return col->size == 8 ? 12 : col->size == 4 ? 8 : 5;
 	}
 }
@@ -179,7 +120,7 @@ static uint16_t default_width(const struct kv_column *col)
 static int add_column(struct parser *p, const struct btf_type *record, uint32_t index)
 {
 	const struct btf_member *m = &btf_members(record)[index];
-	const char *name = name_at(p->btf, m->name_off);
+	const char *name = kv_btf_name(p->btf, m->name_off);
 	uint32_t bit = btf_member_bit_offset(record, index);
 	struct kv_schema *s = p->schema;
 	struct kv_column *col;
@@ -197,7 +138,7 @@ static int add_column(struct parser *p, const struct btf_type *record, uint32_t 
 	if (!rc && (copy_text(&col->unit, "") || copy_text(&col->meaning, "")))
 		rc = -ENOMEM;
 	if (!rc)
-		rc = set_type(p, col, resolve(p->btf, m->type));
+		rc = kv_column_set_type(col, p->btf, m->type, p->err);
 	s->ncolumns++; /* from here on kv_schema_free() frees it */
 	if (rc)
 		return rc;
@@ -211,7 +152,7 @@ static int add_column(struct parser *p, const struct btf_type *record, uint32_t 
 
 static int add_columns(struct parser *p)
 {
-	const struct btf_type *record = resolve(p->btf, p->record);
+	const struct btf_type *record = kv_btf_resolve(p->btf, p->record);
 	const struct btf_type *head;
 	int rc = 0;
 
@@ -221,8 +162,8 @@ static int add_columns(struct parser *p)
 		return kv_err_set(p->err, -E2BIG, "its record is larger than %d bytes",
 				  KV_FIXED_MAX);
 	p->schema->fixed = (uint16_t)record->size;
-	head = btf_vlen(record) ? resolve(p->btf, btf_members(record)->type) : NULL;
-	if (!head || strcmp(name_at(p->btf, head->name_off), "kv_head") != 0 ||
+	head = btf_vlen(record) ? kv_btf_resolve(p->btf, btf_members(record)->type) : NULL;
+	if (!head || strcmp(kv_btf_name(p->btf, head->name_off), "kv_head") != 0 ||
 	    btf_members(record)->offset)
 		return kv_err_set(p->err, -EINVAL, "its record does not begin with struct kv_head");
 	for (uint32_t i = 1; !rc && i < btf_vlen(record); i++)
@@ -235,8 +176,10 @@ static int add_columns(struct parser *p)
 /* --- tags --- */
 
 static const char *const shows[] = {
-	[KV_SHOW_DEC] = "dec",	       [KV_SHOW_HEX] = "hex", [KV_SHOW_OCT] = "oct",
-	[KV_SHOW_SECONDS] = "seconds", [KV_SHOW_DEV] = "dev", NULL,
+	[KV_SHOW_DEC] = "dec",	 [KV_SHOW_HEX] = "hex",
+	[KV_SHOW_OCT] = "oct",	 [KV_SHOW_SECONDS] = "seconds",
+	[KV_SHOW_DEV] = "dev",	 [KV_SHOW_NAME] = "name",
+	[KV_SHOW_LIST] = "list", NULL,
 };
 
 static const char *const roles[] = {
@@ -247,18 +190,37 @@ static const char *const roles[] = {
 	NULL,
 };
 
+static bool can_show(const struct kv_column *col, int show)
+{
+	switch (col->type) {
+	case KV_TYPE_UINT:
+	case KV_TYPE_INT:
+		return show <= KV_SHOW_DEV || (show == KV_SHOW_NAME && col->names);
+	case KV_TYPE_STR:
+		return show == KV_SHOW_LIST;
+	case KV_TYPE_BYTES:
+		return show == KV_SHOW_HEX;
+	default:
+		return false;
+	}
+}
+
 static int set_show(struct parser *p, struct kv_column *col, const char *how)
 {
 	int show = index_of(shows, how);
 
-	if (col->type > KV_TYPE_INT)
-		return kv_err_set(p->err, -EINVAL, "column '%s': KV_SHOW() is for integers",
-				  col->name);
 	if (show < 0) {
 		kv_err_set(p->err, -EINVAL,
 			   "column '%s' is shown as '%s', which kview does not know", col->name,
 			   how);
-		kv_err_hint(p->err, "KV_SHOW() takes dec, hex, oct, seconds or dev");
+		kv_err_hint(p->err, "KV_SHOW() takes dec, hex, oct, seconds, dev, name or list");
+		return -EINVAL;
+	}
+	if (!can_show(col, show)) {
+		kv_err_set(p->err, -EINVAL, "column '%s' has a type that can't be shown as '%s'",
+			   col->name, how);
+		kv_err_hint(p->err, "KV_SHOW() takes hex for __u8[N], list for struct kv_str, "
+				    "name for an enum, all others for integers");
 		return -EINVAL;
 	}
 	col->show = (enum kv_show)show;
@@ -351,13 +313,13 @@ static int view_tag(struct parser *p, const char *tag)
 /* @index: of a member of the record, which may be no column, or -1 */
 static int member_tag(struct parser *p, int index, const char *tag)
 {
-	const struct btf_type *record = resolve(p->btf, p->record);
+	const struct btf_type *record = kv_btf_resolve(p->btf, p->record);
 	const char *name;
 	int i;
 
 	if (index < 0 || index >= btf_vlen(record))
 		return 0;
-	name = name_at(p->btf, btf_members(record)[index].name_off);
+	name = kv_btf_name(p->btf, btf_members(record)[index].name_off);
 	i = kv_schema_find(p->schema, name, strlen(name));
 	return i < 0 ? 0 : column_tag(p, &p->schema->columns[i], tag);
 }
@@ -369,7 +331,7 @@ static int read_tags(struct parser *p)
 
 	for (uint32_t id = 1; id < n && !rc; id++) {
 		const struct btf_type *t = btf__type_by_id(p->btf, id);
-		const char *tag = name_at(p->btf, t->name_off);
+		const char *tag = kv_btf_name(p->btf, t->name_off);
 
 		if (btf_is_decl_tag(t) && t->type == p->var)
 			rc = view_tag(p, tag);
@@ -380,16 +342,26 @@ static int read_tags(struct parser *p)
 }
 
 /* In an unsigned field of 4 bytes -1 is 0xffffffff. */
-static void finish_column(struct kv_column *col)
+static int finish_column(struct parser *p, struct kv_column *col)
 {
 	size_t name = strlen(col->name);
 
+	if (col->type == KV_TYPE_BYTES && col->show != KV_SHOW_HEX) {
+		kv_err_set(p->err, -EINVAL,
+			   "column '%s' has bytes, and does not say how they are "
+			   "shown",
+			   col->name);
+		kv_err_hint(p->err, "KV_SHOW(hex) shows them in hex; a string is char[N], an IP "
+				    "address is struct kv_ip");
+		return -EINVAL;
+	}
 	if (col->type == KV_TYPE_UINT && col->size < 8)
 		col->none &= (1LL << (col->size * 8)) - 1;
 	if (!col->width)
 		col->width = default_width(col);
 	if (col->width < name)
 		col->width = (uint16_t)name;
+	return 0;
 }
 
 int kv_schema_from_btf(const struct btf *btf, struct kv_schema **schema, struct kv_err *err)
@@ -412,14 +384,14 @@ int kv_schema_from_btf(const struct btf *btf, struct kv_schema **schema, struct 
 		rc = add_columns(&p);
 	if (!rc)
 		rc = read_tags(&p);
+	for (unsigned int i = 0; !rc && i < p.schema->ncolumns; i++)
+		rc = finish_column(&p, &p.schema->columns[i]);
 	if (rc == -ENOMEM)
 		kv_err_errno(err, rc, "can't read its columns");
 	if (rc) {
 		kv_schema_free(p.schema);
 		return rc;
 	}
-	for (unsigned int i = 0; i < p.schema->ncolumns; i++)
-		finish_column(&p.schema->columns[i]);
 	*schema = p.schema;
 	return 0;
 }
@@ -432,6 +404,7 @@ void kv_schema_free(struct kv_schema *schema)
 		free(schema->columns[i].name);
 		free(schema->columns[i].unit);
 		free(schema->columns[i].meaning);
+		free(schema->columns[i].names);
 		free(schema->columns[i].why_lacks);
 	}
 	free(schema->shows);
@@ -451,14 +424,4 @@ int kv_schema_find(const struct kv_schema *schema, const char *name, size_t len)
 const char *kv_column_role_name(const struct kv_column *col)
 {
 	return roles[col->role];
-}
-
-const char *kv_column_type_name(const struct kv_column *col)
-{
-	static const char *const shown[] = {
-		[KV_SHOW_DEC] = "integer",     [KV_SHOW_HEX] = "hex",	 [KV_SHOW_OCT] = "octal",
-		[KV_SHOW_SECONDS] = "decimal", [KV_SHOW_DEV] = "device",
-	};
-
-	return col->type > KV_TYPE_INT ? "string" : shown[col->show];
 }

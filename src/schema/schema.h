@@ -14,6 +14,7 @@
 #include "kview/abi.h"
 
 struct btf;
+struct kv_names;
 
 /* What a column is over time, for a monitoring system or a screen that shows rates. */
 enum kv_role {
@@ -35,8 +36,9 @@ struct kv_column {
 	bool lacks;    /* this kernel can't fill it: no value, whatever the field holds */
 	bool has_none; /* numbers: @none means "no value" */
 	int64_t none;
-	uint16_t width;	 /* of the text column */
-	char *why_lacks; /* see kv_column_why_lacks(); NULL: not known */
+	uint16_t width;		/* of the text column */
+	struct kv_names *names; /* of an enum; NULL for another type */
+	char *why_lacks;	/* see kv_column_why_lacks(); NULL: not known */
 };
 
 struct kv_schema {
@@ -82,7 +84,16 @@ static inline bool kv_column_is_number(const struct kv_column *col)
 /* kv_column_role_name() - for schema/VIEW: key, gauge, counter, "-" for none */
 const char *kv_column_role_name(const struct kv_column *col);
 
-/* kv_column_type_name() - for schema/VIEW: integer, decimal, hex, octal, device, string */
+/* kv_column_is_text() - is it kv_record_string() that reads it, not kv_record_number()? */
+static inline bool kv_column_is_text(const struct kv_column *col)
+{
+	return col->type > KV_TYPE_INT || col->show == KV_SHOW_NAME;
+}
+
+/*
+ * kv_column_type_name() - for schema/VIEW: integer, decimal, hex, octal, device, string, enum,
+ * address, list
+ */
 const char *kv_column_type_name(const struct kv_column *col);
 
 /* kv_column_why_lacks() - for a column that @lacks: why this kernel can't fill it */

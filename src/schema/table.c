@@ -30,7 +30,8 @@ void kv_schema_table(const struct kv_schema *schema, struct kv_table *table)
 			.off = col->off,
 			.size = col->size,
 			.type = (uint8_t)col->type,
-			.show = (uint8_t)col->show,
+			/* text.h knows no names. */
+			.show = col->show == KV_SHOW_NAME ? KV_SHOW_DEC : (uint8_t)col->show,
 			.has_none = col->has_none,
 		};
 		table->lacks[col->off] = col->lacks;

@@ -135,6 +135,10 @@ def _json_row(line, schema):
             if value[0] != kind:
                 raise Broken(f"{name}: {value!r} is no {kind}")
             row[name] = number(value[1], kind)
+        elif kind == "list":
+            if not isinstance(value, list) or not all(isinstance(part, str) for part in value):
+                raise Broken(f"{name}: {value!r} is no list of strings")
+            row[name] = value
         else:
             if not isinstance(value, str):
                 raise Broken(f"{name}: {value!r} is no string")

@@ -1,8 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Records that lie, under schemas as kv_schema_from_btf() makes them. */
+#include "schema/names.h"
 #include "rows_check.h"
 
 static const char *const names[] = {"a", "pid", "a_long_name_of_23_chars"};
+
+static struct {
+	struct kv_names names;
+	struct kv_name list[2];
+} enumerators = {{2, 5}, {{1, "one"}, {0xff, "minus"}}};
 
 /* A column where the last one ends, of a type and a show that go together. */
 static void add_column(struct kv_schema *s, struct input *in, uint16_t *at)
@@ -15,17 +21,24 @@ static void add_column(struct kv_schema *s, struct input *in, uint16_t *at)
 		.name = (char *)names[how % COUNT(names)],
 		.unit = (char *)"",
 		.meaning = (char *)"",
-		.type = (enum kv_type)(what % 4),
+		.type = (enum kv_type)(what % 6),
 		.off = *at,
 		.size = sizes[what >> 2 & 3],
 		.width = (uint16_t)(strlen(names[how % COUNT(names)]) + what % 64),
+		.names = &enumerators.names,
 	};
-	if (col->type == KV_TYPE_CHARS)
+	if (col->type == KV_TYPE_CHARS || col->type == KV_TYPE_BYTES)
 		col->size = (uint16_t)(1 + how % 64);
-	if (col->type == KV_TYPE_STR)
+	if (col->type == KV_TYPE_BYTES)
+		col->show = KV_SHOW_HEX;
+	if (col->type == KV_TYPE_IP)
+		col->size = sizeof(struct kv_ip);
+	if (col->type == KV_TYPE_STR) {
 		col->size = sizeof(struct kv_str);
+		col->show = how & 1 ? KV_SHOW_LIST : KV_SHOW_DEC;
+	}
 	if (col->type <= KV_TYPE_INT) {
-		col->show = (enum kv_show)(how % 5);
+		col->show = (enum kv_show)(how % (KV_SHOW_NAME + 1));
 		col->has_none = what & 0x80;
 		col->none = col->has_none ? (int8_t)in_8(in) : 0;
 	}

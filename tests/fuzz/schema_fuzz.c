@@ -20,7 +20,8 @@ static int any_type(struct made *m, struct input *in)
 static const char *any_name(struct input *in, char name[40])
 {
 	static const char *const known[] = {
-		"record", "table", "_head", "kv_head", "kv_str", "len", "pid", "comm", "row", "",
+		"record", "table", "_head", "kv_head", "kv_str", "kv_ip",
+		"len",	  "pid",   "comm",  "row",     "",
 	};
 	uint8_t which = in_8(in);
 
@@ -28,6 +29,26 @@ static const char *any_name(struct input *in, char name[40])
 		return known[which % COUNT(known)];
 	in_word(in, name, 39);
 	return name;
+}
+
+static void add_enum(struct made *m, struct input *in, const char *name)
+{
+	bool is_64 = in_8(in) & 1;
+	char buf[40];
+
+	if (is_64)
+		btf__add_enum64(m->btf, name, 1u << in_8(in) % 4, in_8(in) & 1);
+	else
+		btf__add_enum(m->btf, name, 1u << in_8(in) % 4);
+	for (unsigned int n = in_8(in) % 5; n; n--) {
+		snprintf(buf, sizeof(buf), "%s_%c", name, 'A' + (int)(n % 3));
+		if (in_8(in) & 1)
+			in_word(in, buf, 39);
+		if (is_64)
+			btf__add_enum64_value(m->btf, buf, in_8(in));
+		else
+			btf__add_enum_value(m->btf, buf, (int8_t)in_8(in));
+	}
 }
 
 /* Types that members may have. libbpf refuses some: then there is one less. */
@@ -58,7 +79,7 @@ static void add_type(struct made *m, struct input *in)
 		btf__add_field(m->btf, "x", to, 0, 0);
 		break;
 	case 6:
-		btf__add_enum(m->btf, name, 1u << in_8(in) % 4);
+		add_enum(m, in, name);
 		break;
 	case 7:
 		btf__add_int(m->btf, name, 1u << in_8(in) % 5, in_8(in) % 8);
@@ -76,9 +97,9 @@ static void add_type(struct made *m, struct input *in)
 
 static void add_member(struct made *m, struct input *in, unsigned int i)
 {
-	static const uint32_t sizes[] = {1, 1, 2, 2, 4, 4, 8, 8, 1, 4, 4};
+	static const uint32_t sizes[] = {1, 1, 2, 2, 4, 4, 8, 8, 1, 4, 4, sizeof(struct kv_ip)};
 	uint8_t how = in_8(in);
-	int type = how % 12 == 11 ? any_type(m, in) : 1 + how % 11;
+	int type = how % 13 == 12 ? any_type(m, in) : 1 + how % 12;
 	uint32_t bits = how & 0x80 && in_8(in) % 4 == 0 ? in_8(in) % 64u : 0;
 	uint32_t off = m->at * 8;
 	char name[40];
@@ -87,7 +108,7 @@ static void add_member(struct made *m, struct input *in, unsigned int i)
 	if (in_8(in) % 8 == 0)
 		off = in_16(in);
 	btf__add_field(m->btf, in_8(in) % 8 ? name : any_name(in, name), type, off, bits);
-	m->at += how % 12 == 11 ? 8 : sizes[how % 11];
+	m->at += how % 13 == 12 ? 8 : sizes[how % 12];
 }
 
 static void add_record(struct made *m, struct input *in)
@@ -109,8 +130,8 @@ static void add_tag(struct made *m, struct input *in)
 {
 	static const char *const keys[] = {
 		"means:", "unit:", "show:", "none:", "width:", "shows:", "since:", "other:"};
-	static const char *const values[] = {"hex", "oct", "seconds", "dev", "dec",
-					     "-1",  "0",   "255",     "12",  "a\tb\nc"};
+	static const char *const values[] = {"hex",  "oct", "seconds", "dev", "dec", "list",
+					     "name", "-1",  "0",       "255", "12",  "a\tb\nc"};
 	char text[128], word[64];
 	uint8_t how = in_8(in), what = in_8(in);
 	int to = how & 0x80 ? any_type(m, in) : m->record;
@@ -163,6 +184,11 @@ static void check_column(const struct kv_schema *s, const struct kv_column *col)
 	MUST(kv_column_type_name(col));
 	if (col->type == KV_TYPE_STR)
 		MUST(col->size == sizeof(struct kv_str));
+	if (col->type == KV_TYPE_IP)
+		MUST(col->size == sizeof(struct kv_ip));
+	MUST(col->type != KV_TYPE_BYTES || col->show == KV_SHOW_HEX);
+	MUST(col->show != KV_SHOW_LIST || col->type == KV_TYPE_STR);
+	MUST(col->show != KV_SHOW_NAME || col->names);
 	if (col->type <= KV_TYPE_INT)
 		MUST(col->size == 1 || col->size == 2 || col->size == 4 || col->size == 8);
 	MUST(kv_schema_find(s, col->name, n) == (int)(col - s->columns));

@@ -224,7 +224,7 @@ static int str_type(struct made *m)
 static void strings_are_not_shown_in_hex(void **state)
 {
 	(void)state;
-	refuse_tag(str_type, 4, "show:hex", "KV_SHOW() is for integers");
+	refuse_tag(str_type, 4, "show:hex", "'x' has a type that can't be shown as 'hex'");
 }
 
 static void a_none_that_is_no_number_is_refused(void **state)

@@ -12,7 +12,7 @@
 struct made {
 	struct btf *btf;
 	int u8, s8, u16, s16, u32, s32, u64, s64, chr;
-	int head, str;
+	int head, str, ip;
 	int record, var;
 	uint32_t at; /* where the next field lies in the record */
 };
@@ -43,6 +43,8 @@ static inline void make_base(struct made *m)
 	m->str = btf__add_struct(m->btf, "kv_str", 4);
 	btf__add_field(m->btf, "off", m->u16, 0, 0);
 	btf__add_field(m->btf, "len", m->u16, 16, 0);
+	m->ip = btf__add_struct(m->btf, "kv_ip", sizeof(struct kv_ip));
+	btf__add_field(m->btf, "family", m->u8, 0, 0);
 }
 
 /* The types of the fields must be there already: BTF's fields go to its last type. */

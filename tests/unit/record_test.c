@@ -199,9 +199,11 @@ static void random_records_are_never_read_outside(void **state)
 		memcpy(p, r->record, len);
 		if (kv_record_check(&r->schema, p, len, &err) > 0) {
 			unsigned char sum = 0;
+			char value[KV_VALUE_MAX];
 
 			for (int i = 0; i < 3; i++) {
-				struct kv_string s = kv_record_string(&r->schema.columns[i], p);
+				struct kv_string s =
+					kv_record_string(&r->schema.columns[i], p, value);
 
 				for (size_t j = 0; s.data && j < s.len; j++)
 					sum ^= s.data[j];
@@ -277,7 +279,8 @@ static void no_value_is_only_what_the_column_says(void **state)
 
 static void check_string(const struct row *r, const char *want, size_t len)
 {
-	struct kv_string s = kv_record_string(&r->schema.columns[0], r->record);
+	char value[KV_VALUE_MAX];
+	struct kv_string s = kv_record_string(&r->schema.columns[0], r->record, value);
 
 	if (!want) {
 		assert_null(s.data);

@@ -15,7 +15,8 @@ static char *metric_header(const struct kv_plan *plan, char *out)
 
 static char *metric_row(const struct kv_plan *plan, const void *record, char *out)
 {
-	const struct kv_string key = kv_record_string(plan->columns[0], record);
+	char value[KV_VALUE_MAX];
+	const struct kv_string key = kv_record_string(plan->columns[0], record, value);
 
 	assert_int_equal(plan->ncolumns, 2);
 	return out + sprintf(out, "%.*s %llu\n", (int)key.len, key.data,

@@ -64,7 +64,7 @@ static int type_enum(struct made *m)
 	return id;
 }
 
-static void an_enum_is_an_integer(void **state)
+static void an_enum_is_an_integer_inside(void **state)
 {
 	(void)state;
 	check_type(type_enum, 4, KV_TYPE_UINT);
@@ -328,7 +328,7 @@ int main(void)
 		cmocka_unit_test(u64_is_an_integer),
 		cmocka_unit_test(s64_is_an_integer),
 		cmocka_unit_test(typedefs_and_qualifiers_are_seen_through),
-		cmocka_unit_test(an_enum_is_an_integer),
+		cmocka_unit_test(an_enum_is_an_integer_inside),
 		cmocka_unit_test(a_signed_enum64_is_a_signed_integer),
 		cmocka_unit_test(a_char_array_is_a_string),
 		cmocka_unit_test(a_char_array_may_have_64_bytes),

@@ -40,19 +40,30 @@ struct kv_str {
 #define KV_STR_UNREADABLE 0xfffe /* shown as (unreadable) */
 #define KV_STR_TOO_LONG 0xffff	 /* shown as (too long) */
 
+/* An IP address, set by kv_ip4() or kv_ip6() in ip.h. */
+struct kv_ip {
+	__u8 family; /* 4 or 6; 0: no value */
+	__u8 _pad[3];
+	__u8 bytes[16]; /* in network order; of an IPv4 address the first four */
+} __attribute__((aligned(4)));
+
 enum kv_type {
-	KV_TYPE_UINT,  /* unsigned integer of 1, 2, 4 or 8 bytes */
-	KV_TYPE_INT,   /* signed integer of 1, 2, 4 or 8 bytes */
+	KV_TYPE_UINT,  /* unsigned integer of 1, 2, 4 or 8 bytes, or an enum */
+	KV_TYPE_INT,   /* signed integer of 1, 2, 4 or 8 bytes, or an enum */
 	KV_TYPE_CHARS, /* char[N], ends at the first NUL or at N; empty: no value */
 	KV_TYPE_STR,   /* struct kv_str */
+	KV_TYPE_IP,    /* struct kv_ip */
+	KV_TYPE_BYTES, /* __u8[N] */
 };
 
 enum kv_show {
 	KV_SHOW_DEC,
-	KV_SHOW_HEX,	 /* at least 8 digits, as /proc/PID/maps has it */
+	KV_SHOW_HEX,	 /* at least 8 digits, as /proc/PID/maps has it; of bytes 2 each */
 	KV_SHOW_OCT,	 /* with a leading 0, as /proc/PID/fdinfo has it */
 	KV_SHOW_SECONDS, /* nanoseconds inside, seconds with 9 digits outside */
 	KV_SHOW_DEV,	 /* kernel dev_t (20 bits of minor) as major:minor in hex */
+	KV_SHOW_NAME,	 /* an enum, by its enumerators; text.h shows the number */
+	KV_SHOW_LIST,	 /* struct kv_str: strings, each but perhaps the last with a NUL behind */
 };
 
 /* One column, for the programs that print text (text.h). */
@@ -69,8 +80,8 @@ struct kv_text_column {
 
 /* The loader fills this in before it loads the object. The columns come from the object's BTF. */
 struct kv_table {
-	__u32 abi; /* KV_ABI_VERSION */
-	__u32 ncolumns; /* 0: only registered readers get rows */
+	__u32 abi;	   /* KV_ABI_VERSION */
+	__u32 ncolumns;	   /* 0: only registered readers get rows */
 	__u64 fingerprint; /* of the object's bytes */
 	__u32 page_shift;
 	__u32 nr_nodes;	  /* highest possible NUMA node + 1 */

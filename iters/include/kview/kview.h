@@ -24,7 +24,7 @@
 
 #define KV_MEANS(text) KV_TAG("means:" text)  /* one line for schema/VIEW */
 #define KV_UNIT(text) KV_TAG("unit:" text)    /* bytes, s, ... */
-#define KV_SHOW(how) KV_TAG("show:" #how)     /* hex, oct, seconds, dev */
+#define KV_SHOW(how) KV_TAG("show:" #how)     /* hex, oct, seconds, dev, list */
 #define KV_NONE(value) KV_TAG("none:" #value) /* this value means: no value */
 #define KV_WIDTH(n) KV_TAG("width:" #n)	      /* usual width in the text table */
 /* key: one of those that tell rows apart; gauge: goes up and down; counter: only up */

@@ -71,6 +71,28 @@ static __always_inline void kv_text_chars(struct kv_text_ctx *t, __u32 off, __u6
 		bpf_seq_write(t->seq, "-", 1);
 }
 
+static __always_inline void kv_text_ip(struct kv_text_ctx *t, struct kv_ip *ip)
+{
+	if (ip->family == 4)
+		BPF_SEQ_PRINTF(t->seq, "%pI4", (unsigned long)ip->bytes);
+	else if (ip->family == 6)
+		BPF_SEQ_PRINTF(t->seq, "%pI6c", (unsigned long)ip->bytes);
+	else if (ip->family)
+		bpf_seq_write(t->seq, "(unreadable)", sizeof("(unreadable)") - 1);
+	else
+		bpf_seq_write(t->seq, "-", sizeof("-") - 1);
+}
+
+static long kv_text_hex_byte(__u64 i, struct kv_text_ctx *t)
+{
+	__u64 at = t->off + i;
+
+	if (at >= KV_FIXED_MAX)
+		return 1;
+	BPF_SEQ_PRINTF(t->seq, "%02x", (unsigned char)t->record->bytes[at]);
+	return 0;
+}
+
 static __always_inline void kv_text_str(struct kv_text_ctx *t, struct kv_str *s)
 {
 	__u32 off = s->off, len = s->len;
@@ -163,6 +185,11 @@ static long kv_text_field(__u64 i, struct kv_text_ctx *t)
 		kv_text_str(t, (struct kv_str *)(t->record->bytes + off));
 	} else if (col->type == KV_TYPE_CHARS) {
 		kv_text_chars(t, off, col->size);
+	} else if (col->type == KV_TYPE_IP) {
+		kv_text_ip(t, (struct kv_ip *)(t->record->bytes + off));
+	} else if (col->type == KV_TYPE_BYTES) {
+		t->off = off;
+		bpf_loop(col->size, kv_text_hex_byte, t, 0);
 	} else {
 		v = kv_text_load(t->record->bytes + off, col->size, col->type == KV_TYPE_INT);
 		if (col->has_none && v == (__u64)col->none) {
