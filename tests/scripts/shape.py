@@ -16,7 +16,7 @@ import sys
 MAX_FUNCTION = 60
 MAX_FILE = 500
 
-LIBC = re.compile(r'^(linux/.*|sys/.*|asm/.*|[a-z_]+\.h)$')
+LIBC = re.compile(r'^(linux/.*|sys/.*|asm/.*|arpa/inet\.h|[a-z_]+\.h)$')
 NOT_LIBC = re.compile(r'^(libelf|gelf|fuse\w*|seccomp|libmount|cmocka)\.h$')
 LIBBPF = re.compile(r'^bpf/')
 BTF = re.compile(r'^bpf/btf\.h$')
