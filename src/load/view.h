@@ -24,7 +24,7 @@ struct kv_view {
 	char *others;		  /* kv_object_others(); "" or NULL: it has none */
 	uint64_t fingerprint;
 	char kind[KV_KIND_MAX];
-	bool per_task;	/* the kernel can run it for one process */
+	bool per_task;	 /* the kernel can run it for one process */
 	bool is_private; /* to be loaded without being pinned */
 	bool is_loaded;	 /* @loaded is open */
 	struct kv_loaded loaded;
