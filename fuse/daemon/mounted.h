@@ -7,6 +7,7 @@
 #ifndef KVIEW_DAEMON_MOUNTED_H
 #define KVIEW_DAEMON_MOUNTED_H
 
+#include "fuse/daemon/broker.h"
 #include "fuse/daemon/connection.h"
 #include "fuse/daemon/flight.h"
 #include "fuse/daemon/lifeline.h"
@@ -43,6 +44,7 @@ struct kv_mounted {
 	int starter_fd;		      /* who started the daemon waits there for word, or -1 */
 	int mount_lock;		      /* of the directory below the mount, until it is there */
 	struct kv_lifeline lifeline;  /* of a worker */
+	struct kv_broker_client broker; /* of a worker */
 };
 
 #endif

@@ -30,6 +30,8 @@
 static const char *const allowed[] = {
 	/* requests and replies, iterators, /proc */
 	"read write readv writev lseek poll ppoll close fstat newfstatat statx",
+	/* answers of the broker */
+	"recvmsg",
 	/* memory */
 	"brk mremap munmap madvise",
 	/* threads */
@@ -77,7 +79,7 @@ static const struct condition conditions[] = {
 	{SCMP_SYS(fcntl), 1, IS(F_GETFD)},
 	{SCMP_SYS(fcntl), 1, IS(F_SETFD)},
 	{SCMP_SYS(fcntl), 1, IS(F_GETFL)},
-	/* Messages to the log, by the socket that is there; none waits. */
+	/* Messages to the log and to the broker, by the sockets that are there; none waits. */
 	{SCMP_SYS(sendto), 3, IS(MSG_DONTWAIT | MSG_NOSIGNAL)},
 	{SCMP_SYS(ioctl), 1, IS(NS_GET_TGID_FROM_PIDNS)},
 	/* Calls and iterators of what is loaded, and the map of readers. */

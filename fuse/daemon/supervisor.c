@@ -13,6 +13,7 @@
 #include <time.h>
 
 #include "base/cleanup.h"
+#include "fuse/daemon/broker.h"
 #include "fuse/daemon/worker.h"
 #include "fuse/daemon/notify.h"
 #include "fuse/daemon/privilege.h"
@@ -65,6 +66,7 @@ struct supervisor {
 	bool is_ready;	 /* the mount has answered, and who waits for that was told */
 	pid_t worker;
 	int line;		/* to the worker, see lifeline.h; -1: it serves no more */
+	struct kv_broker broker; /* of the worker */
 	pid_t dying[MAX_DYING]; /* workers that were killed, and hang in the kernel */
 	unsigned int n_dying;
 	long crashes[MAX_CRASHES]; /* when, as of now_ms(); the last ones */
@@ -88,6 +90,14 @@ static void shut(int *fd)
 	*fd = -1;
 }
 
+static void close_pair(int (*pair)[2])
+{
+	kv_closep(&(*pair)[0]);
+	kv_closep(&(*pair)[1]);
+}
+
+#define _cleanup_pair_ _cleanup_(close_pair)
+
 static int open_signals(struct supervisor *s)
 {
 	static const int awaited[] = {SIGCHLD, SIGTERM, SIGINT, SIGHUP, KV_SIG_HAND_OVER};
@@ -107,34 +117,56 @@ static int open_signals(struct supervisor *s)
 
 /* --- a worker begins --- */
 
-static _Noreturn void be_worker(struct supervisor *s, int line)
+static _Noreturn void be_worker(struct supervisor *s, int line, int broker)
 {
 	struct kv_mounted *m = s->m;
 
+	kv_broker_client_init(&m->broker, broker, &m->views);
+	m->server.host.iter_in = kv_broker_iter;
+	m->server.host.iter_arg = &m->broker;
 	m->lifeline = (struct kv_lifeline){.fd = line, .abort = m->connection.abort};
 	m->server.ready_fd = s->is_ready ? -1 : line;
 	sigprocmask(SIG_SETMASK, &s->before, NULL);
 	exit(kv_work(m)); /* not _exit(): a sanitizer looks for leaks */
 }
 
-static int start_worker(struct supervisor *s)
+/* @line, @broker: socket pairs, of which [0] is ours */
+static int fork_worker(struct supervisor *s, const int line[2], const int broker[2])
 {
-	int line[2], rc = 0;
-
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, line) < 0)
-		return -errno;
 	fflush(NULL);
 	s->worker = fork();
 	if (!s->worker) {
 		close(line[0]);
-		be_worker(s, line[1]);
+		close(broker[0]);
+		be_worker(s, line[1], broker[1]);
 	}
-	if (s->worker < 0)
-		rc = -errno;
-	close(line[1]);
-	s->line = line[0];
+	return s->worker < 0 ? -errno : 0;
+}
+
+static void kill_worker(struct supervisor *s)
+{
+	kill(s->worker, SIGKILL);
+	waitpid(s->worker, NULL, 0);
+}
+
+/* The broker's thread begins after the fork and ends before the next: a fork copies one thread. */
+static int start_worker(struct supervisor *s)
+{
+	_cleanup_pair_ int line[2] = {-1, -1};
+	_cleanup_pair_ int broker[2] = {-1, -1};
+	int rc = 0;
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, line) < 0 ||
+	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, broker) < 0)
+		return -errno;
+	rc = fork_worker(s, line, broker);
 	if (rc)
-		shut(&s->line);
+		return rc;
+	rc = kv_broker_start(&s->broker, TAKE_FD(broker[0]), s->worker, &s->m->views);
+	if (rc)
+		kill_worker(s);
+	else
+		s->line = TAKE_FD(line[0]);
 	return rc;
 }
 
@@ -350,8 +382,7 @@ static int succeed(struct supervisor *s, struct kv_err *err)
 	char byte, state[32];
 
 	if (poll(&p, 1, PREPARE_TIMEOUT_MS) != 1 || read(s->line, &byte, 1) != 1) {
-		kill(s->worker, SIGKILL);
-		waitpid(s->worker, NULL, 0);
+		kill_worker(s);
 		return kv_err_set(err, -EIO, "can't take over '%s': %s", m->mountpoint,
 				  *m->shared->why ? m->shared->why : "the worker does not start");
 	}
@@ -378,6 +409,7 @@ static int serve_once(struct supervisor *s, struct kv_err *err)
 	if (rc)
 		return rc;
 	status = wait_worker(s);
+	kv_broker_stop(&s->broker);
 	if (s->order != SERVE || m->shared->is_over)
 		return 0;
 	if (status == TOO_MANY)
@@ -390,7 +422,8 @@ static int serve_once(struct supervisor *s, struct kv_err *err)
 
 int kv_supervise(struct kv_mounted *m, struct kv_err *err)
 {
-	struct supervisor s = {.m = m, .order = SERVE, .signals = -1, .line = -1};
+	struct supervisor s = {
+		.m = m, .order = SERVE, .signals = -1, .line = -1, .broker.fd = -1};
 	int rc = open_signals(&s);
 
 	m->server.supervisor = getpid();
@@ -403,6 +436,7 @@ int kv_supervise(struct kv_mounted *m, struct kv_err *err)
 	m->is_handed_over = s.order == HAND_OVER;
 	if (m->is_handed_over && !m->shared->facts.resends)
 		kv_flight_fail(&m->shared->flight, m->connection.fd, -ECONNABORTED);
+	kv_broker_stop(&s.broker);
 	shut(&s.line);
 	shut(&s.signals); /* the signals stay blocked: the mount and the pins are still to go */
 	return rc;

@@ -15,6 +15,20 @@ int kv_caller_identify(fuse_req_t req, struct kv_reader *reader)
 	return rc;
 }
 
+int kv_caller_hold(fuse_req_t req, const struct kv_node *node, struct kv_reader *reader)
+{
+	struct kv_server *s = fuse_req_userdata(req);
+	struct kv_err err = {0};
+	int rc;
+
+	if (node->type != KV_NODE_ROWS || !node->view->per_net)
+		return 0;
+	rc = kv_reader_hold_net(&s->host, fuse_req_ctx(req)->pid, reader, &err);
+	if (rc)
+		kv_log_complain(&s->log, err.msg);
+	return rc;
+}
+
 int kv_caller_find(fuse_req_t req, const struct kv_node *group, const char *name, uint64_t *ino)
 {
 	struct kv_server *s = fuse_req_userdata(req);

@@ -16,6 +16,14 @@
 int kv_caller_identify(fuse_req_t req, struct kv_reader *reader);
 
 /**
+ * kv_caller_hold() - keep what the rows of a node need of the caller, beyond its identity
+ * @reader: of kv_caller_identify()
+ *
+ * Return: 0 or -errno; the reason is in the log.
+ */
+int kv_caller_hold(fuse_req_t req, const struct kv_node *node, struct kv_reader *reader);
+
+/**
  * kv_caller_find() - a member of a group by the name that the caller knows it by
  * @group: its directory
  * @ino: receives the member's inode number

@@ -227,6 +227,8 @@ static void op_open(fuse_req_t req, fuse_ino_t told, struct fuse_file_info *fi)
 	if (!rc)
 		rc = kv_caller_identify(req, &reader);
 	if (!rc)
+		rc = kv_caller_hold(req, node, &reader);
+	if (!rc)
 		rc = open_file(req, node, ino, &reader, &fi->fh);
 	kv_reader_close(&reader);
 	if (rc) {

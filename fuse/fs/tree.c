@@ -88,8 +88,8 @@ static int add_files(struct kv_tree *tree, uint32_t dir, const struct kv_views *
 		struct kv_node node = {
 			.type = KV_NODE_ROWS,
 			.parent = dir,
-			.mode = S_IFREG | (view->per_task ? 0444 : wide_mode),
-			.is_wide = !view->per_task,
+			.mode = S_IFREG | (kv_view_is_wide(view) ? wide_mode : 0444),
+			.is_wide = kv_view_is_wide(view),
 			.view = view,
 			.format = format,
 			.plan = &tree->plans[i],

@@ -154,12 +154,24 @@ static __always_inline void put_cgroup(struct kv_identity *id, struct task_struc
 	id->cgroup_level = BPF_CORE_READ(root, level);
 }
 
+static __always_inline void put_net(struct kv_identity *id, struct task_struct *task)
+{
+	const struct net *ns;
+
+	if (!kv_knows(nsproxy, net_ns) || !kv_knows(net, ns))
+		return;
+	ns = BPF_CORE_READ(task, nsproxy, net_ns);
+	id->net_ns = (__u64)ns;
+	id->net_ns_inum = BPF_CORE_READ(ns, ns.inum);
+}
+
 /* A thread that waits for its open() can change nothing of this. */
 static __always_inline void answer_identity(struct kv_identity *id, struct task_struct *task)
 {
 	put_pid(id, task);
 	put_cred(id, task);
 	put_cgroup(id, task);
+	put_net(id, task);
 	put_root(id, task);
 	put_master(id, task);
 	put_state(id, task);

@@ -44,10 +44,12 @@ int kv_process_look(const struct kv_host *host, const struct kv_reader *reader, 
 static int search(const struct kv_host *host, const struct kv_reader *reader, pid_t nr,
 		  struct kv_process *process)
 {
-	struct kv_reader borrowed = {.scope = reader->scope, .holds = {-1, -1, -1, -1}};
-	struct kv_processes *all = kv_processes_new(host, &borrowed);
+	struct kv_reader borrowed = KV_READER_INIT;
+	struct kv_processes *all;
 	int rc;
 
+	borrowed.scope = reader->scope;
+	all = kv_processes_new(host, &borrowed);
 	if (!all)
 		return -ENOMEM;
 	rc = kv_processes_from(all, nr, process);

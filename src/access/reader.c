@@ -235,6 +235,7 @@ static void see_as_host(const struct kv_host *host, pid_t tid, uid_t uid, struct
 	reader->scope.passes = PASSES_ALL;
 	reader->scope.hidepid = KV_HIDEPID_OFF;
 	reader->pid = kv_kernel_process_of(tid);
+	reader->net_ns = host->self.net_ns;
 }
 
 static int identify(const struct kv_host *host, pid_t tid, struct kv_identity *id,
@@ -249,6 +250,8 @@ static int identify(const struct kv_host *host, pid_t tid, struct kv_identity *i
 	fill_scope(host, tid, id, &reader->scope);
 	reader->pid = id->pid;
 	reader->user = id->master;
+	reader->net_ns = id->net_ns;
+	reader->net_ns_inum = id->net_ns_inum;
 	rc = hold_all(host, tid, id, reader);
 	if (rc)
 		kv_reader_close(reader);
@@ -283,6 +286,16 @@ int kv_reader_identify(const struct kv_host *host, pid_t tid, uid_t uid, gid_t g
 		return 0;
 	kv_reader_close(reader);
 	return fail(err, tid, -EPERM, "the request has other ids than it");
+}
+
+int kv_reader_hold_net(const struct kv_host *host, pid_t tid, struct kv_reader *reader,
+		       struct kv_err *err)
+{
+	int rc = 0;
+
+	if (reader->net_ns != host->self.net_ns)
+		rc = reader->holds[KV_HOLD_NET_NS] = hold(tid, "ns/net", 0, reader->net_ns_inum);
+	return rc < 0 ? fail(err, tid, rc, strerror(-rc)) : 0;
 }
 
 bool kv_reader_is_being_killed(const struct kv_host *host, pid_t tid)

@@ -33,6 +33,13 @@ struct kv_host {
 	bool finds_threads;	 /* see kv_identity_finds_threads() */
 	uint32_t overflow_uid, overflow_gid;
 	bool perfmon_reads_maps;
+	/*
+	 * Makes an iterator of @view, which is per_net, in the network namespace that the
+	 * descriptor @net_ns holds. Returns the iterator's descriptor or -errno. NULL: none can
+	 * be made but in our own.
+	 */
+	int (*iter_in)(void *arg, const struct kv_view *view, int net_ns);
+	void *iter_arg;
 };
 
 #define KV_HOST_INIT                                         \
@@ -57,16 +64,25 @@ int kv_host_open(struct kv_host *host, const struct kv_policy *policy, bool with
 
 void kv_host_close(struct kv_host *host);
 
-enum { KV_HOLD_PID_NS, KV_HOLD_USER_NS, KV_HOLD_CGROUP_NS, KV_HOLD_ROOT, KV_HOLDS };
+enum {
+	KV_HOLD_PID_NS,
+	KV_HOLD_USER_NS,
+	KV_HOLD_CGROUP_NS,
+	KV_HOLD_ROOT,
+	KV_HOLD_NET_NS, /* by kv_reader_hold_net() */
+	KV_HOLDS
+};
 
 struct kv_reader {
 	struct kv_scope scope;
 	uid_t user;	     /* whose share of CPU time and files it uses: kv_identity.master */
 	pid_t pid;	     /* its process's number in the pid namespace it sees; 0: none */
+	uint64_t net_ns;     /* address of its network namespace */
+	uint32_t net_ns_inum;
 	int holds[KV_HOLDS]; /* descriptors, or -1: they keep alive what @scope points to */
 };
 
-#define KV_READER_INIT ((struct kv_reader){.holds = {-1, -1, -1, -1}})
+#define KV_READER_INIT ((struct kv_reader){.holds = {-1, -1, -1, -1, -1}})
 
 /**
  * kv_reader_identify() - who sent a request
@@ -82,6 +98,18 @@ struct kv_reader {
  */
 int kv_reader_identify(const struct kv_host *host, pid_t tid, uid_t uid, gid_t gid,
 		       struct kv_reader *reader, struct kv_err *err);
+
+/**
+ * kv_reader_hold_net() - keep the reader's network namespace, for a view that shows it
+ * @tid: the thread that kv_reader_identify() identified, and that still waits
+ *
+ * It is not kept otherwise: a namespace whose processes have ended lives on with all its
+ * interfaces as long as it is held. Our own is not held at all.
+ *
+ * Return: 0, or as kv_reader_identify().
+ */
+int kv_reader_hold_net(const struct kv_host *host, pid_t tid, struct kv_reader *reader,
+		       struct kv_err *err);
 
 /**
  * kv_reader_is_being_killed() - has a thread that waits for our answer got a deadly signal?

@@ -32,6 +32,17 @@ static bool takes_task(const char *kind)
 	return strcmp(kind, "task") == 0 || strncmp(kind, "task_", 5) == 0;
 }
 
+/* Iterators that show the network namespace of the thread that makes them. */
+static bool is_of_net(const char *kind)
+{
+	static const char *const kinds[] = {"tcp", "udp", "unix", "netlink", "ipv6_route"};
+	size_t i = 0, n = sizeof(kinds) / sizeof(kinds[0]);
+
+	while (i < n && strcmp(kind, kinds[i]) != 0)
+		i++;
+	return i < n;
+}
+
 /* Notes the failure in @view->err, which says what the view can't be used for. */
 static int fail(struct kv_view *view, int rc)
 {
@@ -105,6 +116,7 @@ static void open_object(struct kv_view *view)
 	if (!rc) {
 		snprintf(view->kind, sizeof(view->kind), "%s", kv_object_kind(object));
 		view->per_task = takes_task(view->kind);
+		view->per_net = is_of_net(view->kind);
 		rc = kv_schema_from_btf(bpf_object__btf(object), &view->schema, &view->err);
 	}
 	if (rc)

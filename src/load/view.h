@@ -25,6 +25,8 @@ struct kv_view {
 	uint64_t fingerprint;
 	char kind[KV_KIND_MAX];
 	bool per_task;	 /* the kernel can run it for one process */
+	bool per_net;	 /* its rows are of the network namespace of who makes the iterator */
+	bool is_private; /* to be loaded without being pinned */
 	bool is_private; /* to be loaded without being pinned */
 	bool is_loaded;	 /* @loaded is open */
 	struct kv_loaded loaded;
@@ -32,6 +34,12 @@ struct kv_view {
 	struct kv_err err;	/* why it is broken or not loaded */
 	struct kv_types *types; /* to load it with; NULL for a user's, which may need any */
 };
+
+/* kv_view_is_wide() - are its rows of all the kernel, so that not everyone may have them? */
+static inline bool kv_view_is_wide(const struct kv_view *view)
+{
+	return !view->per_task && !view->per_net;
+}
 
 struct kv_views {
 	struct kv_view *list;

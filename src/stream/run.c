@@ -84,7 +84,7 @@ int kv_run_new(const struct kv_view *view, const struct kv_run_opts *opts, struc
 
 	if (pid && !view->per_task) {
 		kv_err_set(err, -EINVAL, "view '%s' has no rows of single processes", view->name);
-		kv_err_hint(err, "--pid is for views of tasks; this one is kernel-wide");
+		kv_err_hint(err, "--pid is for views of tasks alone");
 		return -EINVAL;
 	}
 	if (pid && !kv_kernel_has_process(pid))
@@ -93,7 +93,8 @@ int kv_run_new(const struct kv_view *view, const struct kv_run_opts *opts, struc
 	if (!r)
 		return kv_err_errno(err, -ENOMEM, "can't run view '%s'", view->name);
 	scope.target_start = opts->subset.start;
-	rc = kv_walk_open(&r->walk, view, opts->host, &scope, &opts->subset.link);
+	rc = kv_walk_open(&r->walk, view, opts->host, &scope, &opts->subset.link,
+			  opts->reader->holds[KV_HOLD_NET_NS]);
 	if (rc) {
 		free(r);
 		return fail_open(view, pid, rc, err);

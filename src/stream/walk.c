@@ -20,14 +20,22 @@ static bool can_list(const struct kv_host *host)
 	return !host || host->finds_threads;
 }
 
+static int make_iter(const struct kv_view *view, const struct kv_host *host,
+		     const struct kv_link *link, int net_ns)
+{
+	if (net_ns < 0)
+		return kv_loaded_iter(&view->loaded, link);
+	return host && host->iter_in ? host->iter_in(host->iter_arg, view, net_ns) : -EOPNOTSUPP;
+}
+
 /* The mappings of a process are those of its leader, so an iterator for that one is enough. */
 int kv_walk_open(struct kv_kernel_walk *w, const struct kv_view *view, const struct kv_host *host,
-		 const struct kv_scope *scope, const struct kv_link *link)
+		 const struct kv_scope *scope, const struct kv_link *link, int net_ns)
 {
 	bool is_mm = strcmp(view->kind, "task_vma") == 0;
 	pid_t pid = view->per_task && link->has_info ? (pid_t)link->info.task.pid : 0;
 	struct kv_link leader = kv_link_thread(pid);
-	int fd = kv_loaded_iter(&view->loaded, pid && is_mm && can_list(host) ? &leader : link);
+	int fd = make_iter(view, host, pid && is_mm && can_list(host) ? &leader : link, net_ns);
 
 	if (fd < 0)
 		return fd;

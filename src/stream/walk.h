@@ -27,12 +27,14 @@ struct kv_kernel_walk {
 /**
  * kv_walk_open() - begin a walk through all objects, or those that a link is made for
  * @walk: to be ended with kv_walk_end() if this succeeds
+ * @net_ns: descriptor of the network namespace to show, for which @link has no parameters and
+ *	    kv_host.iter_in makes the iterator; -1: our own
  *
  * Return: 0; -ESRCH: no such process; another -errno.
  */
 int kv_walk_open(struct kv_kernel_walk *walk, const struct kv_view *view,
 		 const struct kv_host *host, const struct kv_scope *scope,
-		 const struct kv_link *link);
+		 const struct kv_link *link, int net_ns);
 
 void kv_walk_end(struct kv_kernel_walk *walk);
 

@@ -3,7 +3,7 @@
 #include "fake_iter.h"
 #include "stream/run.h"
 
-static const struct kv_reader reader = {.holds = {-1, -1, -1, -1}};
+static const struct kv_reader reader = {.holds = {-1, -1, -1, -1, -1}};
 
 static struct kv_schema schema; /* row_schema with roles; the number is there twice */
 

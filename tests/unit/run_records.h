@@ -7,7 +7,7 @@
 
 static const struct kv_reader reader = {
 	.scope = {.pid_ns = 0xabcd, .fsuid = 1000, .passes = 1 << KV_PUBLIC},
-	.holds = {-1, -1, -1, -1},
+	.holds = {-1, -1, -1, -1, -1},
 };
 
 static inline struct kv_run *start(const struct kv_run_opts *opts)

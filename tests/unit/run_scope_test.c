@@ -5,7 +5,7 @@
 
 static const struct kv_reader reader = {
 	.scope = {.pid_ns = 0xabcd, .target_start = 2, .fsuid = 1000, .passes = 1 << KV_PUBLIC},
-	.holds = {-1, -1, -1, -1},
+	.holds = {-1, -1, -1, -1, -1},
 };
 
 static struct kv_run *start(pid_t pid, uint64_t began)

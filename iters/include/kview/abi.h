@@ -208,12 +208,13 @@ struct kv_identity {
 	__u64 thread_start; /* ns since boot */
 	__u64 start;	    /* of its process */
 	__u64 exec;
-	__u64 pid_ns, user_ns, cgroup_ns;
+	__u64 pid_ns, user_ns, cgroup_ns, net_ns;
 	__u64 cgroup;
 	__u64 root_mnt, root_dentry;
 	__u64 caps;
 	__u32 pid_ns_level, user_ns_level, cgroup_level;
-	__u32 pid_ns_inum, user_ns_inum, cgroup_ns_inum; /* as stat(2) of /proc/TID/ns/X */
+	/* as stat(2) of /proc/TID/ns/X */
+	__u32 pid_ns_inum, user_ns_inum, cgroup_ns_inum, net_ns_inum;
 	__u32 fsuid, fsgid, euid;
 	__s32 pid; /* of its process, in its own pid namespace */
 	/* Its root is that of its mount namespace: no directory with a name lies above it. */
@@ -221,6 +222,7 @@ struct kv_identity {
 	__u32 is_being_killed;
 	__u32 master;	  /* the user in the initial namespace who owns the id @fsuid */
 	__u32 walk_skips; /* of the kernel, not the thread: see kv_walk_skips_threads() */
+	__u32 _pad;
 };
 
 #define KV_NOBODY 0xffffffffU /* no id: a user namespace cannot map it */

@@ -266,7 +266,12 @@ struct cgroup_namespace {
 	struct css_set *root_cset;
 };
 
+struct net {
+	struct ns_common ns;
+};
+
 struct nsproxy {
+	struct net *net_ns;
 	struct cgroup_namespace *cgroup_ns;
 };
 

@@ -233,7 +233,8 @@ static __always_inline int kv_begin_any(struct kv_call *c, struct bpf_iter_meta 
  *
  * Prints the header line for a text reader's first object, so it comes before
  * any decision to leave an object out. The mount gives such a view to root, or
- * to whom its operator says; views of tasks begin with kv_begin_task().
+ * to whom its operator says. Views of tasks begin with kv_begin_task(), and those of a network
+ * namespace with kv_begin_net() in net.h.
  *
  * Return: 0, or 1: the program must return 1 (no memory for scratch; the
  * kernel then tells the reader EAGAIN instead of leaving a row out).
@@ -244,10 +245,18 @@ static __always_inline int kv_begin_any(struct kv_call *c, struct bpf_iter_meta 
 			!KV_IS(object, struct task_struct) && !KV_IS(object, struct file) &&   \
 				!KV_IS(object, struct vm_area_struct) && !KV_IS(object, void), \
 			"a view of tasks begins with kv_begin_task()");                        \
+		_Static_assert(!KV_IS_OF_NET(object),                                          \
+			       "a view of a network namespace begins with kv_begin_net()");    \
 		kv_begin_any(c, meta, object);                                                 \
 	})
 
 #define KV_IS(object, type) __builtin_types_compatible_p(typeof(*(object)), type)
+
+/* An object of a network namespace. */
+#define KV_IS_OF_NET(object)                                                        \
+	(KV_IS(object, struct sock_common) || KV_IS(object, struct udp_sock) ||     \
+	 KV_IS(object, struct unix_sock) || KV_IS(object, struct netlink_sock) ||   \
+	 KV_IS(object, struct fib6_info))
 
 /*
  * Only walks through tasks are stopped by time: other iterators lose objects where they stop, or

@@ -3,15 +3,7 @@
  * The UDP sockets of the network namespace of who opens: a view whose objects the
  * test makes, none, one or some.
  */
-#include "kview.h"
-
-struct sock_common {
-	__u16 skc_num;
-} __attribute__((preserve_access_index));
-
-struct sock {
-	struct sock_common __sk_common;
-} __attribute__((preserve_access_index));
+#include "net.h"
 
 struct inet_sock {
 	struct sock sk;
@@ -42,7 +34,7 @@ int dump(struct bpf_iter__udp *ctx)
 	struct udp_ports *r;
 	struct kv_call c;
 
-	if (kv_begin(&c, ctx->meta, sk))
+	if (kv_begin_net(&c, ctx->meta, sk))
 		return 1;
 	if (!sk)
 		return 0;
