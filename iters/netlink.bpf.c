@@ -51,10 +51,10 @@ struct bpf_iter__netlink {
 static __always_inline void put_name(struct netlink_row *r, __u32 protocol)
 {
 	static const char names[32][NAME] = {
-		"rtnl",    "unused", "usersock",  "fw",        "tcpdiag",    "nflog",
-		"xfrm",    "selinux", "iscsi",    "audit",     "fiblookup",  "connector",
-		"nft",     "ip6fw",  "dec-rt",    "uevent",    "genl",       "",
-		"scsi-trans", "ecryptfs", "rdma", "crypto",
+		"rtnl",	      "unused",	  "usersock", "fw",	"tcpdiag",   "nflog",
+		"xfrm",	      "selinux",  "iscsi",    "audit",	"fiblookup", "connector",
+		"nft",	      "ip6fw",	  "dec-rt",   "uevent", "genl",	     "",
+		"scsi-trans", "ecryptfs", "rdma",     "crypto",
 	};
 
 	__builtin_memcpy(r->name, names[protocol & 31], sizeof(r->name));

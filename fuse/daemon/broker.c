@@ -16,7 +16,7 @@
 struct question {
 	int64_t deadline; /* CLOCK_MONOTONIC in ns: nobody waits for the answer then */
 	uint32_t serial;
-	uint32_t view; /* index */
+	uint32_t view;	/* index */
 	int32_t net_ns; /* descriptor in the worker's table */
 	uint32_t pad;
 };
@@ -90,7 +90,7 @@ static int make_iter(const struct kv_broker *b, const struct question *q, int ho
 	if (q->view >= b->views->n || now() >= q->deadline)
 		return -EINVAL;
 	view = &b->views->list[q->view];
-	if (!view->is_loaded || !view->per_net)
+	if (!view->is_loaded || !view->is_of_net)
 		return -EINVAL;
 	ns = open_namespace(b->worker, q->net_ns);
 	if (ns < 0)
@@ -206,7 +206,8 @@ static int await_answer(const struct kv_broker_client *c, int64_t deadline)
 		else if (a.rc)
 			return a.rc;
 		else
-			return iter < 0 ? -EMFILE : iter; /* it came, and there was no room for it */
+			return iter < 0 ? -EMFILE
+					: iter; /* it came, and there was no room for it */
 	}
 }
 

@@ -37,13 +37,13 @@ struct kv_mounted {
 	struct kv_server server;
 	struct kv_shared *shared;
 	struct kv_connection connection;
-	struct kv_predecessor before; /* the daemon whose mount it was until now, or nobody */
-	struct fuse_session *session; /* of the connection; the supervisor reads no request */
-	bool is_starter;	      /* in this process: a daemon keeps the pins */
-	bool is_handed_over;	      /* another daemon has taken it over */
-	int starter_fd;		      /* who started the daemon waits there for word, or -1 */
-	int mount_lock;		      /* of the directory below the mount, until it is there */
-	struct kv_lifeline lifeline;  /* of a worker */
+	struct kv_predecessor before;	/* the daemon whose mount it was until now, or nobody */
+	struct fuse_session *session;	/* of the connection; the supervisor reads no request */
+	bool is_starter;		/* in this process: a daemon keeps the pins */
+	bool is_handed_over;		/* another daemon has taken it over */
+	int starter_fd;			/* who started the daemon waits there for word, or -1 */
+	int mount_lock;			/* of the directory below the mount, until it is there */
+	struct kv_lifeline lifeline;	/* of a worker */
 	struct kv_broker_client broker; /* of a worker */
 };
 

@@ -65,9 +65,9 @@ struct supervisor {
 	int signals;	 /* signalfd */
 	bool is_ready;	 /* the mount has answered, and who waits for that was told */
 	pid_t worker;
-	int line;		/* to the worker, see lifeline.h; -1: it serves no more */
+	int line;		 /* to the worker, see lifeline.h; -1: it serves no more */
 	struct kv_broker broker; /* of the worker */
-	pid_t dying[MAX_DYING]; /* workers that were killed, and hang in the kernel */
+	pid_t dying[MAX_DYING];	 /* workers that were killed, and hang in the kernel */
 	unsigned int n_dying;
 	long crashes[MAX_CRASHES]; /* when, as of now_ms(); the last ones */
 	unsigned int n_crashes;
@@ -422,8 +422,7 @@ static int serve_once(struct supervisor *s, struct kv_err *err)
 
 int kv_supervise(struct kv_mounted *m, struct kv_err *err)
 {
-	struct supervisor s = {
-		.m = m, .order = SERVE, .signals = -1, .line = -1, .broker.fd = -1};
+	struct supervisor s = {.m = m, .order = SERVE, .signals = -1, .line = -1, .broker.fd = -1};
 	int rc = open_signals(&s);
 
 	m->server.supervisor = getpid();

@@ -21,7 +21,7 @@ int kv_caller_hold(fuse_req_t req, const struct kv_node *node, struct kv_reader 
 	struct kv_err err = {0};
 	int rc;
 
-	if (node->type != KV_NODE_ROWS || !node->view->per_net)
+	if (node->type != KV_NODE_ROWS || !node->view->is_of_net)
 		return 0;
 	rc = kv_reader_hold_net(&s->host, fuse_req_ctx(req)->pid, reader, &err);
 	if (rc)

@@ -113,7 +113,7 @@ static bool self_name(const struct kv_reader *reader, char name[32])
 
 static bool has(const struct kv_view *view)
 {
-	return view->per_task;
+	return view->param == KV_PARAM_TASK && !view->program;
 }
 
 const struct kv_group kv_group_pids = {

@@ -73,13 +73,13 @@ static uint32_t add_dir(struct kv_tree *tree, uint32_t parent, const char *name,
 	return add(tree, node, name, "");
 }
 
-/* In the root, or of each member of a group. */
+/* In the root, or of each member of a group. The root has what runs without a parameter. */
 static bool is_served(const struct kv_view *view, const struct kv_group *group)
 {
-	return view->is_loaded && (!group || group->has(view));
+	return view->is_loaded && (group ? group->has(view) : view->param != KV_PARAM_MAP);
 }
 
-/* The files of the views in one format, in the directory @dir. */
+/* The files of the views in one format, or of raw iterators (NULL), in the directory @dir. */
 static int add_files(struct kv_tree *tree, uint32_t dir, const struct kv_views *views,
 		     const struct kv_format *format, const struct kv_group *group, mode_t wide_mode)
 {
@@ -92,18 +92,22 @@ static int add_files(struct kv_tree *tree, uint32_t dir, const struct kv_views *
 			.is_wide = kv_view_is_wide(view),
 			.view = view,
 			.format = format,
-			.plan = &tree->plans[i],
+			.plan = format ? &tree->plans[i] : NULL,
 			.group = group,
 			.is_of_member = group,
 		};
 
-		if (is_served(view, group) && !add(tree, node, view->name, format->suffix))
+		if (is_served(view, group) && !view->program == (format != NULL) &&
+		    !add(tree, node, view->name, format ? format->suffix : ""))
 			return -ENOMEM;
 	}
 	return 0;
 }
 
-/* All views below @parent: text files there, and a directory per other format. */
+/*
+ * All views below @parent: text files there, and a directory per other format; raw iterators in
+ * raw/, if there are any.
+ */
 static int add_formats(struct kv_tree *tree, uint32_t parent, const struct kv_views *views,
 		       const struct kv_group *group, mode_t wide_mode)
 {
@@ -115,6 +119,12 @@ static int add_formats(struct kv_tree *tree, uint32_t parent, const struct kv_vi
 		if (*(*f)->dir)
 			dir = add_dir(tree, parent, (*f)->dir, group);
 		rc = dir ? add_files(tree, dir, views, *f, group, wide_mode) : -ENOMEM;
+	}
+	for (size_t i = 0; i < views->n && !rc; i++) {
+		if (!views->list[i].program || !is_served(&views->list[i], group))
+			continue;
+		parent = add_dir(tree, parent, "raw", group);
+		return parent ? add_files(tree, parent, views, NULL, group, wide_mode) : -ENOMEM;
 	}
 	return rc;
 }
@@ -133,7 +143,8 @@ static int add_schemas(struct kv_tree *tree, const struct kv_views *views)
 			.mode = S_IFREG | 0444,
 		};
 
-		if (is_served(&views->list[i], NULL) && !add(tree, node, views->list[i].name, ""))
+		if (is_served(&views->list[i], NULL) && views->list[i].schema &&
+		    !add(tree, node, views->list[i].name, ""))
 			return -ENOMEM;
 	}
 	return 0;
@@ -169,7 +180,7 @@ static int add_plans(struct kv_tree *tree, const struct kv_views *views)
 	if (!tree->plans)
 		return -ENOMEM;
 	for (size_t i = 0; i < views->n; i++)
-		if (views->list[i].is_loaded)
+		if (views->list[i].is_loaded && views->list[i].schema)
 			kv_plan_all(&tree->plans[i], views->list[i].schema);
 	return 0;
 }

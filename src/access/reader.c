@@ -13,6 +13,7 @@
 #include "access/identity.h"
 #include "base/cleanup.h"
 #include "load/kernel.h"
+#include "load/said.h"
 
 #define PASSES_ALL (1 << KV_PUBLIC | 1 << KV_PTRACE | 1 << KV_FILES | 1 << KV_MAPS)
 
@@ -49,7 +50,7 @@ static int open_queries(struct kv_host *host, struct kv_types *types, struct kv_
 		return rc;
 	/* Where the kernel lacks what `threads` reads, the kernel's own walks have to do. */
 	rc = kv_query_load("identity/threads", types, &host->threads_query, err);
-	if (rc && !*kv_load_lacks())
+	if (rc && !*kv_said_lacks())
 		return rc;
 	kv_ask_open(&host->ask, &host->self, types);
 	return 0;

@@ -34,7 +34,7 @@ struct kv_host {
 	uint32_t overflow_uid, overflow_gid;
 	bool perfmon_reads_maps;
 	/*
-	 * Makes an iterator of @view, which is per_net, in the network namespace that the
+	 * Makes an iterator of @view, which is is_of_net, in the network namespace that the
 	 * descriptor @net_ns holds. Returns the iterator's descriptor or -errno. NULL: none can
 	 * be made but in our own.
 	 */
@@ -75,9 +75,9 @@ enum {
 
 struct kv_reader {
 	struct kv_scope scope;
-	uid_t user;	     /* whose share of CPU time and files it uses: kv_identity.master */
-	pid_t pid;	     /* its process's number in the pid namespace it sees; 0: none */
-	uint64_t net_ns;     /* address of its network namespace */
+	uid_t user;	 /* whose share of CPU time and files it uses: kv_identity.master */
+	pid_t pid;	 /* its process's number in the pid namespace it sees; 0: none */
+	uint64_t net_ns; /* address of its network namespace */
 	uint32_t net_ns_inum;
 	int holds[KV_HOLDS]; /* descriptors, or -1: they keep alive what @scope points to */
 };

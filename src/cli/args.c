@@ -22,7 +22,15 @@ struct option_def {
 
 #define AT(member) offsetof(struct kv_args, member)
 
-enum { LONG_PIN_DIR = 256, LONG_ITER_DIR, LONG_PID, LONG_TAKEOVER };
+enum {
+	LONG_PIN_DIR = 256,
+	LONG_ITER_DIR,
+	LONG_PID,
+	LONG_MAP,
+	LONG_CGROUP,
+	LONG_KINDS,
+	LONG_TAKEOVER,
+};
 
 static const struct option_def defs[] = {
 	{KV_OPT_FOREGROUND, "foreground", 'f', NULL, "stay in the foreground, log to stderr",
@@ -36,8 +44,13 @@ static const struct option_def defs[] = {
 	{KV_OPT_COLUMNS, "columns", 'c', "COL[,COL...]", "only these columns, in this order",
 	 AT(columns)},
 	{KV_OPT_PID, "pid", LONG_PID, "PID", "only this process and its threads", AT(pid)},
-	{KV_OPT_ITER_DIR, "iter-dir", LONG_ITER_DIR, "DIR", "also the views in DIR/NAME.bpf.o",
-	 AT(iter_dir)},
+	{KV_OPT_MAP, "map", LONG_MAP, "ID", "the BPF map whose elements are shown", AT(map)},
+	{KV_OPT_CGROUP, "cgroup", LONG_CGROUP, "PATH", "only this cgroup and those below it",
+	 AT(cgroup)},
+	{KV_OPT_KINDS, "kinds", LONG_KINDS, NULL, "list the kernel's kinds of iterators",
+	 AT(kinds)},
+	{KV_OPT_ITER_DIR, "iter-dir", LONG_ITER_DIR, "DIR",
+	 "also the iterators in DIR/NAME.bpf.o, NAME.o", AT(iter_dir)},
 	{KV_OPT_PIN_DIR, "pin-dir", LONG_PIN_DIR, "DIR", "keep pins there, not in " KV_PIN_DIR,
 	 AT(pin_dir)},
 	{~0u, "help", 'h', NULL, "show this", AT(help)},
@@ -74,16 +87,17 @@ static void make_tables(unsigned int options, char *letters, struct option *long
 	*longs = (struct option){0};
 }
 
-static int parse_pid(const char *text, pid_t *pid, struct kv_err *err)
+/* An id from 1 to @max; 0 with @err set: @text is none. */
+static uint32_t parse_id(const char *text, const char *of, unsigned long max, struct kv_err *err)
 {
+	unsigned long v;
 	char *end;
-	long v;
 
 	errno = 0;
-	v = strtol(text, &end, 10);
-	if (errno || *text < '0' || *text > '9' || *end || v < 1 || v > 1 << 30)
-		return kv_err_set(err, -EINVAL, "'%s' is not a process id", text);
-	*pid = (pid_t)v;
+	v = strtoul(text, &end, 10);
+	if (!errno && *text >= '0' && *text <= '9' && !*end && v && v <= max)
+		return (uint32_t)v;
+	kv_err_set(err, -EINVAL, "'%s' is not a %s id", text, of);
 	return 0;
 }
 
@@ -92,8 +106,14 @@ static int set_option(struct kv_args *args, const struct option_def *d, char *va
 {
 	char *to = (char *)args + d->at;
 
-	if (d->bit == KV_OPT_PID)
-		return parse_pid(value, &args->pid, err);
+	if (d->bit == KV_OPT_PID) {
+		args->pid = (pid_t)parse_id(value, "process", 1 << 30, err);
+		return args->pid ? 0 : -EINVAL;
+	}
+	if (d->bit == KV_OPT_MAP) {
+		args->map = parse_id(value, "map", UINT32_MAX, err);
+		return args->map ? 0 : -EINVAL;
+	}
 	if (d->bit == KV_OPT_MOUNT && args->n_mount_words == KV_MAX_MOUNT_WORDS)
 		return kv_err_set(err, -EINVAL, "more than %d -o", KV_MAX_MOUNT_WORDS);
 	if (d->bit == KV_OPT_MOUNT)

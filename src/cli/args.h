@@ -7,6 +7,7 @@
 #define KVIEW_CLI_ARGS_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "base/err.h"
@@ -20,6 +21,9 @@
 #define KV_OPT_COLUMNS (1u << 5)
 #define KV_OPT_PID (1u << 6)
 #define KV_OPT_TAKEOVER (1u << 7)
+#define KV_OPT_MAP (1u << 8)
+#define KV_OPT_CGROUP (1u << 9)
+#define KV_OPT_KINDS (1u << 10)
 
 #define KV_MAX_OPERANDS 2
 #define KV_MAX_MOUNT_WORDS 16
@@ -34,6 +38,9 @@ struct kv_args {
 	const char *format;
 	const char *columns;
 	pid_t pid;
+	uint32_t map; /* id; 0: none */
+	const char *cgroup;
+	bool kinds;
 	bool help;
 	const char *operands[KV_MAX_OPERANDS];
 	unsigned int n_operands;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdio_ext.h>
 
@@ -23,7 +24,7 @@ static int put_rows(struct kv_rows *rows, struct kv_err *err)
 
 	setvbuf(stdout, buffer, _IOFBF, sizeof(buffer));
 	while (!rc && (more = kv_rows_next(rows, &n, err)) > 0)
-		rc = put(rows->text, n, err);
+		rc = put(rows->piece, n, err);
 	if (more == -EACCES)
 		__fpurge(stdout); /* no row was there to see: a header alone would say so */
 	return rc ? rc : more;
@@ -41,14 +42,51 @@ static int choose(const struct kv_args *args, const struct kv_view *view, struct
 		kv_err_hint(err, "formats are %s", names);
 		return KV_USAGE;
 	}
-	if (!view->schema) { /* broken: loading it tells why */
-		*plan = (struct kv_plan){0};
+	if (view->program && (*format != kv_formats[0] || args->columns)) {
+		kv_err_set(err, KV_USAGE, "'%s' has no columns", view->name);
+		kv_err_hint(err, "it declares no view: what it prints is shown as it is");
+		return KV_USAGE;
+	}
+	if (!view->schema) { /* raw, or broken: loading it tells why */
+		*format = NULL;
 		return 0;
 	}
 	kv_plan_all(plan, view->schema);
 	if (args->columns && kv_plan_pick(plan, view->schema, args->columns, err)) {
 		kv_err_hint(err, "`kview schema %s` lists the columns", view->name);
 		return KV_USAGE;
+	}
+	return 0;
+}
+
+/* @fd: receives the descriptor that the subset's link names, if there is one */
+static int choose_subset(const struct kv_args *args, struct kv_subset *subset, int *fd,
+			 struct kv_err *err)
+{
+	if ((args->pid > 0) + (args->map > 0) + (args->cgroup != NULL) > 1) {
+		kv_err_set(err, KV_USAGE, "only one of --pid, --map and --cgroup goes");
+		kv_err_hint(err, "an iterator takes one parameter");
+		return KV_USAGE;
+	}
+	*subset = kv_subset_process(args->pid, 0);
+	if (args->map) {
+		*fd = kv_map_open(args->map);
+		if (*fd < 0) {
+			kv_err_errno(err, *fd, "can't open the BPF map %u", args->map);
+			kv_err_hint(err, "`bpftool map` lists the ids of maps");
+			return *fd;
+		}
+		subset->link = kv_link_map(*fd);
+	} else if (args->cgroup) {
+		*fd = open(args->cgroup, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (*fd < 0) {
+			int rc = kv_err_errno(err, -errno, "can't open the cgroup '%s'",
+					      args->cgroup);
+
+			kv_err_hint(err, "it is a directory, such as /sys/fs/cgroup/system.slice");
+			return rc;
+		}
+		subset->link = kv_link_cgroup(*fd);
 	}
 	return 0;
 }
@@ -60,11 +98,8 @@ static int cat_view(const struct kv_args *args, struct kv_view *view, struct kv_
 	const struct kv_policy policy = {0};
 	struct kv_reader reader = KV_READER_INIT;
 	struct kv_host host = KV_HOST_INIT;
-	const struct kv_run_opts opts = {
-		.reader = &reader,
-		.host = &host,
-		.subset = kv_subset_process(args->pid, 0),
-	};
+	struct kv_run_opts opts = {.reader = &reader, .host = &host};
+	_cleanup_close_ int fd = -1;
 	struct kv_run *run = NULL;
 	struct kv_rows rows = {0};
 	struct kv_pins dir = KV_PINS_INIT, *pins = NULL;
@@ -72,6 +107,8 @@ static int cat_view(const struct kv_args *args, struct kv_view *view, struct kv_
 	struct kv_plan plan;
 	int rc = choose(args, view, &plan, &format, err);
 
+	if (!rc)
+		rc = choose_subset(args, &opts.subset, &fd, err);
 	if (rc)
 		return rc;
 	if (kv_pins_open(args->pin_dir, false, &dir, NULL) == 0)

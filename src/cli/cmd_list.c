@@ -2,15 +2,19 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/cleanup.h"
 #include "cli/commands.h"
+#include "load/kernel.h"
 #include "load/pinset.h"
 #include "access/reader.h"
 
 /* @rc: of opening @pins */
 static const char *is_pinned(const struct kv_pins *pins, int rc, struct kv_view *view)
 {
+	if (view->program)
+		return "-"; /* it is loaded by whoever reads it */
 	if (!rc && view->schema)
 		rc = kv_pin_use(pins, view, NULL);
 	kv_view_unload(view);
@@ -27,7 +31,11 @@ static void put_view(struct kv_view *view, const char *pinned)
 	bool supported = kv_view_is_supported(view);
 	const struct kv_schema *schema = view->schema;
 
-	put_line(view->name, supported ? "yes" : "no", pinned, schema ? schema->shows : "-");
+	put_line(view->name, supported ? "yes" : "no", pinned, schema ? schema->shows : "");
+	if (view->program)
+		printf("raw: what its iter/%s prints", view->kind);
+	else if (!schema)
+		putchar('-');
 	putchar('\n');
 	if (view->others && *view->others) {
 		put_line("", "", "", "not attached: ");
@@ -57,13 +65,67 @@ static int check_readers(struct kv_views *views, struct kv_err *err)
 	return rc == -EPERM ? 0 : rc;
 }
 
+/* "task, task_file" of the views of a kind; "-": there is none. */
+static void put_users(const struct kv_views *views, const char *kind)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < views->n; i++) {
+		if (strcmp(views->list[i].kind, kind) != 0)
+			continue;
+		printf("%s%s", any ? ", " : "", views->list[i].name);
+		any = true;
+	}
+	puts(any ? "" : "-");
+}
+
+/* Those of this kernel; and those that are known and that it lacks. */
+static int list_kinds(const struct kv_args *args, struct kv_err *err)
+{
+	struct kv_views views;
+	char **kinds;
+	int rc = kv_kernel_kinds(&kinds, err);
+
+	if (rc)
+		return rc;
+	rc = kv_views_open(args->iter_dir, NULL, &views, err);
+	if (rc) {
+		kv_kernel_kinds_free(kinds);
+		return rc;
+	}
+	printf("%-20s %-6s %-7s %-10s %s\n", "KIND", "LINUX", "HERE", "PARAMETER", "VIEWS");
+	for (char **kind = kinds; *kind; kind++) {
+		const struct kv_kind *k = kv_kind_find(*kind);
+
+		printf("%-20s %-6s %-7s %-10s ", *kind, k ? k->since : "?", "yes",
+		       k ? kv_param_name(k->param) : "?");
+		put_users(&views, *kind);
+	}
+	for (const struct kv_kind *k = kv_kinds; k->name; k++) {
+		char **kind = kinds;
+
+		while (*kind && strcmp(*kind, k->name) != 0)
+			kind++;
+		if (*kind)
+			continue;
+		printf("%-20s %-6s %-7s %-10s ", k->name, k->since, "no", kv_param_name(k->param));
+		put_users(&views, k->name);
+	}
+	kv_kernel_kinds_free(kinds);
+	kv_views_close(&views);
+	return 0;
+}
+
 int kv_cmd_list(const struct kv_args *args, struct kv_err *err)
 {
 	struct kv_pins pins = KV_PINS_INIT;
 	_cleanup_free_ const char **pinned = NULL;
 	struct kv_views views;
-	int no_pins, rc = kv_views_open(args->iter_dir, NULL, &views, err);
+	int no_pins, rc;
 
+	if (args->kinds)
+		return list_kinds(args, err);
+	rc = kv_views_open(args->iter_dir, NULL, &views, err);
 	if (rc)
 		return rc;
 	pinned = calloc(views.n + 1, sizeof(*pinned));

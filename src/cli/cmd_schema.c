@@ -15,7 +15,10 @@ int kv_cmd_schema(const struct kv_args *args, struct kv_err *err)
 
 	if (rc)
 		return rc;
-	if (!view->schema) {
+	if (view->program) {
+		rc = kv_err_set(err, -EINVAL, "'%s' declares no view, so it has no columns",
+				view->name);
+	} else if (!view->schema) {
 		*err = view->err;
 		rc = view->rc;
 	} else {

@@ -26,10 +26,11 @@ const struct kv_command kv_commands[] = {
 	 0, kv_cmd_load},
 	{"unload", "", "remove the pins", KV_OPT_PIN_DIR, 0, 0, kv_cmd_unload},
 	{"list", "", "each view: is it supported, is it pinned, what does it show",
-	 KV_OPT_ITER_DIR | KV_OPT_PIN_DIR, 0, 0, kv_cmd_list},
+	 KV_OPT_KINDS | KV_OPT_ITER_DIR | KV_OPT_PIN_DIR, 0, 0, kv_cmd_list},
 	{"cat", "VIEW", "print a view, without a mount",
-	 KV_OPT_FORMAT | KV_OPT_COLUMNS | KV_OPT_PID | KV_OPT_ITER_DIR | KV_OPT_PIN_DIR, 1, 1,
-	 kv_cmd_cat},
+	 KV_OPT_FORMAT | KV_OPT_COLUMNS | KV_OPT_PID | KV_OPT_MAP | KV_OPT_CGROUP |
+		 KV_OPT_ITER_DIR | KV_OPT_PIN_DIR,
+	 1, 1, kv_cmd_cat},
 	{"schema", "VIEW", "a view's columns: name, type, unit, meaning, role", KV_OPT_ITER_DIR, 1,
 	 1, kv_cmd_schema},
 	{"status", "[MOUNTPOINT]", "counters of a mount, and what it uses now", 0, 0, 1,
@@ -69,7 +70,7 @@ void kv_warn_view(const struct kv_view *view)
 
 	if (!view->is_loaded) {
 		kv_say(&view->err);
-	} else if (kv_schema_put_lacking(view->schema, columns, sizeof(columns))) {
+	} else if (view->schema && kv_schema_put_lacking(view->schema, columns, sizeof(columns))) {
 		kv_err_set(&err, 0, "view '%s' shows no value in %s", view->name, columns);
 		kv_err_hint(&err, "this kernel has no such thing, or keeps it in a place that is "
 				  "not known here: `kview list` says what");

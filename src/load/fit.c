@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "load/said.h"
 #include "load/view.h"
 #include "schema/table.h"
 
@@ -13,10 +14,12 @@
 static int load(struct kv_view *view, uint64_t has, struct kv_err *err)
 {
 	struct bpf_object *object = NULL;
-	int rc = kv_object_open(view->name, view->data, view->size, view->types, &object, err);
+	int rc = kv_object_open(view->name, view->program, view->data, view->size, view->types,
+				&object, err);
 
 	kv_loaded_close(&view->loaded);
-	kv_schema_lack(view->schema, ~has);
+	if (view->schema)
+		kv_schema_lack(view->schema, ~has);
 	if (!rc)
 		rc = kv_object_load(object, view->schema, view->is_private ? 0 : view->fingerprint,
 				    &view->loaded, err);
@@ -35,7 +38,7 @@ static bool is_refused(int rc)
 
 static void note(struct kv_column *column, const struct kv_err *err)
 {
-	const char *lacks = kv_load_lacks();
+	const char *lacks = kv_said_lacks();
 
 	free(column->why_lacks);
 	if (asprintf(&column->why_lacks, "this kernel %s%s",
@@ -68,7 +71,7 @@ int kv_fit_load(struct kv_view *view, struct kv_err *err)
 	uint64_t has = 0;
 	int rc = load(view, UINT64_MAX, err);
 
-	if (!is_refused(rc))
+	if (!is_refused(rc) || !view->schema)
 		return rc;
 	/* A program that does not load without any column has another fault: that one is told. */
 	rc = load(view, 0, err);

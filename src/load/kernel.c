@@ -19,25 +19,36 @@
 /* PROC_USER_INIT_INO in include/linux/proc_ns.h, a part of the kernel's ABI */
 #define INITIAL_USER_NS 0xEFFFFFFDu
 
+static int load_btf(struct btf **btf, struct kv_err *err)
+{
+	int rc;
+
+	*btf = btf__load_vmlinux_btf();
+	if (*btf)
+		return 0;
+	rc = kv_err_errno(err, -errno, "can't read the kernel's BTF");
+	kv_err_hint(err, "the kernel needs CONFIG_DEBUG_INFO_BTF (/sys/kernel/btf/vmlinux)");
+	return rc;
+}
+
+/* What a program of each kind is called with; functions of such names are other things as well. */
+#define CONTEXT "bpf_iter__"
+
 int kv_kernel_check(const char *kind, const char *since, struct kv_err *err)
 {
-	struct btf *btf = btf__load_vmlinux_btf();
 	bool has_loop, has_task, has_kind = true;
 	struct utsname self;
-	char func[128];
-	int rc = -errno;
+	struct btf *btf;
+	char context[128];
+	int rc = load_btf(&btf, err);
 
-	if (!btf) {
-		kv_err_errno(err, rc, "can't read the kernel's BTF");
-		kv_err_hint(err,
-			    "the kernel needs CONFIG_DEBUG_INFO_BTF (/sys/kernel/btf/vmlinux)");
+	if (rc)
 		return rc;
-	}
 	has_loop = btf__find_by_name_kind(btf, "bpf_loop", BTF_KIND_FUNC) > 0;
 	has_task = btf__find_by_name_kind(btf, "bpf_iter_task_type", BTF_KIND_ENUM) > 0;
 	if (kind) {
-		snprintf(func, sizeof(func), "bpf_iter_%s", kind);
-		has_kind = btf__find_by_name_kind(btf, func, BTF_KIND_FUNC) > 0;
+		snprintf(context, sizeof(context), CONTEXT "%s", kind);
+		has_kind = btf__find_by_name_kind(btf, context, BTF_KIND_STRUCT) > 0;
 	}
 	btf__free(btf);
 	if (has_loop && has_task && has_kind)
@@ -46,6 +57,8 @@ int kv_kernel_check(const char *kind, const char *since, struct kv_err *err)
 		kv_err_set(err, -EOPNOTSUPP, "this kernel has no '%s' iterator", kind);
 		if (*since)
 			kv_err_hint(err, "it needs Linux %s", since);
+		else
+			kv_err_hint(err, "`kview list --kinds` lists those that it has");
 		return -EOPNOTSUPP;
 	}
 	uname(&self);
@@ -53,6 +66,51 @@ int kv_kernel_check(const char *kind, const char *since, struct kv_err *err)
 		   has_loop ? "iterators over one process" : "bpf_loop()");
 	kv_err_hint(err, "kview needs Linux 6.1, or one that has this added");
 	return -EOPNOTSUPP;
+}
+
+static int compare(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+int kv_kernel_kinds(char ***kinds, struct kv_err *err)
+{
+	char **list = NULL, **more;
+	struct btf *btf;
+	size_t n = 0;
+	int rc = load_btf(&btf, err);
+
+	if (rc)
+		return rc;
+	for (uint32_t id = 1; id <= btf__type_cnt(btf); id++) {
+		const struct btf_type *t = btf__type_by_id(btf, id);
+		const char *name = t ? btf__name_by_offset(btf, t->name_off) : NULL;
+		bool is_kind = t && btf_is_struct(t) && name &&
+			       strncmp(name, CONTEXT, strlen(CONTEXT)) == 0 &&
+			       /* bpf_iter__task__safe_trusted is the verifier's own */
+			       !strstr(name + strlen(CONTEXT), "__");
+
+		/* Room for one more, and NULL behind it. */
+		more = is_kind || !list ? reallocarray(list, n + 2, sizeof(*list)) : list;
+		if (!more)
+			break;
+		list = more;
+		if (is_kind)
+			list[n++] = strdup(name + strlen(CONTEXT));
+		list[n] = NULL;
+	}
+	btf__free(btf);
+	if (n)
+		qsort(list, n, sizeof(*list), compare);
+	*kinds = list;
+	return list ? 0 : kv_err_errno(err, -ENOMEM, "can't list the kinds of iterators");
+}
+
+void kv_kernel_kinds_free(char **kinds)
+{
+	for (char **kind = kinds; *kind; kind++)
+		free(*kind);
+	free(kinds);
 }
 
 /* "0-3,8": the number behind the last separator is the highest. */

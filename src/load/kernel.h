@@ -23,6 +23,16 @@ struct kv_table;
  */
 int kv_kernel_check(const char *kind, const char *since, struct kv_err *err);
 
+/**
+ * kv_kernel_kinds() - the kinds of iterators that this kernel has
+ * @kinds: their names in order, the last NULL; to be freed with kv_kernel_kinds_free()
+ *
+ * Return: 0 or -errno with @err set.
+ */
+int kv_kernel_kinds(char ***kinds, struct kv_err *err);
+
+void kv_kernel_kinds_free(char **kinds);
+
 /* kv_kernel_table() - fill in page_shift, nr_nodes and vsyscall */
 void kv_kernel_table(struct kv_table *table);
 

@@ -2,6 +2,7 @@
 #include "load/load.h"
 
 #include <bpf/bpf.h>
+#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -11,72 +12,9 @@
 #include "base/cleanup.h"
 #include "base/hash.h"
 #include "load/kernel.h"
+#include "load/said.h"
 #include "load/types.h"
 #include "schema/table.h"
-
-/* --- libbpf's log --- */
-
-/* The first line of libbpf's first warning, which tells the cause of a failure. */
-static _Thread_local char first_warning[256];
-
-/* The type or member that the kernel's types lack, and that a program needs. */
-static _Thread_local char lacking[128];
-
-/*
- * libbpf has put it into the verifier's log since 1.0 (fixup_log_failed_core_relo()): "failed
- * to resolve CO-RE relocation <byte_off> [12] struct task_struct___new.__state (0:0 @ offset
- * 0)". The flavour is left out of the answer.
- */
-static void find_lacking(const char *log)
-{
-	static const char words[] = "failed to resolve CO-RE relocation <";
-	const char *at = strstr(log, words);
-	char *flavour;
-
-	if (!at || sscanf(at + strlen(words), "%*[^>]> [%*u] %*s %127s", lacking) != 1)
-		return;
-	flavour = strstr(lacking, "___");
-	if (flavour) {
-		at = flavour + strcspn(flavour, ".:");
-		memmove(flavour, at, strlen(at) + 1);
-	}
-}
-
-const char *kv_load_lacks(void)
-{
-	return lacking;
-}
-
-__attribute__((format(printf, 2, 0))) static int keep_warning(enum libbpf_print_level level,
-							      const char *fmt, va_list ap)
-{
-	_cleanup_free_ char *text = NULL;
-
-	if (getenv("KVIEW_DEBUG")) { /* authors of views want every word */
-		va_list copy;
-
-		va_copy(copy, ap);
-		vfprintf(stderr, fmt, copy);
-		va_end(copy);
-	}
-	if (level != LIBBPF_WARN)
-		return 0;
-	if (vasprintf(&text, fmt, ap) < 0) {
-		text = NULL;
-		return 0;
-	}
-	if (!lacking[0])
-		find_lacking(text);
-	if (!first_warning[0])
-		snprintf(first_warning, sizeof(first_warning), "%.*s", (int)strcspn(text, "\n"),
-			 text);
-	return 0;
-}
-
-void kv_libbpf_log_init(void)
-{
-	libbpf_set_print(keep_warning);
-}
 
 /* --- opening --- */
 
@@ -110,29 +48,52 @@ static const char *kind_of(const struct bpf_program *prog)
 static struct bpf_program *find_iterator(const struct bpf_object *object, unsigned int *count)
 {
 	struct bpf_program *prog = NULL, *found = NULL, *named = NULL;
-	unsigned int n = 0;
 
 	while ((prog = bpf_object__next_program(object, prog))) {
 		if (!kind_of(prog))
 			continue;
 		found = prog;
-		n++;
+		++*count;
 		if (strcmp(bpf_program__name(prog), bpf_object__name(object)) == 0)
 			named = prog;
 	}
-	if (count)
-		*count = n;
-	return named ? named : n == 1 ? found : NULL;
+	return named ? named : *count == 1 ? found : NULL;
+}
+
+static struct bpf_program *chosen(const struct bpf_object *object)
+{
+	struct bpf_program *prog = bpf_object__next_program(object, NULL);
+
+	while (prog && !bpf_program__autoload(prog))
+		prog = bpf_object__next_program(object, prog);
+	return prog;
+}
+
+bool kv_object_has_view(const struct bpf_object *object)
+{
+	const struct btf *btf = bpf_object__btf(object);
+
+	return btf && btf__find_by_name_kind(btf, KV_VIEW_VAR, BTF_KIND_VAR) > 0;
+}
+
+const char *kv_object_next_iterator(const struct bpf_object *object, const char *last)
+{
+	struct bpf_program *prog = last ? bpf_object__find_program_by_name(object, last) : NULL;
+
+	do
+		prog = bpf_object__next_program(object, prog);
+	while (prog && !kind_of(prog));
+	return prog ? bpf_program__name(prog) : NULL;
 }
 
 const char *kv_object_kind(const struct bpf_object *object)
 {
-	return kind_of(find_iterator(object, NULL));
+	return kind_of(chosen(object));
 }
 
 char *kv_object_others(const struct bpf_object *object)
 {
-	const struct bpf_program *own = find_iterator(object, NULL);
+	const struct bpf_program *own = chosen(object);
 	struct bpf_program *prog = NULL;
 	char *text = NULL;
 	size_t size;
@@ -156,12 +117,12 @@ int kv_object_parse(const char *name, const void *data, size_t size, struct kv_t
 	const struct btf *btf;
 	int rc = 0;
 
-	first_warning[0] = '\0';
+	kv_said_clear();
 	*object = bpf_object__open_mem(data, size, &opts);
 	if (!*object) {
 		rc = -errno;
 		kv_err_set(err, rc, "not a BPF object (%s)",
-			   first_warning[0] ? first_warning : strerror(-rc));
+			   *kv_said_warning() ? kv_said_warning() : strerror(-rc));
 		kv_err_hint(err, "it is built with clang -g -O2 -target bpf, see kview-iters(7)");
 		return rc;
 	}
@@ -193,25 +154,32 @@ static int refuse_programs(const struct bpf_object *object, unsigned int iterato
 	return -EINVAL;
 }
 
-int kv_object_open(const char *name, const void *data, size_t size, struct kv_types *types,
-		   struct bpf_object **object, struct kv_err *err)
+int kv_object_choose(struct bpf_object *object, const char *program, struct kv_err *err)
 {
 	struct bpf_program *own, *prog = NULL;
-	unsigned int iterators;
-	int rc = kv_object_parse(name, data, size, types, object, err);
+	unsigned int iterators = 0;
 
-	if (rc)
-		return rc;
-	own = find_iterator(*object, &iterators);
-	if (!own) {
-		rc = refuse_programs(*object, iterators, err);
-		bpf_object__close(*object);
-		*object = NULL;
-		return rc;
-	}
-	while ((prog = bpf_object__next_program(*object, prog)))
+	own = program ? bpf_object__find_program_by_name(object, program)
+		      : find_iterator(object, &iterators);
+	if (!own)
+		return refuse_programs(object, iterators, err);
+	while ((prog = bpf_object__next_program(object, prog)))
 		bpf_program__set_autoload(prog, prog == own);
 	return 0;
+}
+
+int kv_object_open(const char *name, const char *program, const void *data, size_t size,
+		   struct kv_types *types, struct bpf_object **object, struct kv_err *err)
+{
+	int rc = kv_object_parse(name, data, size, types, object, err);
+
+	if (!rc)
+		rc = kv_object_choose(*object, program, err);
+	if (rc) {
+		bpf_object__close(*object);
+		*object = NULL;
+	}
+	return rc;
 }
 
 /* --- loading --- */
@@ -261,6 +229,14 @@ static int no_descriptors(struct kv_err *err)
 	return -EMFILE;
 }
 
+/* The first Linux that has its kind; "": nobody knows. */
+static const char *since(const struct bpf_object *object, const struct kv_schema *schema)
+{
+	const struct kv_kind *kind = kv_kind_find(kv_object_kind(object));
+
+	return kind ? kind->since : schema ? schema->since : "";
+}
+
 /* Why: the kernel is too old or lacks the kind, we lack the right, or the verifier refuses. */
 static int explain(int rc, const struct bpf_object *object, const struct kv_schema *schema,
 		   struct kv_err *err)
@@ -270,20 +246,26 @@ static int explain(int rc, const struct bpf_object *object, const struct kv_sche
 	if (!kv_kernel_has_descriptors())
 		return no_descriptors(err);
 	if (rc != -EPERM)
-		lacks = kv_kernel_check(kv_object_kind(object), schema ? schema->since : "", err);
+		lacks = kv_kernel_check(kv_object_kind(object), since(object, schema), err);
 	if (lacks)
 		return lacks;
-	if (rc != -EPERM && lacking[0]) {
-		kv_err_set(err, rc, "this kernel has no %s", lacking);
+	if (rc != -EPERM && *kv_said_lacks()) {
+		kv_err_set(err, rc, "this kernel has no %s", kv_said_lacks());
 		kv_err_hint(err, "kview can't do without; "
 				 "another version may know what took its place");
+		return rc;
+	}
+	if (rc != -EPERM && *kv_said_verdict()) {
+		kv_err_set(err, rc, "the verifier refuses it: %s", kv_said_verdict());
+		kv_err_hint(err, "KVIEW_DEBUG=1 in the environment shows its whole log");
 		return rc;
 	}
 	kv_err_set(err, rc, "%s", strerror(-rc));
 	if (rc == -EPERM)
 		kv_err_hint(err, "loading iterators needs CAP_BPF and CAP_PERFMON (or root)");
-	else if (first_warning[0])
-		kv_err_hint(err, "%s; KVIEW_DEBUG=1 in the environment shows all", first_warning);
+	else if (*kv_said_warning())
+		kv_err_hint(err, "%s; KVIEW_DEBUG=1 in the environment shows all",
+			    kv_said_warning());
 	return rc;
 }
 
@@ -299,23 +281,35 @@ static int keep(const struct bpf_object *object, const struct bpf_link *link,
 	struct bpf_map *readers = bpf_object__find_map_by_name(object, KV_READERS_MAP);
 
 	*loaded = (struct kv_loaded){
-		.prog_fd = kv_fd_dup(bpf_program__fd(find_iterator(object, NULL))),
-		.link_fd = kv_fd_dup(bpf_link__fd(link)),
+		.prog_fd = kv_fd_dup(bpf_program__fd(chosen(object))),
+		.link_fd = link ? kv_fd_dup(bpf_link__fd(link)) : -1,
 		.readers_fd = readers ? kv_fd_dup(bpf_map__fd(readers)) : -1,
 	};
-	if (loaded->prog_fd >= 0 && loaded->link_fd >= 0 && (!readers || loaded->readers_fd >= 0))
+	if (loaded->prog_fd >= 0 && (!link || loaded->link_fd >= 0) &&
+	    (!readers || loaded->readers_fd >= 0))
 		return 0;
 	kv_loaded_close(loaded);
 	return no_descriptors(err);
 }
 
+/* Over all objects. The walk through cgroups must be told its order. */
+static struct bpf_link *attach(const struct bpf_program *prog)
+{
+	union bpf_iter_link_info info = {.cgroup.order = BPF_CGROUP_ITER_DESCENDANTS_PRE};
+	LIBBPF_OPTS(bpf_iter_attach_opts, opts, .link_info = &info, .link_info_len = sizeof(info));
+
+	if (kv_kind_param(kind_of(prog)) != KV_PARAM_CGROUP)
+		return bpf_program__attach_iter(prog, NULL);
+	return bpf_program__attach_iter(prog, &opts);
+}
+
 int kv_object_load(struct bpf_object *object, const struct kv_schema *schema, uint64_t fingerprint,
 		   struct kv_loaded *loaded, struct kv_err *err)
 {
-	struct bpf_link *link;
+	struct bpf_link *link = NULL;
 	int rc = 0;
 
-	first_warning[0] = lacking[0] = '\0';
+	kv_said_clear();
 	if (schema)
 		rc = fill_table(object, schema, fingerprint, err);
 	if (rc)
@@ -323,9 +317,11 @@ int kv_object_load(struct bpf_object *object, const struct kv_schema *schema, ui
 	rc = bpf_object__load(object);
 	if (rc)
 		return explain(rc, object, schema, err);
-	link = bpf_program__attach_iter(find_iterator(object, NULL), NULL);
-	if (!link)
-		return explain(-errno, object, schema, err);
+	if (kv_kind_param(kv_object_kind(object)) != KV_PARAM_MAP) {
+		link = attach(chosen(object));
+		if (!link)
+			return explain(-errno, object, schema, err);
+	}
 	rc = keep(object, link, loaded, err);
 	bpf_link__destroy(link);
 	return rc;
@@ -341,12 +337,37 @@ void kv_loaded_close(struct kv_loaded *loaded)
 
 struct kv_link kv_link_process(pid_t pid)
 {
-	return (struct kv_link){.info.task.pid = (uint32_t)pid, .has_info = pid > 0};
+	return (struct kv_link){
+		.param = pid ? KV_PARAM_TASK : KV_PARAM_NONE,
+		.info.task.pid = (uint32_t)pid,
+	};
 }
 
 struct kv_link kv_link_thread(pid_t tid)
 {
-	return (struct kv_link){.info.task.tid = (uint32_t)tid, .has_info = tid > 0};
+	return (struct kv_link){
+		.param = tid ? KV_PARAM_TASK : KV_PARAM_NONE,
+		.info.task.tid = (uint32_t)tid,
+	};
+}
+
+int kv_map_open(uint32_t id)
+{
+	return bpf_map_get_fd_by_id(id);
+}
+
+struct kv_link kv_link_map(int fd)
+{
+	return (struct kv_link){.param = KV_PARAM_MAP, .info.map.map_fd = (uint32_t)fd};
+}
+
+struct kv_link kv_link_cgroup(int fd)
+{
+	return (struct kv_link){
+		.param = KV_PARAM_CGROUP,
+		.info.cgroup = {.order = BPF_CGROUP_ITER_DESCENDANTS_PRE,
+				.cgroup_fd = (uint32_t)fd},
+	};
 }
 
 int kv_loaded_iter(const struct kv_loaded *loaded, const struct kv_link *link)
@@ -355,7 +376,7 @@ int kv_loaded_iter(const struct kv_loaded *loaded, const struct kv_link *link)
 	LIBBPF_OPTS(bpf_link_create_opts, opts, .iter_info = &info, .iter_info_len = sizeof(info));
 	_cleanup_close_ int fd = -1;
 
-	if (!link->has_info)
+	if (link->param == KV_PARAM_NONE)
 		return bpf_iter_create(loaded->link_fd);
 	fd = bpf_link_create(loaded->prog_fd, 0, BPF_TRACE_ITER, &opts);
 	return fd < 0 ? fd : bpf_iter_create(fd);
@@ -366,7 +387,7 @@ int kv_query_load(const char *name, struct kv_types *types, struct kv_loaded *lo
 {
 	const struct kv_embedded *e = kv_embedded_find(name);
 	struct bpf_object *object;
-	int rc = kv_object_open(name, e->data, e->size, types, &object, err);
+	int rc = kv_object_open(name, NULL, e->data, e->size, types, &object, err);
 
 	if (!rc)
 		rc = kv_object_load(object, NULL, 0, loaded, err);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * BPF objects on their way into the kernel. One iterator program of an object is its view, or
- * a query of kview's own; the object may have other programs beside it. libbpf resolves the
- * kernel types that an object names, and this file fills in its column table.
+ * a query of kview's own, or prints its own output; the object may have other programs beside
+ * it. libbpf resolves the kernel types that an object names, and this file fills in the column
+ * table of a view.
  */
 #ifndef KVIEW_LOAD_LOAD_H
 #define KVIEW_LOAD_LOAD_H
@@ -13,6 +14,7 @@
 #include <sys/types.h>
 
 #include "base/err.h"
+#include "load/kind.h"
 #include "schema/schema.h"
 
 struct bpf_object;
@@ -56,26 +58,42 @@ int kv_object_parse(const char *name, const void *data, size_t size, struct kv_t
 		    struct bpf_object **object, struct kv_err *err);
 
 /**
- * kv_object_open() - parse an object with an iterator, the only program that will be loaded
- * @name: the iterator's, where the object has several
+ * kv_object_choose() - choose the iterator that is loaded, the only one of the programs
+ * @program: its name; NULL: the only iterator, or the one that has the object's name
  *
- * Otherwise like kv_object_parse().
+ * Return: 0; -EINVAL with @err set: there is no such one.
  */
-int kv_object_open(const char *name, const void *data, size_t size, struct kv_types *types,
-		   struct bpf_object **object, struct kv_err *err);
+int kv_object_choose(struct bpf_object *object, const char *program, struct kv_err *err);
 
-/* kv_object_kind() - the kind of that iterator: "task_file" */
+/* kv_object_open() - kv_object_parse() and kv_object_choose() */
+int kv_object_open(const char *name, const char *program, const void *data, size_t size,
+		   struct kv_types *types, struct bpf_object **object, struct kv_err *err);
+
+/* kv_object_has_view() - does it declare a view? Otherwise its iterators print what they like */
+bool kv_object_has_view(const struct bpf_object *object);
+
+/**
+ * kv_object_next_iterator() - the iterators of an object, one by one
+ * @last: of the last call; NULL: the first is asked for
+ *
+ * Return: the program's name; NULL: there is no other.
+ */
+const char *kv_object_next_iterator(const struct bpf_object *object, const char *last);
+
+/* kv_object_kind() - the kind of the chosen iterator: "task_file" */
 const char *kv_object_kind(const struct bpf_object *object);
 
 /* kv_object_others() - its other programs, "count (tp_btf/sched_switch)", to be freed; or NULL */
 char *kv_object_others(const struct bpf_object *object);
 
 /**
- * kv_object_load() - load an object that kv_object_open() opened, and make a link of its iterator
- * @schema: of a view; NULL for a query, which has no column table
+ * kv_object_load() - load the chosen iterator of an object, and make a link of it
+ * @schema: of a view; NULL for others, which have no column table
  * @fingerprint: goes into the table; 0: no pin is made, so that only registered readers get rows.
  *	Without the code for others the verifier is done sooner
  * @loaded: on success the caller closes the descriptors
+ *
+ * An iterator over a map's elements has no link: each iteration makes one, of its map.
  *
  * Return: 0 or -errno with @err set; -EOPNOTSUPP: this kernel has no iterator
  * of that kind.
@@ -94,8 +112,8 @@ int kv_fd_dup(int fd);
 
 /* The parameters of a link, which narrow its iterations; zeroed: it has none. */
 struct kv_link {
-	union bpf_iter_link_info info; /* as the iterator's kind has it */
-	bool has_info;
+	enum kv_param param; /* which one there is */
+	union bpf_iter_link_info info;
 };
 
 /*
@@ -105,6 +123,15 @@ struct kv_link {
 struct kv_link kv_link_process(pid_t pid);
 struct kv_link kv_link_thread(pid_t tid);
 
+/* kv_map_open() - the BPF map of an id: its descriptor, to be closed, or -errno */
+int kv_map_open(uint32_t id);
+
+/* kv_link_map() - @fd must stay open until the iteration has begun, here and below */
+struct kv_link kv_link_map(int fd);
+
+/* kv_link_cgroup() - a cgroup and all below it, parents first */
+struct kv_link kv_link_cgroup(int fd);
+
 /**
  * kv_loaded_iter() - begin an iteration
  *
@@ -112,16 +139,5 @@ struct kv_link kv_link_thread(pid_t tid);
  * no such process or thread.
  */
 int kv_loaded_iter(const struct kv_loaded *loaded, const struct kv_link *link);
-
-/**
- * kv_load_lacks() - the struct member for whose lack the kernel refused the last object
- *
- * Return: "task_struct.nvcsw", or "" where libbpf named none. Each thread has its own answer,
- * valid until its next load.
- */
-const char *kv_load_lacks(void);
-
-/* kv_libbpf_log_init() - keep libbpf from printing; errors carry its last words */
-void kv_libbpf_log_init(void);
 
 #endif

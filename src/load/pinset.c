@@ -7,8 +7,10 @@ static int make_one(const struct kv_pins *pins, struct kv_view *view, bool fresh
 {
 	int rc;
 
-	if (!view->schema)
+	if (kv_view_is_broken(view))
 		return view->rc;
+	if (view->program)
+		return kv_view_load(view);
 	if (!fresh && kv_pin_use(pins, view, NULL) == 0)
 		return 0;
 	rc = kv_view_load(view);

@@ -13,41 +13,28 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "base/file.h"
 #include "load/fit.h"
 #include "load/kernel.h"
+#include "load/said.h"
 #include "load/types.h"
 #include "render/render.h"
 
-#define SUFFIX ".bpf.o"
 #define OBJECT_MAX (16u << 20)
 #define NAME_MAX_LEN 48
+#define RAW_NAME_MAX 200
 #define TRIAL_SECONDS 20
 
 /* --- one object --- */
-
-/* Iterators that take link_info.task: f0d74c4da1f0, Linux 6.1. */
-static bool takes_task(const char *kind)
-{
-	return strcmp(kind, "task") == 0 || strncmp(kind, "task_", 5) == 0;
-}
-
-/* Iterators that show the network namespace of the thread that makes them. */
-static bool is_of_net(const char *kind)
-{
-	static const char *const kinds[] = {"tcp", "udp", "unix", "netlink", "ipv6_route"};
-	size_t i = 0, n = sizeof(kinds) / sizeof(kinds[0]);
-
-	while (i < n && strcmp(kind, kinds[i]) != 0)
-		i++;
-	return i < n;
-}
 
 /* Notes the failure in @view->err, which says what the view can't be used for. */
 static int fail(struct kv_view *view, int rc)
 {
 	view->rc = rc;
-	if (view->path)
+	if (view->program)
+		kv_err_prefix(&view->err, "can't load '%s' of '%s'", view->program, view->path);
+	else if (view->path)
 		kv_err_prefix(&view->err, "can't load '%s'", view->path);
 	else
 		kv_err_prefix(&view->err, "can't load view '%s'", view->name);
@@ -65,9 +52,11 @@ static _Noreturn void try_in_child(const struct kv_view *view, bool load)
 
 	setrlimit(RLIMIT_CORE, &no_core);
 	alarm(TRIAL_SECONDS);
-	rc = kv_object_open(view->name, view->data, view->size, NULL, &object, NULL);
-	if (!rc)
+	rc = kv_object_parse(view->name, view->data, view->size, NULL, &object, NULL);
+	if (!rc && kv_object_has_view(object))
 		rc = kv_schema_from_btf(bpf_object__btf(object), &schema, NULL);
+	if (!rc && load)
+		rc = kv_object_choose(object, view->program, NULL);
 	if (!rc && load)
 		kv_object_load(object, schema, view->fingerprint, &loaded, NULL);
 	_exit(0); /* the parent will meet the same errors, and reports them */
@@ -100,64 +89,77 @@ static int try_user_object(struct kv_view *view, bool load)
 	return -EINVAL;
 }
 
-/* What the object tells of the view. */
-static void open_object(struct kv_view *view)
+static void note_kind(struct kv_view *view, const struct bpf_object *object)
 {
-	struct bpf_object *object = NULL;
-	int rc;
+	snprintf(view->kind, sizeof(view->kind), "%s", kv_object_kind(object));
+	view->param = kv_kind_param(view->kind);
+	view->is_of_net = !view->program && kv_kind_is_of_net(view->kind);
+}
 
-	view->fingerprint = kv_object_fingerprint(view->data, view->size);
-	/* When a module has come it must be loaded anew, to know that file system's types. */
-	if (!view->path)
-		view->fingerprint ^= kv_types_modules();
-	rc = try_user_object(view, false);
-	if (!rc)
-		rc = kv_object_open(view->name, view->data, view->size, NULL, &object, &view->err);
-	if (!rc) {
-		snprintf(view->kind, sizeof(view->kind), "%s", kv_object_kind(object));
-		view->per_task = takes_task(view->kind);
-		view->per_net = is_of_net(view->kind);
-		rc = kv_schema_from_btf(bpf_object__btf(object), &view->schema, &view->err);
-	}
+/* What the object tells of the view that it declares. */
+static int read_view(struct kv_view *view, struct bpf_object *object)
+{
+	int rc = kv_object_choose(object, NULL, &view->err);
+
 	if (rc)
-		fail(view, rc);
-	else
-		view->others = kv_object_others(object);
-	bpf_object__close(object);
+		return rc;
+	note_kind(view, object);
+	view->others = kv_object_others(object);
+	return kv_schema_from_btf(bpf_object__btf(object), &view->schema, &view->err);
 }
 
 /* --- the list --- */
 
-static struct kv_view *append(struct kv_views *views)
+static struct kv_view *append(struct kv_views *views, const char *name)
 {
 	struct kv_view *more = reallocarray(views->list, views->n + 1, sizeof(*more));
+	char *copy = strdup(name);
 
-	if (!more)
+	if (more)
+		views->list = more;
+	if (!more || !copy) {
+		free(copy);
 		return NULL;
-	views->list = more;
+	}
 	more += views->n++;
-	*more = (struct kv_view){.loaded = KV_LOADED_INIT};
+	*more = (struct kv_view){.name = copy, .loaded = KV_LOADED_INIT};
 	return more;
 }
 
 static int add_embedded(struct kv_views *views, const struct kv_embedded *e)
 {
-	struct kv_view *view = append(views);
+	struct kv_view *view = append(views, e->name);
+	struct bpf_object *object;
+	int rc;
 
 	if (!view)
 		return -ENOMEM;
-	view->name = e->name;
 	view->data = e->data;
 	view->size = e->size;
 	view->types = views->types;
-	open_object(view);
+	/* When a module has come it must be loaded anew, to know that file system's types. */
+	view->fingerprint = kv_object_fingerprint(e->data, e->size) ^ kv_types_modules();
+	rc = kv_object_parse(e->name, e->data, e->size, NULL, &object, &view->err);
+	if (!rc)
+		rc = read_view(view, object);
+	if (rc)
+		fail(view, rc);
+	bpf_object__close(object);
 	return 0;
+}
+
+static bool is_taken(const struct kv_views *views, const struct kv_view *view)
+{
+	for (size_t i = 0; i < views->n; i++)
+		if (&views->list[i] != view && strcmp(views->list[i].name, view->name) == 0)
+			return true;
+	return false;
 }
 
 /* A view's name is a file name in the mount, and the name of a pin, which allows no dot. */
 static const char *wrong_name(const struct kv_views *views, const struct kv_view *view)
 {
-	static const char *const taken[] = {"pid", "schema", "status", "self"};
+	static const char *const taken[] = {"pid", "raw", "schema", "status", "self"};
 	const char *name = view->name;
 
 	if (name[strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_")])
@@ -167,52 +169,161 @@ static const char *wrong_name(const struct kv_views *views, const struct kv_view
 	for (size_t i = 0; i < sizeof(taken) / sizeof(taken[0]); i++)
 		if (strcmp(name, taken[i]) == 0 || kv_format_is_dir(name))
 			return "that name is the mount's own";
-	for (size_t i = 0; i < views->n; i++)
-		if (&views->list[i] != view && strcmp(views->list[i].name, name) == 0)
-			return "there is a view of that name already";
-	return NULL;
+	return is_taken(views, view) ? "there is a view of that name already" : NULL;
 }
 
-static int add_file(struct kv_views *views, const char *dir, const char *file)
+/* A raw one's name is a file name below raw/ alone. */
+static const char *wrong_raw_name(const struct kv_views *views, const struct kv_view *view)
 {
-	struct kv_view *view = append(views);
-	char path[PATH_MAX], *data;
+	const char *name = view->name;
+
+	for (const char *c = name; *c; c++)
+		if (*c <= ' ' || *c > '~')
+			return "its name has bytes that are no visible ASCII";
+	if (*name == '.' || strlen(name) > RAW_NAME_MAX)
+		return "its name with that of the program begins with '.', or has more than 200";
+	return is_taken(views, view) ? "there is an iterator of that name already" : NULL;
+}
+
+static int refuse_name(struct kv_view *view, const char *wrong)
+{
+	kv_err_set(&view->err, -EINVAL, "%s", wrong);
+	kv_err_hint(&view->err, "NAME.bpf.o or NAME.o holds NAME: give the file another name");
+	return fail(view, -EINVAL);
+}
+
+static int add_view(struct kv_views *views, struct bpf_object *object)
+{
+	struct kv_view *view = &views->list[views->n - 1];
+	const char *wrong = wrong_name(views, view);
+	int rc;
+
+	if (wrong)
+		return refuse_name(view, wrong);
+	rc = read_view(view, object);
+	return rc ? fail(view, rc) : 0;
+}
+
+/* The last of @views becomes this iterator of its object. */
+static int add_raw(struct kv_views *views, struct bpf_object *object, const char *program)
+{
+	struct kv_view *view = &views->list[views->n - 1];
+	_cleanup_free_ char *name = view->name;
 	const char *wrong;
 
-	if (!view)
+	if (asprintf(&view->name, "%s.%s", name, program) < 0) {
+		view->name = TAKE_PTR(name);
 		return -ENOMEM;
-	snprintf(path, sizeof(path), "%s/%s", dir, file);
-	view->path = strdup(path);
-	view->name = view->path ? strndup(file, strlen(file) - strlen(SUFFIX)) : NULL;
-	if (!view->name)
-		return -ENOMEM;
-	wrong = wrong_name(views, view);
-	if (wrong) {
-		view->rc = kv_err_set(&view->err, -EINVAL, "can't load '%s': %s", path, wrong);
-		kv_err_hint(&view->err,
-			    "the view in NAME.bpf.o is called NAME: give the file another name");
-		return 0;
 	}
-	view->rc = kv_read_file(path, OBJECT_MAX, &data, &view->size, &view->err);
-	if (!view->rc) {
-		view->data = data;
-		open_object(view);
+	wrong = wrong_raw_name(views, view);
+	if (wrong)
+		return refuse_name(view, wrong);
+	view->program = strdup(program);
+	if (!view->program)
+		return -ENOMEM;
+	if (kv_object_choose(object, program, &view->err) == 0)
+		note_kind(view, object);
+	return 0;
+}
+
+/* All iterators of an object without a view. */
+static int add_raws(struct kv_views *views, const char *name, struct bpf_object *object)
+{
+	const struct kv_view first = views->list[views->n - 1];
+	const char *program = kv_object_next_iterator(object, NULL);
+	int rc;
+
+	/* Without one: say so. */
+	if (!program)
+		return fail(&views->list[views->n - 1],
+			    kv_object_choose(object, NULL, &views->list[views->n - 1].err));
+	rc = add_raw(views, object, program);
+	while (rc != -ENOMEM && (program = kv_object_next_iterator(object, program))) {
+		struct kv_view *view = append(views, name);
+
+		if (!view)
+			return -ENOMEM;
+		view->path = first.path;
+		view->data = first.data;
+		view->size = first.size;
+		view->fingerprint = first.fingerprint;
+		rc = add_raw(views, object, program);
+	}
+	return rc;
+}
+
+/* What is in a user's object, into the last of @views. */
+static int add_object(struct kv_views *views, const char *name)
+{
+	struct kv_view *view = &views->list[views->n - 1];
+	struct bpf_object *object = NULL;
+	int rc;
+
+	view->fingerprint = kv_object_fingerprint(view->data, view->size);
+	rc = try_user_object(view, false);
+	if (!rc)
+		rc = kv_object_parse(name, view->data, view->size, NULL, &object, &view->err);
+	if (rc)
+		fail(view, rc);
+	else if (kv_object_has_view(object))
+		rc = add_view(views, object);
+	else
+		rc = add_raws(views, name, object);
+	bpf_object__close(object);
+	return rc == -ENOMEM ? rc : 0;
+}
+
+/* NAME of NAME.bpf.o or NAME.o: its length; 0: it is no object's file. */
+static size_t name_length(const char *file)
+{
+	static const char *const suffixes[] = {".bpf.o", ".o"};
+	size_t n = *file == '.' ? 0 : strlen(file);
+
+	for (size_t i = 0; i < sizeof(suffixes) / sizeof(suffixes[0]); i++) {
+		size_t len = strlen(suffixes[i]);
+
+		if (n > len && strcmp(file + n - len, suffixes[i]) == 0)
+			return n - len;
 	}
 	return 0;
 }
 
-static int is_object(const struct dirent *d)
+static int add_file(struct kv_views *views, const char *dir, const char *file)
 {
-	size_t n = strlen(d->d_name);
+	_cleanup_free_ char *name = strndup(file, name_length(file));
+	struct kv_view *view = name ? append(views, name) : NULL;
+	struct kv_object_file *f;
 
-	return n > strlen(SUFFIX) && strcmp(d->d_name + n - strlen(SUFFIX), SUFFIX) == 0;
+	f = reallocarray(views->files, views->nfiles + 1, sizeof(*f));
+	if (f)
+		views->files = f;
+	if (!view || !f)
+		return -ENOMEM;
+	f += views->nfiles++;
+	*f = (struct kv_object_file){0};
+	if (asprintf(&f->path, "%s/%s", dir, file) < 0) {
+		f->path = NULL;
+		return -ENOMEM;
+	}
+	view->path = f->path;
+	view->rc = kv_read_file(f->path, OBJECT_MAX, &f->data, &view->size, &view->err);
+	if (view->rc)
+		return 0;
+	view->data = f->data;
+	return add_object(views, name);
 }
 
+static int is_object(const struct dirent *d)
+{
+	return name_length(d->d_name) > 0;
+}
+
+/* @only may be the name of a view, or OBJECT.PROGRAM. */
 static bool is_wanted(const char *file, const char *only)
 {
-	size_t n = strlen(file) - strlen(SUFFIX);
+	size_t n = name_length(file);
 
-	return !only || (strlen(only) == n && strncmp(file, only, n) == 0);
+	return !only || (strncmp(only, file, n) == 0 && (!only[n] || only[n] == '.'));
 }
 
 static int add_dir(struct kv_views *views, const char *dir, const char *only, struct kv_err *err)
@@ -222,7 +333,7 @@ static int add_dir(struct kv_views *views, const char *dir, const char *only, st
 
 	if (n < 0) {
 		rc = kv_err_errno(err, -errno, "can't read the directory '%s'", dir);
-		kv_err_hint(err, "--iter-dir takes a directory with NAME.bpf.o files");
+		kv_err_hint(err, "--iter-dir takes a directory with NAME.bpf.o or NAME.o files");
 		return rc;
 	}
 	for (int i = 0; i < n; i++) {
@@ -234,11 +345,18 @@ static int add_dir(struct kv_views *views, const char *dir, const char *only, st
 	return rc ? kv_err_errno(err, rc, "can't list the views") : 0;
 }
 
+/* Without the directory of raw ones. */
+static const char *plain_name(const char *name)
+{
+	return strncmp(name, "raw/", 4) == 0 ? name + 4 : name;
+}
+
 int kv_views_open(const char *iter_dir, const char *only, struct kv_views *views,
 		  struct kv_err *err)
 {
 	int rc;
 
+	only = only ? plain_name(only) : NULL;
 	kv_libbpf_log_init();
 	*views = (struct kv_views){.types = kv_types_new(NULL)};
 	rc = views->types ? 0 : -ENOMEM;
@@ -261,13 +379,15 @@ void kv_views_close(struct kv_views *views)
 
 		kv_view_unload(view);
 		kv_schema_free(view->schema);
+		free(view->name);
+		free(view->program);
 		free(view->others);
-		if (view->path) { /* of add_file(); others are in this binary */
-			free((char *)view->name);
-			free((char *)view->path);
-			free((char *)view->data);
-		}
 	}
+	for (size_t i = 0; i < views->nfiles; i++) {
+		free(views->files[i].path);
+		free(views->files[i].data);
+	}
+	free(views->files);
 	free(views->list);
 	kv_types_free(views->types);
 	*views = (struct kv_views){0};
@@ -275,6 +395,7 @@ void kv_views_close(struct kv_views *views)
 
 struct kv_view *kv_views_find(const struct kv_views *views, const char *name, struct kv_err *err)
 {
+	name = plain_name(name);
 	for (size_t i = 0; i < views->n; i++)
 		if (strcmp(views->list[i].name, name) == 0)
 			return &views->list[i];
@@ -291,7 +412,7 @@ int kv_view_load(struct kv_view *view)
 
 	if (view->is_loaded)
 		return 0;
-	if (!view->schema)
+	if (kv_view_is_broken(view))
 		return view->rc;
 	rc = try_user_object(view, true);
 	if (!rc)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The views: the embedded ones and those of a user's directory (--iter-dir). What each shows,
- * whether this kernel can run it, and the descriptors to run it with.
+ * whether this kernel can run it, and the descriptors to run it with. An iterator of a user's
+ * object that declares no view is in the list as well: it is raw, and shows what it prints.
  */
 #ifndef KVIEW_LOAD_VIEW_H
 #define KVIEW_LOAD_VIEW_H
@@ -16,19 +17,19 @@
 struct kv_types;
 
 struct kv_view {
-	const char *name;
+	char *name;	  /* of a raw one "OBJECT.PROGRAM" */
 	const char *path; /* of a user's object, NULL for a built-in one */
 	const char *data; /* the object; NULL: its file could not be read */
 	size_t size;
-	struct kv_schema *schema; /* NULL: the object is broken, see @err */
-	char *others;		  /* kv_object_others(); "" or NULL: it has none */
+	char *program;		  /* of a raw one: its iterator's name; NULL: it is not raw */
+	struct kv_schema *schema; /* NULL: it is raw, or the object is broken, see @err */
+	char *others;		  /* of a view: kv_object_others(); "" or NULL: it has none */
 	uint64_t fingerprint;
 	char kind[KV_KIND_MAX];
-	bool per_task;	 /* the kernel can run it for one process */
-	bool per_net;	 /* its rows are of the network namespace of who makes the iterator */
-	bool is_private; /* to be loaded without being pinned */
-	bool is_private; /* to be loaded without being pinned */
-	bool is_loaded;	 /* @loaded is open */
+	enum kv_param param; /* of the kind */
+	bool is_of_net;	     /* its rows are of the network namespace of who makes the iterator */
+	bool is_private;     /* to be loaded without being pinned */
+	bool is_loaded;	     /* @loaded is open */
 	struct kv_loaded loaded;
 	int rc;			/* of the last failure, 0 for none */
 	struct kv_err err;	/* why it is broken or not loaded */
@@ -38,23 +39,36 @@ struct kv_view {
 /* kv_view_is_wide() - are its rows of all the kernel, so that not everyone may have them? */
 static inline bool kv_view_is_wide(const struct kv_view *view)
 {
-	return !view->per_task && !view->per_net;
+	return view->program || (view->param != KV_PARAM_TASK && !view->is_of_net);
 }
+
+/* The file of a user's object. */
+struct kv_object_file {
+	char *path, *data;
+};
 
 struct kv_views {
 	struct kv_view *list;
 	size_t n;
+	struct kv_object_file *files; /* of the views in @list that have a path */
+	size_t nfiles;
 	struct kv_types *types; /* read when the first view is loaded */
 };
 
+/* kv_view_is_broken() - its object tells nothing that could be loaded */
+static inline bool kv_view_is_broken(const struct kv_view *view)
+{
+	return !view->schema && !view->program;
+}
+
 /**
  * kv_views_open() - read the schema of every view; the kernel is not asked
- * @iter_dir: directory with more objects, as NAME.bpf.o, or NULL
+ * @iter_dir: directory with more objects, as NAME.bpf.o or NAME.o, or NULL
  * @only: the one view to open, if it is there; NULL: all
  * @views: on success to be closed with kv_views_close()
  *
- * A user's object that is broken, or whose name can't be a view's, is in the list with its
- * error.
+ * A user's object that is broken, or whose name can't be a view's, is in the list under the
+ * object's name, with its error.
  *
  * Return: 0, or -errno with @err set: no such directory, out of memory.
  */
@@ -64,7 +78,7 @@ int kv_views_open(const char *iter_dir, const char *only, struct kv_views *views
 void kv_views_close(struct kv_views *views);
 
 /**
- * kv_views_find() - a view by name
+ * kv_views_find() - a view by name; "raw/NAME" is a raw one, and NAME as well
  *
  * Return: NULL with @err set where there is none.
  */

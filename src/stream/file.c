@@ -69,7 +69,7 @@ static int step(struct kv_file *f, struct kv_err *err)
 	int rc = kv_rows_next(&f->rows, &f->len, err);
 
 	f->at = 0;
-	f->next = f->rows.text;
+	f->next = f->rows.piece;
 	if (rc > 0)
 		return 0;
 	f->len = 0;
@@ -115,7 +115,7 @@ static int start(struct kv_file *f, const struct kv_read *read, struct kv_err *e
 		return rc;
 	kv_rows_init(&f->rows, run, f->source.format, f->source.plan);
 	rc = step(f, err);
-	if (rc || !f->source.subset.link.has_info)
+	if (rc || f->at_end || f->source.subset.link.param == KV_PARAM_NONE)
 		return rc;
 	/*
 	 * Is the object there, and may the reader look into it? A header alone

@@ -74,6 +74,26 @@ struct kv_subset kv_subset_process(pid_t pid, uint64_t start)
 	return (struct kv_subset){.link = kv_link_process(pid), .pid = pid, .start = start};
 }
 
+static int check_param(const struct kv_view *view, const struct kv_subset *subset,
+		       struct kv_err *err)
+{
+	if (subset->link.param == view->param ||
+	    (subset->link.param == KV_PARAM_NONE && view->param != KV_PARAM_MAP))
+		return 0;
+	if (view->param == KV_PARAM_MAP) {
+		kv_err_set(err, -EINVAL, "'%s' shows the elements of one map", view->name);
+		kv_err_hint(err, "--map ID says which; `bpftool map` lists them");
+	} else if (subset->pid) {
+		kv_err_set(err, -EINVAL, "view '%s' has no rows of single processes", view->name);
+		kv_err_hint(err, "--pid is for views of tasks alone");
+	} else {
+		kv_err_set(err, -EINVAL, "'%s' is not narrowed by a %s", view->name,
+			   kv_param_name(subset->link.param));
+		kv_err_hint(err, "`kview list --kinds` says which parameter a kind has");
+	}
+	return -EINVAL;
+}
+
 int kv_run_new(const struct kv_view *view, const struct kv_run_opts *opts, struct kv_run **run,
 	       struct kv_err *err)
 {
@@ -82,11 +102,9 @@ int kv_run_new(const struct kv_view *view, const struct kv_run_opts *opts, struc
 	struct kv_run *r;
 	int rc;
 
-	if (pid && !view->per_task) {
-		kv_err_set(err, -EINVAL, "view '%s' has no rows of single processes", view->name);
-		kv_err_hint(err, "--pid is for views of tasks alone");
-		return -EINVAL;
-	}
+	rc = check_param(view, &opts->subset, err);
+	if (rc)
+		return rc;
 	if (pid && !kv_kernel_has_process(pid))
 		return no_process(pid, err);
 	r = calloc(1, sizeof(*r));
@@ -291,7 +309,7 @@ void kv_run_settle(struct kv_run *run)
 	if (kv_run_is_prefetching(run))
 		return;
 	/* Each stop in one process's walk is a thread that may get lost. */
-	if (run->view->per_task && !run->opts.subset.pid && run->walk.reads)
+	if (run->view->param == KV_PARAM_TASK && !run->opts.subset.pid && run->walk.reads)
 		run->size = SMALL_CHUNK;
 	if (run->cap < left + SPARE)
 		return;
@@ -343,6 +361,16 @@ int kv_run_next(struct kv_run *run, const void **record, uint32_t *len, struct k
 		if (rc <= 0)
 			return rc ? rc : check_end(run, err);
 	}
+}
+
+int kv_run_bytes(struct kv_run *run, const char **bytes, size_t *n, struct kv_err *err)
+{
+	int rc = run->pos < run->len ? 1 : fill(run, err);
+
+	*bytes = run->chunk + run->pos;
+	*n = run->len - run->pos;
+	run->pos = run->len;
+	return rc;
 }
 
 /* --- rows --- */
@@ -440,6 +468,7 @@ static int put_header(struct kv_rows *r, size_t *n, struct kv_err *err)
 	if (reserve(&r->text, &r->cap, kv_header_bound(r->plan)))
 		return kv_err_errno(err, -ENOMEM, "can't make a row");
 	*n = (size_t)(r->format->header(r->pass ? r->pass : r->plan, r->text) - r->text);
+	r->piece = r->text;
 	r->is_headed = true;
 	return 1;
 }
@@ -451,6 +480,8 @@ int kv_rows_next(struct kv_rows *r, size_t *n, struct kv_err *err)
 	uint32_t len;
 	int rc;
 
+	if (!r->format)
+		return kv_run_bytes(r->run, &r->piece, n, err);
 	if (!r->is_headed)
 		return put_header(r, n, err);
 	rc = next_record(r, &record, &len, err);
@@ -461,6 +492,7 @@ int kv_rows_next(struct kv_rows *r, size_t *n, struct kv_err *err)
 	if (reserve(&r->text, &r->cap, kv_row_bound(plan, len)))
 		return kv_err_errno(err, -ENOMEM, "can't make a row");
 	*n = (size_t)(r->format->row(plan, record, r->text) - r->text);
+	r->piece = r->text;
 	r->nrows += r->npasses == 1;
 	return 1;
 }

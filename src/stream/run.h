@@ -63,6 +63,14 @@ void kv_run_on_behalf(struct kv_run *run, void *arg);
 int kv_run_next(struct kv_run *run, const void **record, uint32_t *len, struct kv_err *err);
 
 /**
+ * kv_run_bytes() - the next bytes of a raw iterator, as it printed them
+ * @bytes: on 1 valid until the next call
+ *
+ * Return: as kv_run_next().
+ */
+int kv_run_bytes(struct kv_run *run, const char **bytes, size_t *n, struct kv_err *err);
+
+/**
  * kv_run_begin_prefetch() - may the caller prefetch? If so it must call kv_run_prefetch()
  *
  * Return: false: another thread does, the buffers are full, or nothing is left.
@@ -98,7 +106,8 @@ struct kv_rows {
 	struct kv_run *run; /* freed with the rows */
 	const struct kv_format *format;
 	const struct kv_plan *plan; /* must outlive the rows */
-	char *text;		    /* the last piece */
+	const char *piece;	    /* the last one */
+	char *text;		    /* what holds it, unless it is a raw one */
 	size_t cap;
 	bool is_headed; /* the header of this pass has come */
 	uint64_t nrows;
@@ -110,7 +119,7 @@ struct kv_rows {
 	bool has_all;
 };
 
-/* kv_rows_init() - nothing is iterated yet */
+/* kv_rows_init() - nothing is iterated yet; @format, @plan: NULL for a raw iterator */
 static inline void kv_rows_init(struct kv_rows *rows, struct kv_run *run,
 				const struct kv_format *format, const struct kv_plan *plan)
 {
@@ -121,7 +130,7 @@ static inline void kv_rows_init(struct kv_rows *rows, struct kv_run *run,
 void kv_rows_free(struct kv_rows *rows);
 
 /**
- * kv_rows_next() - the next piece in rows->text
+ * kv_rows_next() - the next piece in rows->piece, of a raw iterator what it printed
  * @n: on 1 its bytes; a header may have none
  *
  * Return: as kv_run_next(), and -ENOMEM. The first piece is a header, and asks for no record.

@@ -32,8 +32,8 @@ static int make_iter(const struct kv_view *view, const struct kv_host *host,
 int kv_walk_open(struct kv_kernel_walk *w, const struct kv_view *view, const struct kv_host *host,
 		 const struct kv_scope *scope, const struct kv_link *link, int net_ns)
 {
-	bool is_mm = strcmp(view->kind, "task_vma") == 0;
-	pid_t pid = view->per_task && link->has_info ? (pid_t)link->info.task.pid : 0;
+	bool is_mm = !view->program && strcmp(view->kind, "task_vma") == 0;
+	pid_t pid = !view->program && link->param == KV_PARAM_TASK ? (pid_t)link->info.task.pid : 0;
 	struct kv_link leader = kv_link_thread(pid);
 	int fd = make_iter(view, host, pid && is_mm && can_list(host) ? &leader : link, net_ns);
 
@@ -128,6 +128,15 @@ static ssize_t read_iter(struct kv_kernel_walk *w, char *to, size_t size, uint8_
 	return rc ? rc : n;
 }
 
+/* It knows no readers: the kernel decides what it shows. */
+static ssize_t read_raw(struct kv_kernel_walk *w, char *to, size_t size)
+{
+	ssize_t n = read(w->fd, to, size);
+
+	w->has_ended = n == 0;
+	return n < 0 ? -errno : n;
+}
+
 ssize_t kv_walk_read(struct kv_kernel_walk *w, char *to, size_t size, uint8_t *saw,
 		     struct kv_err *err)
 {
@@ -137,6 +146,8 @@ ssize_t kv_walk_read(struct kv_kernel_walk *w, char *to, size_t size, uint8_t *s
 	*saw = 0;
 	if (rc)
 		return rc;
+	if (w->view->program)
+		return read_raw(w, to, size);
 	if (w->fd >= 0)
 		return read_iter(w, to, size, saw, err);
 	n = kv_threads_read(w->threads, to, size, saw, err);

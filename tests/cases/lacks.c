@@ -19,6 +19,7 @@
 
 #include "access/reader.h"
 #include "stream/run.h"
+#include "load/said.h"
 #include "load/types.h"
 #include "load/view.h"
 #include "render/render.h"
@@ -33,7 +34,7 @@ static char *read_row(struct kv_view *view, pid_t pid)
 	const struct kv_run_opts opts = {
 		.reader = &reader,
 		.host = &host,
-		.subset = kv_subset_process(view->per_task ? pid : 0, 0),
+		.subset = kv_subset_process(view->param == KV_PARAM_TASK ? pid : 0, 0),
 	};
 	struct kv_run *run = NULL;
 	struct kv_err why = {0};

@@ -293,7 +293,7 @@ static void while_walking(void)
 /* --- the server --- */
 
 static struct kv_view views_list[] = {
-	{.name = "rows", .kind = "task_file", .per_task = true},
+	{.name = "rows", .kind = "task_file", .param = KV_PARAM_TASK},
 	{.name = "wide", .kind = "kmem_cache"},
 	{.name = "gone", .kind = "gone"},
 };

@@ -53,7 +53,7 @@ static void views_of_tasks_know_that_they_are(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < views.n; i++)
-		assert_int_equal(views.list[i].per_task,
+		assert_int_equal(views.list[i].param == KV_PARAM_TASK,
 				 strncmp(views.list[i].kind, "task", 4) == 0);
 }
 
@@ -137,8 +137,8 @@ static struct bpf_object *open_object(const struct kv_view *view)
 	struct bpf_object *object = NULL;
 	struct kv_err err = {0};
 
-	assert_int_equal(kv_object_open(view->name, view->data, view->size, NULL, &object, &err),
-			 0);
+	assert_int_equal(
+		kv_object_open(view->name, NULL, view->data, view->size, NULL, &object, &err), 0);
 	return object;
 }
 
@@ -228,7 +228,7 @@ static void refuse_object(const void *data, size_t size, const char *words)
 	struct bpf_object *object = NULL;
 	struct kv_err err = {0};
 
-	assert_true(kv_object_open("x", data, size, NULL, &object, &err) < 0);
+	assert_true(kv_object_open("x", NULL, data, size, NULL, &object, &err) < 0);
 	assert_null(object);
 	assert_says(&err, words);
 	assert_true(err.hint[0]);
@@ -256,7 +256,7 @@ static void every_cut_of_an_object_is_refused_or_whole(void **state)
 		struct kv_err err = {0};
 
 		memcpy(data, e->data, cut);
-		assert_true(kv_object_open("x", data, cut, NULL, &object, &err) < 0);
+		assert_true(kv_object_open("x", NULL, data, cut, NULL, &object, &err) < 0);
 		assert_true(err.msg[0]);
 		free(data);
 	}

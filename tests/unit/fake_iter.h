@@ -224,7 +224,7 @@ static struct kv_view fake_view __attribute__((unused)) = {
 	.name = "fake",
 	.schema = &row_schema,
 	.kind = "task",
-	.per_task = true,
+	.param = KV_PARAM_TASK,
 	.is_loaded = true,
 	.loaded = {-1, -1, -1},
 };

@@ -53,7 +53,7 @@ static struct bpf_object *open_bytes(const char *data, size_t size)
 	struct bpf_object *object = NULL;
 	struct kv_err err = {0};
 
-	if (kv_object_open("x", data, size, NULL, &object, &err))
+	if (kv_object_open("x", NULL, data, size, NULL, &object, &err))
 		fail_msg("%s", err.msg);
 	return object;
 }

@@ -308,10 +308,10 @@ static void a_view_without_tasks_has_no_rows_of_processes(void **state)
 	struct kv_err err;
 
 	(void)state;
-	fake_view.per_task = false;
+	fake_view.param = KV_PARAM_NONE;
 	assert_int_equal(start_for(getpid(), &err), -EINVAL);
 	assert_says(&err, "has no rows of single processes");
-	fake_view.per_task = true;
+	fake_view.param = KV_PARAM_TASK;
 }
 
 static void no_run_can_be_freed(void **state)

@@ -7,7 +7,7 @@
 
 static struct kv_view list[] = {
 	{.name = "kmem_cache", .schema = &row_schema, .is_loaded = true},
-	{.name = "task", .schema = &row_schema, .is_loaded = true, .per_task = true},
+	{.name = "task", .schema = &row_schema, .is_loaded = true, .param = KV_PARAM_TASK},
 };
 static const struct kv_views views = {.list = list, .n = ARRAY_SIZE(list)};
 static struct kv_tree tree;
@@ -83,7 +83,7 @@ static void numbers_go_by_names_in_every_tree(void **state)
 	struct kv_view others[] = {
 		{.name = "aaa", .schema = &row_schema, .is_loaded = true},
 		{.name = "bbb", .schema = &row_schema, .is_loaded = true},
-		{.name = "task", .schema = &row_schema, .is_loaded = true, .per_task = true},
+		{.name = "task", .schema = &row_schema, .is_loaded = true, .param = KV_PARAM_TASK},
 	};
 	const struct kv_views v = {.list = others, .n = ARRAY_SIZE(others)};
 	struct kv_tree other;

@@ -341,7 +341,7 @@ static struct kv_view view = {
 	.name = "fake",
 	.schema = &row_schema,
 	.kind = "task",
-	.per_task = true,
+	.param = KV_PARAM_TASK,
 	.is_loaded = true,
 	.loaded = {VIEW, VIEW, -1},
 };

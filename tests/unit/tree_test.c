@@ -7,9 +7,9 @@
 static struct kv_view list[] = {
 	{.name = "broken"},
 	{.name = "kmem_cache", .schema = &row_schema, .is_loaded = true},
-	{.name = "task", .schema = &row_schema, .is_loaded = true, .per_task = true},
-	{.name = "task_file", .schema = &row_schema, .is_loaded = true, .per_task = true},
-	{.name = "task_vma", .per_task = true}, /* not loaded: this kernel lacks it */
+	{.name = "task", .schema = &row_schema, .is_loaded = true, .param = KV_PARAM_TASK},
+	{.name = "task_file", .schema = &row_schema, .is_loaded = true, .param = KV_PARAM_TASK},
+	{.name = "task_vma", .param = KV_PARAM_TASK}, /* not loaded: this kernel lacks it */
 };
 
 static const struct kv_views views = {.list = list, .n = ARRAY_SIZE(list)};
@@ -17,7 +17,7 @@ static struct kv_tree tree;
 
 static bool is_of_tasks(const struct kv_view *view)
 {
-	return view->per_task;
+	return view->param == KV_PARAM_TASK;
 }
 
 static bool is_of_slabs(const struct kv_view *view)

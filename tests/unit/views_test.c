@@ -68,19 +68,23 @@ static void broken_objects_do_not_take_the_others_down(void **state)
 	kv_views_close(&views);
 }
 
-/* An iterator, but one that declares no view. */
-static void an_object_without_a_view_says_so(void **state)
+static void an_iterator_without_a_view_is_raw(void **state)
 {
 	const struct kv_embedded *query = kv_embedded_find("identity/processes");
+	const struct kv_view *view;
 	struct kv_views views;
 	struct kv_err err = {0};
 
 	(void)state;
 	put("query.bpf.o", query->data, query->size);
 	assert_int_equal(kv_views_open(dir, NULL, &views, &err), 0);
-	assert_null(find(&views, "query")->schema);
-	assert_says(&find(&views, "query")->err, "declares no view");
-	assert_hints(&find(&views, "query")->err, "KV_VIEW()");
+	view = find(&views, "query.processes");
+	assert_null(view->schema);
+	assert_string_equal(view->program, "processes");
+	assert_string_equal(view->kind, "task");
+	assert_int_equal(view->param, KV_PARAM_TASK);
+	assert_ptr_equal(find(&views, "raw/query.processes"), view);
+	assert_null(kv_views_find(&views, "query", &err));
 	kv_views_close(&views);
 }
 
@@ -112,7 +116,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		IN_DIR(broken_objects_do_not_take_the_others_down),
-		IN_DIR(an_object_without_a_view_says_so),
+		IN_DIR(an_iterator_without_a_view_is_raw),
 		cmocka_unit_test(a_view_that_is_not_there_is_named),
 		cmocka_unit_test(fingerprints_tell_objects_apart),
 	};

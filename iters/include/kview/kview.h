@@ -253,9 +253,9 @@ static __always_inline int kv_begin_any(struct kv_call *c, struct bpf_iter_meta 
 #define KV_IS(object, type) __builtin_types_compatible_p(typeof(*(object)), type)
 
 /* An object of a network namespace. */
-#define KV_IS_OF_NET(object)                                                        \
-	(KV_IS(object, struct sock_common) || KV_IS(object, struct udp_sock) ||     \
-	 KV_IS(object, struct unix_sock) || KV_IS(object, struct netlink_sock) ||   \
+#define KV_IS_OF_NET(object)                                                      \
+	(KV_IS(object, struct sock_common) || KV_IS(object, struct udp_sock) ||   \
+	 KV_IS(object, struct unix_sock) || KV_IS(object, struct netlink_sock) || \
 	 KV_IS(object, struct fib6_info))
 
 /*

@@ -116,10 +116,10 @@ struct sock___drops {
  * to it that this is the reader's. Everyone may read such a view, so its rows must have nothing
  * but what /proc/net shows to everyone.
  */
-#define kv_begin_net(c, meta, object)                                                          \
-	({                                                                                     \
+#define kv_begin_net(c, meta, object)                                                            \
+	({                                                                                       \
 		_Static_assert(KV_IS_OF_NET(object), "only views of a network namespace do so"); \
-		kv_begin_any(c, meta, object);                                                 \
+		kv_begin_any(c, meta, object);                                                   \
 	})
 
 static __always_inline __u32 kv_sock_netns(const struct sock_common *sk)
