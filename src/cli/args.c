@@ -25,6 +25,7 @@ struct option_def {
 enum {
 	LONG_PIN_DIR = 256,
 	LONG_ITER_DIR,
+	LONG_ITER,
 	LONG_PID,
 	LONG_MAP,
 	LONG_CGROUP,
@@ -51,6 +52,8 @@ static const struct option_def defs[] = {
 	 AT(kinds)},
 	{KV_OPT_ITER_DIR, "iter-dir", LONG_ITER_DIR, "DIR",
 	 "also the iterators in DIR/NAME.bpf.o, NAME.o", AT(iter_dir)},
+	{KV_OPT_ITER, "iter", LONG_ITER, "FILE.o", "this object alone, with the verifier's words",
+	 AT(iter)},
 	{KV_OPT_PIN_DIR, "pin-dir", LONG_PIN_DIR, "DIR", "keep pins there, not in " KV_PIN_DIR,
 	 AT(pin_dir)},
 	{~0u, "help", 'h', NULL, "show this", AT(help)},

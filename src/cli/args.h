@@ -24,6 +24,7 @@
 #define KV_OPT_MAP (1u << 8)
 #define KV_OPT_CGROUP (1u << 9)
 #define KV_OPT_KINDS (1u << 10)
+#define KV_OPT_ITER (1u << 11)
 
 #define KV_MAX_OPERANDS 2
 #define KV_MAX_MOUNT_WORDS 16
@@ -31,6 +32,7 @@
 struct kv_args {
 	const char *pin_dir;
 	const char *iter_dir;
+	const char *iter;
 	bool foreground;
 	bool takeover;
 	char *mount_words[KV_MAX_MOUNT_WORDS]; /* each -o's argument */

@@ -15,6 +15,7 @@
 #include "base/cleanup.h"
 #include "cli/commands.h"
 #include "load/kernel.h"
+#include "load/said.h"
 #include "access/reader.h"
 #include "stream/run.h"
 #include "render/render.h"
@@ -147,27 +148,70 @@ static int read_row(const struct kv_view *view, const struct kv_host *host, stru
 }
 
 /* @host: NULL: no reader can be identified, and so nothing read */
+static bool check_view(struct kv_view *view, const struct kv_host *host)
+{
+	char item[300], note[NOTE_MAX] = "", columns[1024];
+	int rc = kv_view_load(view);
+
+	if (!rc && host && !view->program)
+		rc = read_row(view, host, &view->err);
+	snprintf(item, sizeof(item), "%s %s", view->program ? "raw" : "view", view->name);
+	if (rc)
+		note_of(&view->err, note);
+	else if (view->schema && kv_schema_put_lacking(view->schema, columns, sizeof(columns)))
+		snprintf(note, sizeof(note), "without %s", columns);
+	put_item(item, rc == 0, note);
+	return rc == 0;
+}
+
 static bool check_views(struct kv_views *views, const struct kv_host *host)
 {
 	bool any = false;
 
-	for (size_t i = 0; i < views->n; i++) {
-		struct kv_view *view = &views->list[i];
-		char item[80], note[NOTE_MAX] = "", columns[1024];
-		int rc = kv_view_load(view);
-
-		if (!rc && host && !view->program)
-			rc = read_row(view, host, &view->err);
-		snprintf(item, sizeof(item), "%s %s", view->program ? "raw" : "view", view->name);
-		if (rc)
-			note_of(&view->err, note);
-		else if (view->schema &&
-			 kv_schema_put_lacking(view->schema, columns, sizeof(columns)))
-			snprintf(note, sizeof(note), "without %s", columns);
-		put_item(item, rc == 0, note);
-		any = any || !rc;
-	}
+	for (size_t i = 0; i < views->n; i++)
+		any |= check_view(&views->list[i], host);
 	return any;
+}
+
+/* The end of the log is about the instruction that was refused. */
+#define LOG_LINES 40
+
+static void put_log_end(const char *log)
+{
+	const char *from = log + strlen(log);
+
+	for (int lines = 0; from > log; from--)
+		if (from[-1] == '\n' && ++lines > LOG_LINES)
+			break;
+	if (from > log)
+		puts("  ...");
+	while (*from) {
+		printf("  %.*s\n", (int)strcspn(from, "\n"), from);
+		from += strcspn(from, "\n");
+		from += *from == '\n';
+	}
+}
+
+/* Each iterator of one object; whatever else the machine lacks is said of it there. */
+static int check_object(const char *path, struct kv_err *err)
+{
+	struct kv_views views;
+	bool ok = true;
+	int rc = kv_views_open_file(path, &views, err);
+
+	if (rc)
+		return rc;
+	for (size_t i = 0; i < views.n; i++) {
+		ok &= check_view(&views.list[i], NULL);
+		if (views.list[i].rc)
+			put_log_end(kv_said_log());
+	}
+	kv_views_close(&views);
+	if (ok)
+		return 0;
+	kv_err_set(err, -EINVAL, "'%s' can't be used whole", path);
+	kv_err_hint(err, "see each \"no\" above");
+	return -EINVAL;
 }
 
 int kv_cmd_check(const struct kv_args *args, struct kv_err *err)
@@ -175,8 +219,11 @@ int kv_cmd_check(const struct kv_args *args, struct kv_err *err)
 	struct kv_host host = KV_HOST_INIT;
 	struct kv_views views;
 	bool any, identifies, ok;
-	int rc = kv_views_open(args->iter_dir, NULL, &views, err);
+	int rc;
 
+	if (args->iter)
+		return check_object(args->iter, err);
+	rc = kv_views_open(args->iter_dir, NULL, &views, err);
 	if (rc)
 		return rc;
 	ok = check_kernel();

@@ -35,8 +35,8 @@ const struct kv_command kv_commands[] = {
 	 1, kv_cmd_schema},
 	{"status", "[MOUNTPOINT]", "counters of a mount, and what it uses now", 0, 0, 1,
 	 kv_cmd_status},
-	{"check", "", "can this machine run kview? item by item", KV_OPT_ITER_DIR, 0, 0,
-	 kv_cmd_check},
+	{"check", "", "can this machine run kview? item by item", KV_OPT_ITER_DIR | KV_OPT_ITER, 0,
+	 0, kv_cmd_check},
 	{"help", "[COMMAND]", "this text, or a command's options", 0, 0, 1, kv_cmd_help},
 	{0},
 };

@@ -17,6 +17,9 @@ static _Thread_local char lacking[128];
 
 static _Thread_local char verdict[512];
 
+/* The verifier's whole log, which belongs to this file. */
+static _Thread_local char *whole;
+
 /*
  * libbpf has put it into the verifier's log since 1.0 (fixup_log_failed_core_relo()): "failed
  * to resolve CO-RE relocation <byte_off> [12] struct task_struct___new.__state (0:0 @ offset
@@ -78,6 +81,8 @@ static void find_verdict(const char *log)
 	at += strlen(begin);
 	end = strstr(at, "-- END PROG LOAD LOG --");
 	end = end ? end : at + strlen(at);
+	free(whole);
+	whole = strndup(at, (size_t)(end - at));
 	message = last_line(at, end, is_message);
 	if (!message)
 		return;
@@ -123,6 +128,8 @@ void kv_libbpf_log_init(void)
 void kv_said_clear(void)
 {
 	first_warning[0] = lacking[0] = verdict[0] = '\0';
+	free(whole);
+	whole = NULL;
 }
 
 const char *kv_said_warning(void)
@@ -133,6 +140,11 @@ const char *kv_said_warning(void)
 const char *kv_said_lacks(void)
 {
 	return lacking;
+}
+
+const char *kv_said_log(void)
+{
+	return whole ? whole : "";
 }
 
 const char *kv_said_verdict(void)

@@ -23,4 +23,7 @@ const char *kv_said_lacks(void);
 /* kv_said_verdict() - the verifier's message, with the source line that it is about */
 const char *kv_said_verdict(void);
 
+/* kv_said_log() - the verifier's log of a program that it refused; "" where there is none */
+const char *kv_said_log(void);
+
 #endif

@@ -288,8 +288,9 @@ static size_t name_length(const char *file)
 	return 0;
 }
 
-static int add_file(struct kv_views *views, const char *dir, const char *file)
+static int add_file(struct kv_views *views, const char *path)
 {
+	const char *file = basename(path);
 	_cleanup_free_ char *name = strndup(file, name_length(file));
 	struct kv_view *view = name ? append(views, name) : NULL;
 	struct kv_object_file *f;
@@ -300,11 +301,9 @@ static int add_file(struct kv_views *views, const char *dir, const char *file)
 	if (!view || !f)
 		return -ENOMEM;
 	f += views->nfiles++;
-	*f = (struct kv_object_file){0};
-	if (asprintf(&f->path, "%s/%s", dir, file) < 0) {
-		f->path = NULL;
+	*f = (struct kv_object_file){.path = strdup(path)};
+	if (!f->path)
 		return -ENOMEM;
-	}
 	view->path = f->path;
 	view->rc = kv_read_file(f->path, OBJECT_MAX, &f->data, &view->size, &view->err);
 	if (view->rc)
@@ -337,8 +336,12 @@ static int add_dir(struct kv_views *views, const char *dir, const char *only, st
 		return rc;
 	}
 	for (int i = 0; i < n; i++) {
+		_cleanup_free_ char *path = NULL;
+
 		if (!rc && is_wanted(files[i]->d_name, only))
-			rc = add_file(views, dir, files[i]->d_name);
+			rc = asprintf(&path, "%s/%s", dir, files[i]->d_name) < 0
+				     ? -ENOMEM
+				     : add_file(views, path);
 		free(files[i]);
 	}
 	free(files);
@@ -370,6 +373,24 @@ int kv_views_open(const char *iter_dir, const char *only, struct kv_views *views
 	if (rc)
 		kv_views_close(views);
 	return rc;
+}
+
+int kv_views_open_file(const char *path, struct kv_views *views, struct kv_err *err)
+{
+	int rc;
+
+	kv_libbpf_log_init();
+	*views = (struct kv_views){0};
+	if (!name_length(basename(path))) {
+		kv_err_set(err, -EINVAL, "'%s' is not called NAME.bpf.o or NAME.o", path);
+		kv_err_hint(err, "its iterators are named for it");
+		return -EINVAL;
+	}
+	rc = add_file(views, path);
+	if (!rc)
+		return 0;
+	kv_views_close(views);
+	return kv_err_errno(err, rc, "can't list the views");
 }
 
 void kv_views_close(struct kv_views *views)

@@ -75,6 +75,12 @@ static inline bool kv_view_is_broken(const struct kv_view *view)
 int kv_views_open(const char *iter_dir, const char *only, struct kv_views *views,
 		  struct kv_err *err);
 
+/**
+ * kv_views_open_file() - the same for one object of a user's
+ * @path: NAME.bpf.o or NAME.o
+ */
+int kv_views_open_file(const char *path, struct kv_views *views, struct kv_err *err);
+
 void kv_views_close(struct kv_views *views);
 
 /**

@@ -203,6 +203,27 @@ ours() {
 	timeout 60 "$KVIEW" cat --iter-dir "$D" a-b.c.hello | cmp - <(printf '\0a row\n\377')
 }
 
+@test "check --iter: one object, with the verifier's words" {
+	ours ours.o
+	run -1 timeout 60 "$KVIEW" check --iter "$D/ours.o"
+	grep -qE '^raw ours.hello +yes *$' <<<"$output"
+	grep -qE '^raw ours.elements +yes *$' <<<"$output"
+	[ "$(grep -c "^raw ours.wrong .* no .*the verifier refuses it: R" <<<"$output")" -eq 1 ]
+	# The log, once.
+	[ "$(grep -c '^  processed [0-9]* insns' <<<"$output")" -eq 1 ]
+	[ "$(grep -c '^  ; return ctx->task->pid; .*@ ours.bpf.c:[0-9]' <<<"$output")" -eq 1 ]
+	[ "$(grep -c '^kview: ' <<<"$output")" -eq 1 ]
+	run -0 timeout 60 "$KVIEW" check --iter "$TOOLS/iters/map_list.bpf.o"
+	[[ $output =~ ^view\ map_list\ +yes ]]
+	run -1 timeout 60 "$KVIEW" check --iter "$DIR/none.o"
+	[[ $output == *"can't open '$DIR/none.o'"* ]]
+	run -1 timeout 60 "$KVIEW" check --iter "$ROOT/README.md"
+	[[ $output == *"is not called NAME.bpf.o or NAME.o"* ]]
+	echo "no object" >"$DIR/text.o"
+	run -1 timeout 60 "$KVIEW" check --iter "$DIR/text.o"
+	[[ $output == *"not a BPF object"* ]]
+}
+
 @test "list --kinds: those of this kernel, their parameters and views" {
 	ours ours.o
 	timeout 60 "$KVIEW" list --kinds --iter-dir "$D" >"$DIR/kinds"
