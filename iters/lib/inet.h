@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What ss shows of every Internet socket: the columns family, state, laddr, lport, raddr, rport,
+ * ifindex and netns.
+ *
+ * Included behind the record of a view that has these columns, with KV_INET_VIEW defined as the
+ * name of its struct.
+ */
+#ifndef KVIEW_INET_H
+#define KVIEW_INET_H
+
+#include "net.h"
+#include "ip.h"
+
+#define AF_INET 2
+#define AF_INET6 10
+
+#define TCP_TIME_WAIT 6
+#define TCP_LISTEN 10
+#define TCP_NEW_SYN_RECV 12 /* to users it is SYN_RECV */
+
+static __always_inline void put_state(struct KV_INET_VIEW *r, __u32 state)
+{
+	/* As ss has them, which knows no name for 12. */
+	static const char names[16][12] = {
+		[1] = "ESTAB",      [2] = "SYN-SENT",  [3] = "SYN-RECV", [4] = "FIN-WAIT-1",
+		[5] = "FIN-WAIT-2", [6] = "TIME-WAIT", [7] = "UNCONN",   [8] = "CLOSE-WAIT",
+		[9] = "LAST-ACK",   [10] = "LISTEN",   [11] = "CLOSING", [12] = "SYN-RECV",
+	};
+
+	__builtin_memcpy(r->state, names[state & 15], sizeof(r->state));
+}
+
+static __always_inline void put_addresses(struct KV_INET_VIEW *r, const struct sock_common *sk)
+{
+	if (sk->skc_family == AF_INET6) {
+		__builtin_memcpy(r->family, "inet6", 6);
+		kv_ip6(&r->laddr, &sk->skc_v6_rcv_saddr);
+		kv_ip6(&r->raddr, &sk->skc_v6_daddr);
+	} else {
+		__builtin_memcpy(r->family, "inet", 5);
+		kv_ip4(&r->laddr, sk->skc_rcv_saddr);
+		kv_ip4(&r->raddr, sk->skc_daddr);
+	}
+	r->lport = sk->skc_num;
+	r->rport = bpf_ntohs(sk->skc_dport);
+	r->ifindex = sk->skc_bound_dev_if;
+	r->netns = kv_sock_netns(sk);
+}
+
+#endif
