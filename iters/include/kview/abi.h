@@ -14,7 +14,7 @@
 #include <linux/types.h>
 #endif
 
-#define KV_ABI_VERSION 6
+#define KV_ABI_VERSION 7
 #define KV_MAX_COLUMNS 48
 #define KV_COLUMN_NAME 24
 
