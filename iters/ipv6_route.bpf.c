@@ -20,7 +20,8 @@ struct route_row {
 	__u32 ifindex KV_ROLE(key) KV_MEANS("interface") KV_NONE(0) KV_WIDTH(7);
 	char type[TYPE] KV_MEANS("unicast, local, unreachable, ..., as ip names it") KV_WIDTH(11);
 	__u32 table KV_ROLE(key) KV_MEANS("routing table: 254 is main, 255 local") KV_WIDTH(5);
-	__u32 protocol KV_MEANS("who made it, RTPROT_: 2 kernel, 3 boot, 4 static, 9 ra") KV_WIDTH(8);
+	__u32 protocol KV_MEANS("who made it, RTPROT_: 2 kernel, 3 boot, 4 static, 9 ra")
+		KV_WIDTH(8);
 	__u32 metric KV_ROLE(key) KV_MEANS("metric: the lowest wins") KV_WIDTH(10);
 	__u32 flags KV_MEANS("RTF_ flags, in hex") KV_SHOW(hex) KV_WIDTH(8);
 	__u32 refs KV_ROLE(gauge) KV_MEANS("references to it") KV_WIDTH(4);
@@ -109,8 +110,8 @@ static __always_inline void put_type(struct route_row *r, __u32 type)
 {
 	/* RTN_ numbers, in the words of ip. */
 	static const char names[16][TYPE] = {
-		"none",      "unicast",   "local",       "broadcast", "anycast", "multicast",
-		"blackhole", "unreachable", "prohibit", "throw",     "nat",     "xresolve",
+		"none",	     "unicast",	    "local",	"broadcast", "anycast", "multicast",
+		"blackhole", "unreachable", "prohibit", "throw",     "nat",	"xresolve",
 	};
 
 	__builtin_memcpy(r->type, names[type & 15], sizeof(r->type));

@@ -20,9 +20,8 @@ struct tcp_row {
 			KV_WIDTH(6);
 	__u32 txq KV_ROLE(gauge) KV_MEANS("bytes written and not acknowledged; of LISTEN how many "
 					  "connections may wait") KV_WIDTH(6);
-	__u64 sent KV_ROLE(counter)
-		KV_MEANS("payload sent, each retransmission included") KV_UNIT("bytes") KV_NONE(-1)
-			KV_WIDTH(10);
+	__u64 sent KV_ROLE(counter) KV_MEANS("payload sent, each retransmission included")
+		KV_UNIT("bytes") KV_NONE(-1) KV_WIDTH(10);
 	__u64 received KV_ROLE(counter) KV_MEANS("payload received") KV_UNIT("bytes") KV_NONE(-1)
 		KV_WIDTH(10);
 	__u32 retrans KV_ROLE(counter) KV_MEANS("segments sent again") KV_NONE(4294967295)

@@ -24,7 +24,7 @@ static int put_rows(struct kv_rows *rows, struct kv_err *err)
 
 	setvbuf(stdout, buffer, _IOFBF, sizeof(buffer));
 	while (!rc && (more = kv_rows_next(rows, &n, err)) > 0)
-		rc = put(rows->piece, n, err);
+		rc = put(rows->text, n, err);
 	if (more == -EACCES)
 		__fpurge(stdout); /* no row was there to see: a header alone would say so */
 	return rc ? rc : more;

@@ -69,7 +69,7 @@ static int step(struct kv_file *f, struct kv_err *err)
 	int rc = kv_rows_next(&f->rows, &f->len, err);
 
 	f->at = 0;
-	f->next = f->rows.piece;
+	f->next = f->rows.text;
 	if (rc > 0)
 		return 0;
 	f->len = 0;

@@ -468,9 +468,22 @@ static int put_header(struct kv_rows *r, size_t *n, struct kv_err *err)
 	if (reserve(&r->text, &r->cap, kv_header_bound(r->plan)))
 		return kv_err_errno(err, -ENOMEM, "can't make a row");
 	*n = (size_t)(r->format->header(r->pass ? r->pass : r->plan, r->text) - r->text);
-	r->piece = r->text;
 	r->is_headed = true;
 	return 1;
+}
+
+/* A copy: the run may drop its own before all of it is taken (kv_run_settle()). */
+static int next_bytes(struct kv_rows *r, size_t *n, struct kv_err *err)
+{
+	const char *bytes;
+	int rc = kv_run_bytes(r->run, &bytes, n, err);
+
+	if (rc <= 0)
+		return rc;
+	if (reserve(&r->text, &r->cap, *n))
+		return kv_err_errno(err, -ENOMEM, "can't make a row");
+	memcpy(r->text, bytes, *n);
+	return rc;
 }
 
 int kv_rows_next(struct kv_rows *r, size_t *n, struct kv_err *err)
@@ -481,7 +494,7 @@ int kv_rows_next(struct kv_rows *r, size_t *n, struct kv_err *err)
 	int rc;
 
 	if (!r->format)
-		return kv_run_bytes(r->run, &r->piece, n, err);
+		return next_bytes(r, n, err);
 	if (!r->is_headed)
 		return put_header(r, n, err);
 	rc = next_record(r, &record, &len, err);
@@ -492,7 +505,6 @@ int kv_rows_next(struct kv_rows *r, size_t *n, struct kv_err *err)
 	if (reserve(&r->text, &r->cap, kv_row_bound(plan, len)))
 		return kv_err_errno(err, -ENOMEM, "can't make a row");
 	*n = (size_t)(r->format->row(plan, record, r->text) - r->text);
-	r->piece = r->text;
 	r->nrows += r->npasses == 1;
 	return 1;
 }

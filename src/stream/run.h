@@ -106,8 +106,7 @@ struct kv_rows {
 	struct kv_run *run; /* freed with the rows */
 	const struct kv_format *format;
 	const struct kv_plan *plan; /* must outlive the rows */
-	const char *piece;	    /* the last one */
-	char *text;		    /* what holds it, unless it is a raw one */
+	char *text;		    /* the last piece */
 	size_t cap;
 	bool is_headed; /* the header of this pass has come */
 	uint64_t nrows;
@@ -130,7 +129,7 @@ static inline void kv_rows_init(struct kv_rows *rows, struct kv_run *run,
 void kv_rows_free(struct kv_rows *rows);
 
 /**
- * kv_rows_next() - the next piece in rows->piece, of a raw iterator what it printed
+ * kv_rows_next() - the next piece in rows->text, of a raw iterator what it printed
  * @n: on 1 its bytes; a header may have none
  *
  * Return: as kv_run_next(), and -ENOMEM. The first piece is a header, and asks for no record.

@@ -146,6 +146,43 @@ ours() {
 	kview_umount
 }
 
+# More than one read of the iterator brings, taken in pieces of all sizes, between which a
+# worker drops what it does not need.
+@test "a long output is whole, however it is read" {
+	compile long long.o <<-'C'
+		#include "vmlinux.h"
+		#include <bpf/bpf_helpers.h>
+		SEC("iter/task") int lines(struct bpf_iter__task *ctx)
+		{
+			static const char format[] = "%llu %0512d\n";
+			__u64 args[] = {ctx->meta->seq_num, 7};
+			if (ctx->task)
+				bpf_seq_printf(ctx->meta->seq, format, sizeof(format), args, sizeof(args));
+			return 0;
+		}
+		char LICENSE[] SEC("license") = "GPL";
+	C
+	timeout 60 "$KVIEW" mount --iter-dir "$D" "$MNT" 3>&-
+	timeout 60 python3 - "$MNT/raw/long.lines" 3>&- <<-'PY'
+		import os, sys, time
+		for size in (1, 100, 4096, 5000, 40000, 131072, 1 << 20):
+		    fd, data = os.open(sys.argv[1], os.O_RDONLY), b""
+		    while size > 1 or len(data) < 4000:
+		        part = os.read(fd, size)
+		        if not part:
+		            break
+		        data += part
+		    os.close(fd)
+		    rows = data.decode().splitlines()
+		    rows = rows[:-1] if size == 1 else rows
+		    assert len(rows) > 4, (size, len(rows))
+		    assert rows == [f"{i} {7:0512d}" for i in range(len(rows))], size
+		    assert size == 1 or len(data) > 33000, (size, len(data))
+		print(len(rows), "rows")
+	PY
+	kview_umount
+}
+
 @test "the elements of a map, by its id" {
 	local id
 	ours ours.bpf.o

@@ -44,7 +44,7 @@ static int next(struct kv_rows *rows, char **to)
 	int rc = kv_rows_next(rows, &n, &err);
 
 	if (rc > 0)
-		memcpy(*to, rows->piece, n);
+		memcpy(*to, rows->text, n);
 	*to += rc > 0 ? n : 0;
 	**to = '\0';
 	return rc;
