@@ -21,7 +21,7 @@
 #include "load/view.h"
 
 /* A worker's question is answered within this time, or fails with ETIMEDOUT. */
-#define KV_BROKER_MS 2000
+#define KV_BROKER_MS 5000
 
 /* The supervisor's side, of one worker. */
 struct kv_broker {

@@ -14,9 +14,9 @@
 
 /*
  * Of a file: its iterator, and what holds its reader's namespaces and root directory. Of a
- * listing: the latter; it has an iterator for the time of a request.
+ * listing: the latter but for the network namespace; it has an iterator for the time of a request.
  */
-#define PER_FILE (1 + KV_HOLDS + KV_HOLDS)
+#define PER_FILE (1 + KV_HOLDS + KV_HOLDS - 1)
 
 /*
  * What a thread opens for the time of a request, a link, a file of /proc, or a reader's

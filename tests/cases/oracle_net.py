@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The views of a network namespace against /proc/net, ss and ip, for who runs this.
 
-    oracle_net.py VIEW MNT [PORTS]    only rows with one of these ports (a JSON list)
+    oracle_net.py VIEW MNT [PORTS [all]]    only rows with one of these ports (a JSON list);
+                                            all: there must be sockets in all states
 
 Sockets change while they are compared: three agreeing looks out of many suffice.
 """
@@ -208,7 +209,7 @@ def main():
     ports = set(json.loads(sys.argv[3])) if sys.argv[3:4] > [""] else None
     for theirs, ours in looks(view, mnt, ports):
         print(view, agree(theirs, ours), 'rows agree')
-    if view == 'tcp' and ports:
+    if view == 'tcp' and 'all' in sys.argv:
         states = {r['state'] for r in rows(mnt, 'tcp') if wanted(ports, r['lport'], r['rport'])}
         lacks = {'LISTEN', 'ESTAB', 'SYN-SENT', 'SYN-RECV', 'FIN-WAIT-2', 'CLOSE-WAIT',
                  'TIME-WAIT'} - states
