@@ -112,7 +112,7 @@ int kv_run_new(const struct kv_view *view, const struct kv_run_opts *opts, struc
 		return kv_err_errno(err, -ENOMEM, "can't run view '%s'", view->name);
 	scope.target_start = opts->subset.start;
 	rc = kv_walk_open(&r->walk, view, opts->host, &scope, &opts->subset.link,
-			  opts->reader->holds[KV_HOLD_NET_NS]);
+			  view->is_of_net ? opts->reader->holds[KV_HOLD_NET_NS] : -1);
 	if (rc) {
 		free(r);
 		return fail_open(view, pid, rc, err);
