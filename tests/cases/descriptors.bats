@@ -6,7 +6,7 @@
 bats_require_minimum_version 1.5.0
 load common
 
-OF_ALL=$((5 + 4)) # descriptors of a file and of a listing
+OF_ALL=$((6 + 4)) # descriptors of a file and of a listing
 
 setup() {
 	kview_setup
@@ -63,7 +63,7 @@ refused() {
 
 @test "the limit of descriptors is what it takes, and no more" {
 	local n
-	for n in 1 100 2000; do
+	for n in 1 100 1800; do
 		up -o max_files=$n
 		[ "$(value max_files)" -eq $n ]
 		[ "$(limit)" -ge $((n * OF_ALL)) ]
@@ -89,7 +89,7 @@ refused() {
 	local most
 	refused 4000 max_files=4096
 	most=$MOST
-	[ "$most" -gt 300 ]
+	[ "$most" -gt 280 ]
 	refused 4000 max_files=$((most + 1))
 	[ "$MOST" -eq "$most" ]
 	low 4000 "$KVIEW" mount -o max_files="$most" "$MNT"
@@ -103,7 +103,7 @@ refused() {
 
 @test "without it the default is lowered to what there can be, as status tells" {
 	low 4000 "$KVIEW" mount "$MNT"
-	[ "$(value max_files)" -gt 300 ]
+	[ "$(value max_files)" -gt 280 ]
 	[ "$(value max_files)" -lt $((4000 / OF_ALL)) ]
 	[ "$(value max_user_files)" -eq $(($(value max_files) / 2)) ]
 	descriptors root

@@ -9,9 +9,11 @@ from hostile_world import (CLONE_NEWCGROUP, CLONE_NEWPID, CLONE_NEWUSER, PR_SET_
                            error_of, fork, kill_and_reap, libc, slurp, unshare, until)
 
 CLONE_NEWNS = 0x20000
+CLONE_NEWNET = 0x40000000
 FIRST = 24001
-# A reader's pid, user and cgroup namespaces and its root directory, and a file's iterator.
-OF_LISTING, OF_FILE = 4, 5
+# A reader's pid, user and cgroup namespaces and its root directory; its network namespace and an
+# iterator for a file that shows that.
+OF_LISTING, OF_FILE = 4, 6
 
 
 def number(mnt, name):
@@ -48,7 +50,7 @@ class Reader:
         os.setresgid(uid, uid, uid)
         os.setresuid(uid, uid, uid)
         libc.prctl(PR_SET_DUMPABLE, 1, 0, 0, 0)
-        unshare(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWPID)
+        unshare(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWPID | CLONE_NEWNET)
         put("/proc/self/setgroups", "deny")
         put("/proc/self/uid_map", f"0 {uid} 1")
         put("/proc/self/gid_map", f"0 {uid} 1")
@@ -65,7 +67,7 @@ class Reader:
             assert not size or len(os.read(held[-1], size)) == size
 
         told = []
-        for name, size in (("task", 100), ("pid", 0)):
+        for name, size in (("tcp", 100), ("pid", 0)):
             error, before = None, len(held)
             while not error and len(held) - before < most:
                 error = error_of(take, name, size)

@@ -257,7 +257,7 @@ number() {
 	[ "$(wc -w <<<"$listed")" -ge 4 ]
 	for view in $listed; do
 		same "$(kview schema "$view" | cut -f 1 | paste -sd ' ')" \
-			"$(sed -nE "s/^\| \`$view\` \| [a-z ]+ \| (.*) \|\$/\1/p" "$README")"
+			"$(sed -nE "s/^\| \`$view\` \| [A-Za-z0-9 ]+ \| (.*) \|\$/\1/p" "$README")"
 	done
 }
 

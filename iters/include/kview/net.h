@@ -53,10 +53,12 @@ struct timer_list {
 	struct hlist_node entry;
 };
 
-struct socket;
+struct socket {
+	short type;
+};
 
 struct socket_alloc {
-	struct socket *socket; /* only its offset is asked for */
+	struct socket socket;
 	struct inode vfs_inode;
 };
 
