@@ -25,7 +25,8 @@ int kv_identity_open(const struct kv_pins *pins, struct kv_types *types, struct 
 
 	if (fd < 0)
 		return kv_query_load("identity/reader", types, query, err);
-	*query = (struct kv_loaded){.prog_fd = fd, .link_fd = -1, .readers_fd = -1};
+	*query = KV_LOADED_INIT;
+	query->prog_fd = fd;
 	return 0;
 }
 

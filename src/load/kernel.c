@@ -15,6 +15,7 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "kview/abi.h"
+#include "load/load.h"
 
 /* PROC_USER_INIT_INO in include/linux/proc_ns.h, a part of the kernel's ABI */
 #define INITIAL_USER_NS 0xEFFFFFFDu
@@ -46,7 +47,7 @@ int kv_kernel_check(const char *kind, const char *since, struct kv_err *err)
 		return rc;
 	has_loop = btf__find_by_name_kind(btf, "bpf_loop", BTF_KIND_FUNC) > 0;
 	has_task = btf__find_by_name_kind(btf, "bpf_iter_task_type", BTF_KIND_ENUM) > 0;
-	if (kind) {
+	if (kind && strcmp(kind, KV_KIND_CALL) != 0) {
 		snprintf(context, sizeof(context), CONTEXT "%s", kind);
 		has_kind = btf__find_by_name_kind(btf, context, BTF_KIND_STRUCT) > 0;
 	}

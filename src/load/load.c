@@ -32,12 +32,16 @@ uint64_t kv_object_fingerprint(const void *data, size_t size)
 	return kv_hash(data, size) ^ KV_ABI_VERSION;
 }
 
+static const char call_kind[] = KV_KIND_CALL;
+
 /* "task_file" for SEC("iter/task_file"); NULL: no iterator. '?' means: do not load by default. */
 static const char *kind_of(const struct bpf_program *prog)
 {
 	const char *section = bpf_program__section_name(prog);
 
 	section += *section == '?';
+	if (strcmp(section, KV_KIND_CALL) == 0)
+		return call_kind;
 	if (strncmp(section, "iter/", 5) != 0 && strncmp(section, "iter.s/", 7) != 0)
 		return NULL;
 	section = strchr(section, '/') + 1;
@@ -47,10 +51,13 @@ static const char *kind_of(const struct bpf_program *prog)
 /* The object's only iterator, or the one that is named like the object. */
 static struct bpf_program *find_iterator(const struct bpf_object *object, unsigned int *count)
 {
+	bool spools = bpf_object__find_map_by_name(object, KV_SPOOL_MAP);
 	struct bpf_program *prog = NULL, *found = NULL, *named = NULL;
 
 	while ((prog = bpf_object__next_program(object, prog))) {
-		if (!kind_of(prog))
+		const char *kind = kind_of(prog);
+
+		if (!kind || (kind == call_kind && !spools))
 			continue;
 		found = prog;
 		++*count;
@@ -82,7 +89,7 @@ const char *kv_object_next_iterator(const struct bpf_object *object, const char 
 
 	do
 		prog = bpf_object__next_program(object, prog);
-	while (prog && !kind_of(prog));
+	while (prog && (!kind_of(prog) || kind_of(prog) == call_kind));
 	return prog ? bpf_program__name(prog) : NULL;
 }
 
@@ -249,6 +256,11 @@ static int explain(int rc, const struct bpf_object *object, const struct kv_sche
 		lacks = kv_kernel_check(kv_object_kind(object), since(object, schema), err);
 	if (lacks)
 		return lacks;
+	if (rc != -EPERM && schema && *schema->since && strchr(kv_said_lacks(), '(')) {
+		kv_err_set(err, -EOPNOTSUPP, "this kernel has no %s", kv_said_lacks());
+		kv_err_hint(err, "it needs Linux %s", schema->since);
+		return -EOPNOTSUPP;
+	}
 	if (rc != -EPERM && *kv_said_lacks()) {
 		kv_err_set(err, rc, "this kernel has no %s", kv_said_lacks());
 		kv_err_hint(err, "kview can't do without; "
@@ -279,14 +291,16 @@ static int keep(const struct bpf_object *object, const struct bpf_link *link,
 		struct kv_loaded *loaded, struct kv_err *err)
 {
 	struct bpf_map *readers = bpf_object__find_map_by_name(object, KV_READERS_MAP);
+	struct bpf_map *spool = bpf_object__find_map_by_name(object, KV_SPOOL_MAP);
 
 	*loaded = (struct kv_loaded){
 		.prog_fd = kv_fd_dup(bpf_program__fd(chosen(object))),
 		.link_fd = link ? kv_fd_dup(bpf_link__fd(link)) : -1,
 		.readers_fd = readers ? kv_fd_dup(bpf_map__fd(readers)) : -1,
+		.spool_fd = spool ? kv_fd_dup(bpf_map__fd(spool)) : -1,
 	};
 	if (loaded->prog_fd >= 0 && (!link || loaded->link_fd >= 0) &&
-	    (!readers || loaded->readers_fd >= 0))
+	    (!readers || loaded->readers_fd >= 0) && (!spool || loaded->spool_fd >= 0))
 		return 0;
 	kv_loaded_close(loaded);
 	return no_descriptors(err);
@@ -306,6 +320,7 @@ static struct bpf_link *attach(const struct bpf_program *prog)
 int kv_object_load(struct bpf_object *object, const struct kv_schema *schema, uint64_t fingerprint,
 		   struct kv_loaded *loaded, struct kv_err *err)
 {
+	const struct bpf_program *own = chosen(object);
 	struct bpf_link *link = NULL;
 	int rc = 0;
 
@@ -317,8 +332,8 @@ int kv_object_load(struct bpf_object *object, const struct kv_schema *schema, ui
 	rc = bpf_object__load(object);
 	if (rc)
 		return explain(rc, object, schema, err);
-	if (kv_kind_param(kv_object_kind(object)) != KV_PARAM_MAP) {
-		link = attach(chosen(object));
+	if (kind_of(own) != call_kind && kv_kind_param(kind_of(own)) != KV_PARAM_MAP) {
+		link = attach(own);
 		if (!link)
 			return explain(-errno, object, schema, err);
 	}
@@ -332,6 +347,7 @@ void kv_loaded_close(struct kv_loaded *loaded)
 	kv_closep(&loaded->prog_fd);
 	kv_closep(&loaded->link_fd);
 	kv_closep(&loaded->readers_fd);
+	kv_closep(&loaded->spool_fd);
 	*loaded = KV_LOADED_INIT;
 }
 

@@ -42,9 +42,10 @@ struct kv_loaded {
 	int prog_fd;
 	int link_fd;
 	int readers_fd; /* the map of registered readers */
+	int spool_fd;	/* the map that records come by (stream/spool.h) */
 };
 
-#define KV_LOADED_INIT ((struct kv_loaded){-1, -1, -1})
+#define KV_LOADED_INIT ((struct kv_loaded){-1, -1, -1, -1})
 
 /**
  * kv_object_parse() - parse an object, whatever is in it, without touching the kernel
@@ -80,7 +81,14 @@ bool kv_object_has_view(const struct bpf_object *object);
  */
 const char *kv_object_next_iterator(const struct bpf_object *object, const char *last);
 
-/* kv_object_kind() - the kind of the chosen iterator: "task_file" */
+/*
+ * KV_KIND_CALL - the kind of a program that walks by itself, each time it is called
+ *
+ * It is in the section "syscall", and its records are spooled. It has no link.
+ */
+#define KV_KIND_CALL "syscall"
+
+/* kv_object_kind() - the kind of the chosen iterator: "task_file"; or KV_KIND_CALL */
 const char *kv_object_kind(const struct bpf_object *object);
 
 /* kv_object_others() - its other programs, "count (tp_btf/sched_switch)", to be freed; or NULL */

@@ -211,25 +211,40 @@ static int inspect_maps(struct pinned *p)
 		} else if (strcmp(map.name, KV_READERS_MAP) == 0 && p->loaded.readers_fd < 0) {
 			p->reading_size = map.value_size;
 			p->loaded.readers_fd = TAKE_FD(fd);
+		} else if (strcmp(map.name, KV_SPOOL_MAP) == 0 && p->loaded.spool_fd < 0) {
+			p->loaded.spool_fd = TAKE_FD(fd);
 		}
 	}
 	return has_table && p->loaded.readers_fd >= 0 ? 0 : -ESTALE;
 }
 
+/* Is it the program of a view without an iterator? */
+static bool is_called(int fd)
+{
+	struct bpf_prog_info info = {0};
+	uint32_t len = sizeof(info);
+
+	return bpf_obj_get_info_by_fd(fd, &info, &len) == 0 && info.type == BPF_PROG_TYPE_SYSCALL;
+}
+
 /* @p: on success the caller closes its descriptors */
 static int inspect(const char *path, struct pinned *p)
 {
+	_cleanup_close_ int fd = bpf_obj_get(path);
 	struct bpf_link_info link = {0};
 	uint32_t len = sizeof(link);
 	int rc = -ESTALE;
 
 	*p = (struct pinned){.loaded = KV_LOADED_INIT};
-	p->loaded.link_fd = bpf_obj_get(path);
-	if (p->loaded.link_fd < 0)
+	if (fd < 0)
 		return -errno;
-	if (bpf_obj_get_info_by_fd(p->loaded.link_fd, &link, &len) == 0 &&
-	    link.type == BPF_LINK_TYPE_ITER)
+	if (is_called(fd)) {
+		rc = p->loaded.prog_fd = TAKE_FD(fd);
+	} else if (bpf_obj_get_info_by_fd(fd, &link, &len) == 0 &&
+		   link.type == BPF_LINK_TYPE_ITER) {
+		p->loaded.link_fd = TAKE_FD(fd);
 		rc = p->loaded.prog_fd = bpf_prog_get_fd_by_id(link.prog_id);
+	}
 	if (rc >= 0)
 		rc = inspect_maps(p);
 	if (rc < 0)
@@ -308,7 +323,9 @@ static int replace_pin(const struct kv_view *view, const char *path, const char 
 	if (rc)
 		return rc;
 	unlink(new);
-	rc = bpf_obj_pin(view->loaded.link_fd, new);
+	/* A view without an iterator has its program alone. */
+	rc = bpf_obj_pin(view->loaded.link_fd >= 0 ? view->loaded.link_fd : view->loaded.prog_fd,
+			 new);
 	if (rc < 0) {
 		kv_err_errno(err, rc, "can't pin view '%s' as '%s'", view->name, path);
 		kv_err_hint(err,

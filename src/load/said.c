@@ -20,6 +20,16 @@ static _Thread_local char verdict[512];
 /* The verifier's whole log, which belongs to this file. */
 static _Thread_local char *whole;
 
+/* A function of the kernel that a program calls: bpf_object__resolve_ksym_func_btf_id(). */
+static void find_lacking_function(const char *warning)
+{
+	static const char words[] = "extern (func ksym) '";
+	const char *at = strstr(warning, words);
+
+	if (at && strstr(at, "not found") && sscanf(at + strlen(words), "%125[^']", lacking) == 1)
+		strcat(lacking, "()");
+}
+
 /*
  * libbpf has put it into the verifier's log since 1.0 (fixup_log_failed_core_relo()): "failed
  * to resolve CO-RE relocation <byte_off> [12] struct task_struct___new.__state (0:0 @ offset
@@ -112,6 +122,8 @@ __attribute__((format(printf, 2, 0))) static int keep_warning(enum libbpf_print_
 	}
 	if (!lacking[0])
 		find_lacking(text);
+	if (!lacking[0])
+		find_lacking_function(text);
 	if (!verdict[0])
 		find_verdict(text);
 	if (!first_warning[0])

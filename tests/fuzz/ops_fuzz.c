@@ -298,8 +298,8 @@ static struct kv_view views_list[] = {
 	{.name = "gone", .kind = "gone"},
 };
 static const struct kv_views views = {.list = views_list, .n = COUNT(views_list)};
-static const struct kv_loaded view_loaded = {PROG(IT_VIEW), PROG(IT_VIEW), -1};
-static const struct kv_loaded self_loaded = {PROG(IT_SELF), PROG(IT_SELF), -1};
+static const struct kv_loaded view_loaded = {PROG(IT_VIEW), PROG(IT_VIEW), -1, -1};
+static const struct kv_loaded self_loaded = {PROG(IT_SELF), PROG(IT_SELF), -1, -1};
 
 static ssize_t no_read(int fd, void *buf, size_t len, void *server)
 {
@@ -335,9 +335,10 @@ static void open_server(struct kv_server *s, uint8_t how)
 	s->host.policy.hidepid_gid = 1u + (how >> 2 & 1);
 	s->host.self = own_identity();
 	kv_self_by(&self_loaded);
-	s->host.reader_query = (struct kv_loaded){PROG(IT_IDENTITY), PROG(IT_IDENTITY), -1};
-	s->host.processes_query = (struct kv_loaded){PROG(IT_PROCESSES), PROG(IT_PROCESSES), -1};
-	s->host.threads_query = (struct kv_loaded){PROG(IT_THREADS), PROG(IT_THREADS), -1};
+	s->host.reader_query = (struct kv_loaded){PROG(IT_IDENTITY), PROG(IT_IDENTITY), -1, -1};
+	s->host.processes_query =
+		(struct kv_loaded){PROG(IT_PROCESSES), PROG(IT_PROCESSES), -1, -1};
+	s->host.threads_query = (struct kv_loaded){PROG(IT_THREADS), PROG(IT_THREADS), -1, -1};
 	s->host.self.walk_skips = how >> 4 & 1;
 	s->host.finds_threads = how >> 5 & 1;
 	conn.facts = (struct kv_facts){0};

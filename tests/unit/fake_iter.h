@@ -70,7 +70,7 @@ static inline int fake_self_link(void)
 
 __attribute__((constructor)) static void fake_self(void)
 {
-	static const struct kv_loaded query = {FAKE_SELF, -1, -1};
+	static const struct kv_loaded query = {FAKE_SELF, -1, -1, -1};
 
 	kv_self_by(&query);
 }
@@ -226,7 +226,7 @@ static struct kv_view fake_view __attribute__((unused)) = {
 	.kind = "task",
 	.param = KV_PARAM_TASK,
 	.is_loaded = true,
-	.loaded = {-1, -1, -1},
+	.loaded = {-1, -1, -1, -1},
 };
 
 /* Record number @n; returns its bytes. */

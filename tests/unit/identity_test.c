@@ -11,7 +11,7 @@
 
 /* --- the kernel --- */
 
-static const struct kv_loaded query = {1000, 1000, -1};
+static const struct kv_loaded query = {1000, 1000, -1, -1};
 static bool finds_threads, is_refused;
 static pid_t thread_tid;
 static unsigned int links;

@@ -343,12 +343,12 @@ static struct kv_view view = {
 	.kind = "task",
 	.param = KV_PARAM_TASK,
 	.is_loaded = true,
-	.loaded = {VIEW, VIEW, -1},
+	.loaded = {VIEW, VIEW, -1, -1},
 };
 
 __attribute__((constructor)) static void know_self(void)
 {
-	static const struct kv_loaded query = {SELF, -1, -1};
+	static const struct kv_loaded query = {SELF, -1, -1, -1};
 
 	kv_self_by(&query);
 }

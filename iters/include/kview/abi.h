@@ -107,6 +107,7 @@ enum kv_guard {
 #define KV_SAW_TIME 16	  /* the read was stopped after KV_SLICE_NS: the next one goes on there */
 #define KV_SAW_REPEATS 32 /* the walk was stopped for good: see struct kv_progress */
 #define KV_SAW_LATE 64	  /* the end's row had no room: the next read is for the end again */
+#define KV_SAW_FULL 128	  /* the spool had no room: rows are lost, and the walk was given up */
 
 /*
  * A walk that finds nothing to show would go through a million objects in one read(2), and
@@ -183,6 +184,7 @@ struct kv_progress {
 	__u64 max_repeats;   /* then the walk is stopped; 0: never */
 	__s32 stopped_at;    /* the thread that is next, in host_ns: nothing of it was shown */
 	__u32 common;	     /* enum kv_common: what the walk was about */
+	__u64 chunks;	     /* that a walk has put into the spool */
 	struct kv_gate gate; /* of a registered reader */
 };
 
@@ -194,6 +196,33 @@ struct kv_reading {
 	struct kv_scope scope;
 	struct kv_progress progress;
 };
+
+/*
+ * Records of a view whose walk can't be stopped and continued (spool.h). The program puts them
+ * into the map `kv_spool`, some at a time; the thread that has run it takes them out.
+ *
+ * A chunk has room for the first buffer of a record, and fits with it into task storage.
+ */
+#define KV_CHUNK_BYTES 7744
+
+struct kv_chunk {
+	__u64 session; /* of the walk that fills it */
+	__u32 len;     /* bytes that are used */
+	__u32 _pad;
+	char bytes[KV_CHUNK_BYTES];
+};
+
+struct kv_chunk_key {
+	__u64 thread; /* as the key of `kv_readers` */
+	__u64 n;      /* 0 for the first chunk of its walk */
+};
+
+/*
+ * Chunks of all walks of a view that run at one time. They are 60 MiB, as much as a file may keep
+ * in a format by column (KV_ROWS_KEPT_MAX), or 400,000 rows of 150 bytes. Memory is taken for
+ * chunks that are there, not beforehand.
+ */
+#define KV_SPOOL_CHUNKS 8192
 
 /* As /proc's mount option. */
 enum kv_hidepid {
@@ -266,6 +295,7 @@ struct kv_ask_process {
 
 #define KV_MAX_READERS 4096
 #define KV_READERS_MAP "kv_readers"
+#define KV_SPOOL_MAP "kv_spool"
 #define KV_TABLE_MAP ".rodata.kview"
 #define KV_VIEW_VAR "kv_view"
 
