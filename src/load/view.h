@@ -39,7 +39,8 @@ struct kv_view {
 /* kv_view_is_wide() - are its rows of all the kernel, so that not everyone may have them? */
 static inline bool kv_view_is_wide(const struct kv_view *view)
 {
-	return view->program || (view->param != KV_PARAM_TASK && !view->is_of_net);
+	return view->program || (view->param != KV_PARAM_TASK && !view->is_of_net &&
+				 !(view->schema && view->schema->for_all));
 }
 
 /* The file of a user's object. */

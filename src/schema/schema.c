@@ -307,6 +307,8 @@ static int view_tag(struct parser *p, const char *tag)
 		return copy_text(&p->schema->shows, v);
 	if ((v = tag_value(tag, "since")))
 		return copy_text(&p->schema->since, v);
+	if ((v = tag_value(tag, "readers")))
+		p->schema->for_all = strcmp(v, "all") == 0;
 	return 0;
 }
 

@@ -44,6 +44,7 @@ struct kv_column {
 struct kv_schema {
 	char *shows;	/* one line: what a row is */
 	char *since;	/* first kernel that has the iterator, "" if not said */
+	bool for_all;	/* every user may have its rows */
 	uint16_t fixed; /* bytes of a record's fixed part */
 	unsigned int ncolumns;
 	uint64_t strings; /* 1 << index of each KV_TYPE_STR column: what records are checked for */

@@ -50,6 +50,12 @@
 	}                                                                    \
 	char LICENSE[] SEC("license") = "GPL"
 
+/*
+ * KV_VIEW_FOR_ALL - the same, with rows that every user may have, whatever the task: the file has
+ * the mode 0444, and the program leaves out what the reader's namespaces do not have
+ */
+#define KV_VIEW_FOR_ALL(type, shows, since) KV_TAG("readers:all") KV_VIEW(type, shows, since)
+
 static __always_inline const volatile struct kv_table *kv_table(void);
 
 /**
