@@ -247,12 +247,18 @@ struct kernfs_node {
 	const char *name;
 };
 
+struct cgroup_subsys;
+
 struct cgroup_subsys_state {
+	struct cgroup *cgroup;
+	struct cgroup_subsys *ss;
 	unsigned int flags;
+	struct cgroup_subsys_state *parent;
 };
 
 struct cgroup {
 	struct cgroup_subsys_state self;
+	unsigned long flags;
 	int level;
 	struct kernfs_node *kn;
 };
@@ -273,6 +279,7 @@ struct net {
 struct nsproxy {
 	struct net *net_ns;
 	struct cgroup_namespace *cgroup_ns;
+	struct net *net_ns;
 };
 
 struct mm_struct {
