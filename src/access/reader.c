@@ -294,7 +294,7 @@ int kv_reader_hold_net(const struct kv_host *host, pid_t tid, struct kv_reader *
 {
 	int rc = 0;
 
-	if (reader->net_ns != host->self.net_ns)
+	if (!reader->net_ns || reader->net_ns != host->self.net_ns)
 		rc = reader->holds[KV_HOLD_NET_NS] = hold(tid, "ns/net", 0, reader->net_ns_inum);
 	return rc < 0 ? fail(err, tid, rc, strerror(-rc)) : 0;
 }

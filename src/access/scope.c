@@ -39,8 +39,28 @@ static int register_reader(int map, uint64_t id, const struct kv_reading *readin
 	return bpf_map_update_elem(map, &id, reading, BPF_ANY);
 }
 
-ssize_t kv_scope_read(int map, const struct kv_scope *scope, struct kv_progress *progress, int iter,
-		      void *to, size_t size, uint8_t *saw, struct kv_err *err)
+/* What is done while the thread is registered: a read of an iterator, or a call of a program. */
+struct act {
+	int iter, prog; /* one of them is -1 */
+	void *to;
+	size_t size;
+};
+
+static ssize_t perform(const struct act *act)
+{
+	LIBBPF_OPTS(bpf_test_run_opts, opts);
+	ssize_t n;
+
+	if (act->prog < 0) {
+		n = read(act->iter, act->to, act->size);
+		return n < 0 ? -errno : n;
+	}
+	n = bpf_prog_test_run_opts(act->prog, &opts);
+	return n || !opts.retval ? n : -EAGAIN;
+}
+
+static ssize_t perform_for(int map, const struct kv_scope *scope, struct kv_progress *progress,
+			   const struct act *act, uint8_t *saw, struct kv_err *err)
 {
 	struct kv_reading reading = {.scope = *scope};
 	struct kv_self self;
@@ -57,9 +77,7 @@ ssize_t kv_scope_read(int map, const struct kv_scope *scope, struct kv_progress 
 	pthread_sigmask(SIG_BLOCK, &all, &old);
 	rc = register_reader(map, self.id, &reading);
 	if (!rc) {
-		n = read(iter, to, size);
-		if (n < 0)
-			n = -errno;
+		n = perform(act);
 		bpf_map_lookup_and_delete_elem(map, &self.id, &reading); /* of hashes since 5.14 */
 	}
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
@@ -71,6 +89,22 @@ ssize_t kv_scope_read(int map, const struct kv_scope *scope, struct kv_progress 
 		*progress = reading.progress;
 	*saw = reading.scope.saw;
 	return n;
+}
+
+ssize_t kv_scope_read(int map, const struct kv_scope *scope, struct kv_progress *progress, int iter,
+		      void *to, size_t size, uint8_t *saw, struct kv_err *err)
+{
+	const struct act act = {.iter = iter, .prog = -1, .to = to, .size = size};
+
+	return perform_for(map, scope, progress, &act, saw, err);
+}
+
+int kv_scope_call(int map, const struct kv_scope *scope, struct kv_progress *progress, int prog,
+		  uint8_t *saw, struct kv_err *err)
+{
+	const struct act act = {.iter = -1, .prog = prog};
+
+	return (int)perform_for(map, scope, progress, &act, saw, err);
 }
 
 ssize_t kv_scope_read_on(int map, const struct kv_scope *scope, struct kv_progress *progress,

@@ -29,6 +29,15 @@
 ssize_t kv_scope_read(int map, const struct kv_scope *scope, struct kv_progress *progress, int iter,
 		      void *to, size_t size, uint8_t *saw, struct kv_err *err);
 
+/**
+ * kv_scope_call() - the same for a program that is called: one run on behalf of a reader
+ * @prog: the program, of the kind KV_KIND_CALL
+ *
+ * Return: 0; -EAGAIN: the program could not run; another -errno, or KV_SAID with @err set.
+ */
+int kv_scope_call(int map, const struct kv_scope *scope, struct kv_progress *progress, int prog,
+		  uint8_t *saw, struct kv_err *err);
+
 /* kv_scope_read_on() - the same, repeated until bytes or the end come; -EIO: none came */
 ssize_t kv_scope_read_on(int map, const struct kv_scope *scope, struct kv_progress *progress,
 			 int iter, void *to, size_t size);

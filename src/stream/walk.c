@@ -35,9 +35,12 @@ int kv_walk_open(struct kv_kernel_walk *w, const struct kv_view *view, const str
 	bool is_mm = !view->program && strcmp(view->kind, "task_vma") == 0;
 	pid_t pid = !view->program && link->param == KV_PARAM_TASK ? (pid_t)link->info.task.pid : 0;
 	struct kv_link leader = kv_link_thread(pid);
-	int fd = make_iter(view, host, pid && is_mm && can_list(host) ? &leader : link, net_ns);
+	bool is_called = strcmp(view->kind, KV_KIND_CALL) == 0;
+	int fd = -1;
 
-	if (fd < 0)
+	if (!is_called)
+		fd = make_iter(view, host, pid && is_mm && can_list(host) ? &leader : link, net_ns);
+	if (fd < 0 && !is_called)
 		return fd;
 	*w = (struct kv_kernel_walk){
 		.view = view,
@@ -55,6 +58,7 @@ void kv_walk_end(struct kv_kernel_walk *w)
 {
 	kv_closep(&w->fd);
 	kv_threads_free(w->threads);
+	kv_spool_free(w->spool);
 }
 
 static int list_threads(struct kv_kernel_walk *w)
@@ -137,6 +141,22 @@ static ssize_t read_raw(struct kv_kernel_walk *w, char *to, size_t size)
 	return n < 0 ? -errno : n;
 }
 
+/* The whole walk is run by the first read. */
+static ssize_t read_spool(struct kv_kernel_walk *w, char *to, size_t size, uint8_t *saw,
+			  struct kv_err *err)
+{
+	int rc = w->spool ? 0 : kv_spool_new(w->view, &w->scope, w->fd, &w->spool, saw, err);
+	ssize_t n;
+
+	if (w->fd >= 0)
+		close(TAKE_FD(w->fd));
+	if (rc)
+		return rc;
+	n = kv_spool_read(w->spool, to, size);
+	w->has_ended = n == 0;
+	return n;
+}
+
 ssize_t kv_walk_read(struct kv_kernel_walk *w, char *to, size_t size, uint8_t *saw,
 		     struct kv_err *err)
 {
@@ -148,6 +168,8 @@ ssize_t kv_walk_read(struct kv_kernel_walk *w, char *to, size_t size, uint8_t *s
 		return rc;
 	if (w->view->program)
 		return read_raw(w, to, size);
+	if (w->view->loaded.spool_fd >= 0)
+		return read_spool(w, to, size, saw, err);
 	if (w->fd >= 0)
 		return read_iter(w, to, size, saw, err);
 	n = kv_threads_read(w->threads, to, size, saw, err);

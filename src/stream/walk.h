@@ -7,6 +7,7 @@
 #define KVIEW_STREAM_WALK_H
 
 #include "access/reader.h"
+#include "stream/spool.h"
 #include "stream/threads.h"
 #include "load/view.h"
 
@@ -17,8 +18,9 @@ struct kv_kernel_walk {
 	bool is_mm;		    /* rows are of what all threads of a process share */
 	struct kv_scope scope;
 	struct kv_progress progress;
-	int fd;			    /* of the iterator; -1: each thread has one */
+	int fd;			    /* of the iterator; -1: each thread has one, or none is */
 	struct kv_threads *threads; /* that are left; NULL: as the kernel finds them */
+	struct kv_spool *spool;	    /* records of a view that spools them; NULL before the walk */
 	uint64_t reads;
 	uint8_t seen;	/* KV_SAW_ bits of the reads of @fd */
 	bool has_ended; /* nothing comes any more */

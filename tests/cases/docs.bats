@@ -165,7 +165,7 @@ mounts_by_fstab() {
 			--argjson max "$(number max_entries "$info")" \
 			'map(select(.id == $id)) | length == 1 and .[0].type == $type and
 			 .[0].key_size == $key and .[0].value_size == $value and
-			 .[0].max_entries == $max and .[0].name == "kv_readers"' \
+			 .[0].max_entries == $max and (.[0].name | . == "kv_readers" or . == "kv_spool")' \
 			"$DIR/maps" || { echo "$info"; return 1; }
 		rows=$((rows + 1))
 	done

@@ -277,7 +277,6 @@ struct net {
 };
 
 struct nsproxy {
-	struct net *net_ns;
 	struct cgroup_namespace *cgroup_ns;
 	struct net *net_ns;
 };
