@@ -1,0 +1,351 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The view `cgroup`: a row per group of the v2 hierarchy, from the root of the reader's cgroup
+ * namespace down.
+ *
+ * The iterator `iter/cgroup` has one buffer of 32 KiB for all groups, and holds cgroup_mutex. This
+ * program walks by itself, under RCU alone: no mkdir waits for it. That takes an iterator for
+ * programs, bpf_iter_css (6.7). Runs of `iter/cgroup`, each going on behind the last group, would
+ * be exact on 6.1 too, but slower by ten, and holding the mutex.
+ */
+#include "spool.h"
+#include "cgroup.h"
+
+#pragma clang diagnostic push
+#pragma clang diagnostic ignored "-Wpadded"
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+struct cgroup_subsys {
+	bool implicit_on_dfl : 1;
+	bool threaded : 1;
+	const char *name;
+	void *dfl_cftypes;
+};
+
+struct cgroup_root {
+	unsigned int subsys_mask;
+};
+
+struct cgroup___more {
+	struct cgroup_subsys_state self;
+	unsigned long flags;
+	int nr_descendants;
+	int nr_dying_descendants;
+	int nr_populated_csets;
+	int nr_populated_domain_children;
+	int nr_populated_threaded_children;
+	__u16 subtree_control;
+	struct cgroup_subsys_state *subsys[1];
+	struct cgroup_root *root;
+	struct cgroup___more *dom_cgrp;
+};
+
+struct page_counter {
+	atomic64_t usage;
+	unsigned long max;
+};
+
+struct mem_cgroup {
+	struct cgroup_subsys_state css;
+	struct page_counter memory;
+};
+
+struct pids_cgroup {
+	struct cgroup_subsys_state css;
+	atomic64_t counter;
+	atomic64_t limit;
+};
+
+enum cgroup_subsys_id {
+	memory_cgrp_id,
+	pids_cgrp_id,
+};
+
+#pragma clang attribute pop
+#pragma clang diagnostic pop
+
+struct bpf_iter_css {
+	__u64 opaque[3];
+};
+
+extern int bpf_iter_css_new(struct bpf_iter_css *it, struct cgroup_subsys_state *start,
+			    unsigned int flags) __ksym;
+extern struct cgroup_subsys_state *bpf_iter_css_next(struct bpf_iter_css *it) __ksym;
+extern void bpf_iter_css_destroy(struct bpf_iter_css *it) __ksym;
+extern struct cgroup *bpf_cgroup_from_id(__u64 id) __ksym;
+extern void bpf_cgroup_release(struct cgroup *cgroup) __ksym;
+extern void bpf_rcu_read_lock(void) __ksym;
+extern void bpf_rcu_read_unlock(void) __ksym;
+
+struct cgroup_row {
+	struct kv_head _head;
+	__u32 level KV_MEANS("depth below the root that the reader sees");
+	__u64 id KV_ROLE(key) KV_MEANS("id, the inode number of its directory") KV_WIDTH(8);
+	__u64 parent KV_MEANS("id of the group above") KV_NONE(0) KV_WIDTH(8);
+	__u32 populated KV_ROLE(gauge)
+		KV_MEANS("1: it or a group below has processes, as in cgroup.events");
+	__u32 frozen KV_ROLE(gauge) KV_MEANS("1: its processes are frozen, as in cgroup.events");
+	__u32 descendants KV_ROLE(gauge) KV_MEANS("groups below, as in cgroup.stat");
+	__u32 dying KV_ROLE(gauge)
+		KV_MEANS("removed groups below that the kernel still holds, as in cgroup.stat");
+	__s64 memory KV_ROLE(gauge) KV_MEANS("memory.current") KV_UNIT("bytes") KV_NONE(-1);
+	__s64 memory_max KV_ROLE(gauge) KV_MEANS("memory.max; none: max") KV_UNIT("bytes")
+		KV_NONE(-1);
+	__s64 pids KV_ROLE(gauge) KV_MEANS("pids.current") KV_NONE(-1) KV_WIDTH(6);
+	__s64 pids_max KV_ROLE(gauge) KV_MEANS("pids.max; none: max") KV_NONE(-1) KV_WIDTH(8);
+	struct kv_str controllers KV_MEANS("cgroup.controllers") KV_WIDTH(20);
+	struct kv_str path KV_MEANS("path, as in /proc/PID/cgroup");
+};
+
+KV_VIEW_FOR_ALL(cgroup_row, "a row per control group: processes, memory, limits, path", "6.7");
+
+#define HAS(column) kv_has(cgroup_row, column)
+
+#define CGRP_FROZEN 3 /* include/linux/cgroup-defs.h, since 5.2 */
+#define DESCENDANTS_PRE 2
+#define ROOT_ID 1
+#define PID_MAX (4 << 20) /* PID_MAX_LIMIT; more is PIDS_MAX, no limit */
+#define MAX_SUBSYS 16	  /* bits of cgroup.subtree_control */
+
+/* --- controllers --- */
+
+/* A string that most groups share with the group before, under what it is made of. */
+struct controllers {
+	__u64 session, mask;
+	__u64 is_threaded;
+	__u64 len;
+	char names[256];
+};
+
+KV_THREAD_MAP(kv_controllers, controllers);
+
+struct listing {
+	struct kv_call *c;
+	struct kv_str *s;
+	const struct cgroup___more *cgroup;
+	__u64 mask, is_threaded;
+};
+
+static __always_inline struct cgroup_subsys_state *css_of(const struct cgroup___more *cgroup,
+							  __u64 i)
+{
+	struct cgroup_subsys_state *css = NULL;
+
+	if (i < bpf_core_field_size(cgroup->subsys) / sizeof(css))
+		bpf_probe_read_kernel(&css, sizeof(css), (void *)&cgroup->subsys + i * sizeof(css));
+	return css;
+}
+
+/* A group at the top has those that a v2 hierarchy shows. */
+static __always_inline bool is_listed(const struct listing *l, const struct cgroup_subsys *ss)
+{
+	if (l->is_threaded)
+		return BPF_CORE_READ_BITFIELD_PROBED(ss, threaded);
+	return BPF_CORE_READ(ss, dfl_cftypes) &&
+	       !BPF_CORE_READ_BITFIELD_PROBED(ss, implicit_on_dfl);
+}
+
+static long add_controller(__u64 i, struct listing *l)
+{
+	struct cgroup_subsys_state *css = l->mask >> i & 1 ? css_of(l->cgroup, i) : NULL;
+	struct cgroup_subsys *ss = css ? BPF_CORE_READ(css, ss) : NULL;
+
+	if (!ss || !is_listed(l, ss))
+		return 0;
+	if (l->s->len)
+		kv_add_literal(l->c, l->s, " ");
+	kv_add_string(l->c, l->s, BPF_CORE_READ(ss, name));
+	return 0;
+}
+
+static __always_inline void keep_controllers(struct kv_call *c, const struct kv_str *s,
+					     struct controllers *kept, const struct listing *l)
+{
+	__u64 off = s->off, len = s->len;
+
+	kv_opaque(off);
+	kv_opaque(len);
+	if (off > KV_FIXED_MAX || len > sizeof(kept->names))
+		return;
+	bpf_probe_read_kernel(kept->names, len, c->record->bytes + off);
+	kept->len = len;
+	kept->session = c->session;
+	kept->mask = l->mask;
+	kept->is_threaded = l->is_threaded;
+}
+
+/* As cgroup_control() in kernel/cgroup/cgroup.c. */
+static __always_inline void put_controllers(struct kv_call *c, struct kv_str *s,
+					    const struct cgroup___more *cgroup)
+{
+	struct controllers *kept = kv_of_thread(kv_controllers, bpf_get_current_task_btf());
+	const struct cgroup___more *up = (void *)BPF_CORE_READ(cgroup, self.parent, cgroup);
+	struct listing l = {
+		.c = c,
+		.s = s,
+		.cgroup = cgroup,
+		.mask = up ? BPF_CORE_READ(up, subtree_control)
+			   : BPF_CORE_READ(cgroup, root, subsys_mask),
+		.is_threaded = BPF_CORE_READ(cgroup, dom_cgrp) != cgroup,
+	};
+
+	if (!kept) {
+		s->off = KV_STR_UNREADABLE;
+		return;
+	}
+	if (kept->session == c->session && kept->mask == l.mask &&
+	    kept->is_threaded == l.is_threaded) {
+		kv_put_bytes(c, s, kept->names, kept->len);
+		return;
+	}
+	kv_put_literal(c, s, "");
+	bpf_loop(MAX_SUBSYS, add_controller, &l, 0);
+	keep_controllers(c, s, kept, &l);
+}
+
+/* --- memory and pids --- */
+
+/* The controller's part of a group that has its files: all but the root, where it is enabled. */
+#define PART(cgroup, type, id)                                                                 \
+	({                                                                                     \
+		struct cgroup_subsys_state *_css = NULL;                                       \
+		if (bpf_core_enum_value_exists(enum cgroup_subsys_id, id) &&                   \
+		    has_files(cgroup, bpf_core_enum_value(enum cgroup_subsys_id, id)))         \
+			_css = css_of(cgroup, bpf_core_enum_value(enum cgroup_subsys_id, id)); \
+		_css ? (struct type *)((void *)_css - bpf_core_field_offset(struct type, css)) \
+		     : NULL;                                                                   \
+	})
+
+static __always_inline bool has_files(const struct cgroup___more *cgroup, __u64 id)
+{
+	const struct cgroup___more *up = (void *)BPF_CORE_READ(cgroup, self.parent, cgroup);
+
+	return up && (BPF_CORE_READ(up, subtree_control) >> id & 1);
+}
+
+static __always_inline __s64 pages(__u64 n)
+{
+	return n << kv_table()->page_shift;
+}
+
+/* PAGE_COUNTER_MAX is what has no limit. */
+static __always_inline void put_memory(struct cgroup_row *r, const struct cgroup___more *cgroup)
+{
+	const struct mem_cgroup *part = PART(cgroup, mem_cgroup, memory_cgrp_id);
+	__u64 max;
+
+	r->memory = r->memory_max = -1;
+	if (!part || BPF_CORE_READ(cgroup, dom_cgrp) != cgroup)
+		return;
+	r->memory = pages(BPF_CORE_READ(part, memory.usage.counter));
+	max = BPF_CORE_READ(part, memory.max);
+	if (max < (~0ULL >> 1 >> kv_table()->page_shift))
+		r->memory_max = pages(max);
+}
+
+static __always_inline void put_pids(struct cgroup_row *r, const struct cgroup___more *cgroup)
+{
+	const struct pids_cgroup *part = PART(cgroup, pids_cgroup, pids_cgrp_id);
+	__s64 max;
+
+	r->pids = r->pids_max = -1;
+	if (!part)
+		return;
+	r->pids = BPF_CORE_READ(part, counter.counter);
+	max = BPF_CORE_READ(part, limit.counter);
+	if (max <= PID_MAX)
+		r->pids_max = max;
+}
+
+/* --- the group --- */
+
+/* Groups of one directory follow one another, so the path of that directory is kept. */
+static __always_inline void put_path(struct kv_call *c, struct kv_str *s,
+				     struct cgroup_subsys_state *css, bool is_top)
+{
+	struct kv_cgroup_cache *cache = kv_of_thread(kv_cgroups, bpf_get_current_task_btf());
+	struct cgroup *up = css->parent->cgroup;
+
+	if (is_top) {
+		kv_put_literal(c, s, "/");
+		return;
+	}
+	if (!cache) {
+		s->off = KV_STR_UNREADABLE;
+		return;
+	}
+	kv_put_cgroup(c, s, cache, up, up->kn);
+	if (s->len > 1)
+		kv_add_literal(c, s, "/");
+	kv_add_string(c, s, css->cgroup->kn->name);
+}
+
+static __always_inline void put_counts(struct cgroup_row *r, const struct cgroup___more *g)
+{
+	kv_set(r, populated,
+	       BPF_CORE_READ(g, nr_populated_csets) +
+			       BPF_CORE_READ(g, nr_populated_domain_children) +
+			       BPF_CORE_READ(g, nr_populated_threaded_children) >
+		       0);
+	kv_set(r, frozen, BPF_CORE_READ(g, flags) >> CGRP_FROZEN & 1);
+	kv_set(r, descendants, BPF_CORE_READ(g, nr_descendants));
+	kv_set(r, dying, BPF_CORE_READ(g, nr_dying_descendants));
+	if (HAS(memory) && HAS(memory_max))
+		put_memory(r, g);
+	if (HAS(pids) && HAS(pids_max))
+		put_pids(r, g);
+}
+
+static __always_inline int emit(struct kv_call *c, struct cgroup_subsys_state *css)
+{
+	struct cgroup *cgroup = css->cgroup;
+	const struct cgroup___more *g = (void *)cgroup;
+	struct cgroup_row *r = kv_record(c, struct cgroup_row);
+
+	r->level = cgroup->level - c->scope->cgroup_level;
+	r->id = cgroup->kn->id;
+	if (r->level)
+		r->parent = css->parent->cgroup->kn->id;
+	put_counts(r, g);
+	if (HAS(controllers))
+		put_controllers(c, &r->controllers, g);
+	put_path(c, &r->path, css, !r->level);
+	return kv_spool_emit(c);
+}
+
+/* Groups that were there before and are there behind it are met once (css_next_child()). */
+static __always_inline void walk(struct kv_call *c, struct cgroup *root)
+{
+	struct cgroup_subsys_state *css;
+	struct bpf_iter_css it;
+
+	bpf_rcu_read_lock();
+	bpf_iter_css_new(&it, &root->self, DESCENDANTS_PRE);
+	while ((css = bpf_iter_css_next(&it))) {
+		/* A removed one has no directory any more. */
+		if (!(css->flags & CSS_ONLINE))
+			continue;
+		if (emit(c, css))
+			break;
+	}
+	bpf_iter_css_destroy(&it);
+	bpf_rcu_read_unlock();
+}
+
+SEC("syscall")
+int cgroup(void *ctx)
+{
+	const struct kernfs_node *top;
+	struct cgroup *root;
+	struct kv_call c;
+
+	if (kv_begin_run(&c) || c.scope->cgroup == KV_CGROUP_UNKNOWN)
+		return 1;
+	top = (void *)c.scope->cgroup;
+	root = bpf_cgroup_from_id(top ? BPF_CORE_READ(top, id) : ROOT_ID);
+	if (!root)
+		return 1;
+	walk(&c, root);
+	bpf_cgroup_release(root);
+	return kv_spool_end(&c);
+}
