@@ -149,21 +149,21 @@ mounts_by_fstab() {
 @test "kview-iters(7): the example view compiles without a warning, loads and is right" {
 	local daemon fd info rows=0
 	mkdir -p "$DIR/own"
-	sed -n '/^\.\\" example: bpf_map/,/^\.Ed/p' "$MAN/kview-iters.7" | sed '1,2d;$d' \
-		>"$DIR/own/bpf_map.bpf.c"
-	compile "$DIR/own/bpf_map.bpf.c" "$DIR/own/bpf_map.bpf.o"
+	sed -n '/^\.\\" example: maps/,/^\.Ed/p' "$MAN/kview-iters.7" | sed '1,2d;$d' \
+		>"$DIR/own/maps.bpf.c"
+	compile "$DIR/own/maps.bpf.c" "$DIR/own/maps.bpf.o"
 	kview_mount --iter-dir "$DIR/own" 3>&-
-	cat "$MNT/json/bpf_map.json" >"$DIR/maps"
+	cat "$MNT/json/maps.json" >"$DIR/maps"
 	daemon=$(daemon_pid)
 	# What the kernel tells of the maps that the daemon holds.
 	for fd in "/proc/$daemon/fdinfo"/*; do
 		info=$(cat "$fd")
 		[[ $info == *map_id:* ]] || continue
-		jq -se --argjson id "$(number map_id "$info")" --argjson type "$(number map_type "$info")" \
+		jq -se --argjson id "$(number map_id "$info")" \
 			--argjson key "$(number key_size "$info")" \
 			--argjson value "$(number value_size "$info")" \
 			--argjson max "$(number max_entries "$info")" \
-			'map(select(.id == $id)) | length == 1 and .[0].type == $type and
+			'map(select(.id == $id)) | length == 1 and .[0].type == "hash" and
 			 .[0].key_size == $key and .[0].value_size == $value and
 			 .[0].max_entries == $max and (.[0].name | . == "kv_readers" or . == "kv_spool")' \
 			"$DIR/maps" || { echo "$info"; return 1; }
@@ -180,8 +180,8 @@ number() {
 
 @test "kview-iters(7): the commands work" {
 	mkdir -p "$DIR/page"
-	sed -n '/^\.\\" example: bpf_map/,/^\.Ed/p' "$MAN/kview-iters.7" | sed '1,2d;$d' \
-		>"$DIR/page/bpf_map.bpf.c"
+	sed -n '/^\.\\" example: maps/,/^\.Ed/p' "$MAN/kview-iters.7" | sed '1,2d;$d' \
+		>"$DIR/page/maps.bpf.c"
 	cd "$DIR/page"
 	section kview-iters.7 EXAMPLE | commands | own_places | run_lines
 }
