@@ -3,30 +3,12 @@
  * The view `unix`: a row per UNIX domain socket, as ss -x and /proc/net/unix. The kernel's walk
  * loses sockets where a read stops, so the records are spooled.
  */
-#include "process.h"
+#include "net.h"
 #include "spool.h"
 
 #pragma clang diagnostic push
 #pragma clang diagnostic ignored "-Wpadded"
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
-
-struct net {
-	struct ns_common ns;
-};
-
-typedef struct {
-	struct net *net;
-} possible_net_t;
-
-struct refcount_struct {
-	atomic_t refs;
-};
-
-struct sock_common {
-	unsigned char skc_state;
-	struct refcount_struct skc_refcnt;
-	possible_net_t skc_net;
-};
 
 struct sk_buff {
 	struct sk_buff *next;
@@ -34,37 +16,8 @@ struct sk_buff {
 	char cb[48];
 };
 
-struct sk_buff_head {
-	struct sk_buff *next;
-	__u32 qlen;
-};
-
 struct unix_skb_parms {
 	__u32 consumed;
-};
-
-struct socket {
-	short type;
-};
-
-struct socket_alloc {
-	struct socket socket;
-	struct inode vfs_inode;
-};
-
-struct sock {
-	struct sock_common __sk_common;
-	struct sk_buff_head sk_receive_queue;
-	struct socket *sk_socket;
-	struct refcount_struct sk_wmem_alloc;
-	kuid_t sk_uid;
-	__u16 sk_type;
-	__u32 sk_max_ack_backlog;
-};
-
-/* Since 6.18 (5d6b58c932ec). Before, the number is that of the socket's inode. Kept for: 6.12. */
-struct sock___ino {
-	unsigned long sk_ino;
 };
 
 struct sockaddr_un {
@@ -117,7 +70,7 @@ struct unix_row {
 	__u32 _pad;
 };
 
-KV_VIEW_FOR_ALL(unix_row, "a row per UNIX domain socket: type, peer, queues, path", "5.15");
+KV_VIEW(unix_row, "a row per UNIX domain socket: type, peer, queues, path", "5.15");
 
 #define HAS(column) kv_has(unix_row, column)
 
@@ -151,7 +104,7 @@ static __always_inline void put_state(struct unix_row *r, __u8 state)
 	r->flags = state == LISTEN ? SO_ACCEPTCON : 0;
 }
 
-/* sock_i_ino(). 0: it has no file, as one that waits to be accepted. */
+/* As kv_sock_ino(), of a socket that the verifier does not know. */
 static __always_inline __u64 ino_of(const struct sock *sk)
 {
 	const struct sock___ino *now = (void *)sk;

@@ -105,7 +105,7 @@ static int try(struct kv_spool *spool, const struct kv_view *view, const struct 
 int kv_spool_new(const struct kv_view *view, const struct kv_scope *scope, int iter,
 		 struct kv_spool **spool, uint8_t *saw, struct kv_err *err)
 {
-	const struct kv_link all = {.has_info = false};
+	const struct kv_link all = {0};
 	struct kv_spool *s = calloc(1, sizeof(*s));
 	int rc = s ? -EAGAIN : -ENOMEM;
 

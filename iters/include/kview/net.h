@@ -66,13 +66,20 @@ struct kv_sock_backlog { /* an unnamed struct */
 	atomic_t rmem_alloc;
 };
 
+struct sk_buff_head {
+	struct sk_buff *next;
+	__u32 qlen;
+};
+
 struct sock {
 	struct sock_common __sk_common;
+	struct sk_buff_head sk_receive_queue;
 	struct kv_sock_backlog sk_backlog;
 	atomic_t sk_drops;
 	refcount_t sk_wmem_alloc;
 	struct timer_list sk_timer;
 	kuid_t sk_uid;
+	__u16 sk_type;
 	__u16 sk_protocol;
 	__u32 sk_ack_backlog;
 	__u32 sk_max_ack_backlog;

@@ -68,7 +68,7 @@ static __always_inline bool kv_spool_flush(struct kv_call *c, struct kv_chunk *c
  */
 #define kv_begin_spooled(c, meta, object)                           \
 	({                                                          \
-		int _rc = kv_begin(c, meta, object);                \
+		int _rc = kv_begin_any(c, meta, object);            \
 		_rc || (!(c)->scope && kv_is_second_read(c, meta)); \
 	})
 
