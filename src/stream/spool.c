@@ -102,25 +102,18 @@ static int try(struct kv_spool *spool, const struct kv_view *view, const struct 
 	return rc;
 }
 
-int kv_spool_new(const struct kv_view *view, const struct kv_scope *scope, int iter,
-		 struct kv_spool **spool, uint8_t *saw, struct kv_err *err)
+int kv_spool_new(const struct kv_view *view, const struct kv_scope *scope, int (*begin)(void *arg),
+		 void *arg, struct kv_spool **spool, uint8_t *saw, struct kv_err *err)
 {
-	const struct kv_link all = {0};
 	struct kv_spool *s = calloc(1, sizeof(*s));
 	int rc = s ? -EAGAIN : -ENOMEM;
 
 	for (int i = 0; i < TRIES && rc == -EAGAIN; i++) {
-		_cleanup_close_ int again = -1;
+		bool is_called = view->loaded.link_fd < 0;
+		_cleanup_close_ int iter = is_called ? -1 : begin(arg);
 
 		s->last = &s->first;
-		if (i && view->loaded.link_fd >= 0) {
-			again = kv_loaded_iter(&view->loaded, &all);
-			if (again < 0) {
-				rc = again;
-				break;
-			}
-		}
-		rc = try(s, view, scope, i ? again : iter, saw, err);
+		rc = iter < 0 && !is_called ? iter : try(s, view, scope, iter, saw, err);
 	}
 	if (!rc) {
 		*spool = s;

@@ -16,15 +16,15 @@ struct kv_spool;
 
 /**
  * kv_spool_new() - run the walk
- * @iter: the first iterator for it; -1 for a program that is called
+ * @begin: makes an iterator for it, or returns -errno; not asked for a program that is called
  * @spool: on success to be freed with kv_spool_free()
  *
  * A walk that the kernel stops, for lack of memory, is run anew, since it would lose rows.
  *
  * Return: 0; KV_SAID with @err set: there were too many rows, or too little memory; or -errno.
  */
-int kv_spool_new(const struct kv_view *view, const struct kv_scope *scope, int iter,
-		 struct kv_spool **spool, uint8_t *saw, struct kv_err *err);
+int kv_spool_new(const struct kv_view *view, const struct kv_scope *scope, int (*begin)(void *arg),
+		 void *arg, struct kv_spool **spool, uint8_t *saw, struct kv_err *err);
 
 /* kv_spool_read() - up to @size bytes of records; 0: the end. @size: at least KV_CHUNK_BYTES */
 ssize_t kv_spool_read(struct kv_spool *spool, char *to, size_t size);

@@ -50,6 +50,7 @@ int kv_walk_open(struct kv_kernel_walk *w, const struct kv_view *view, const str
 		.scope = *scope,
 		.progress.max_repeats = can_list(host) ? MAX_REPEATS : 0,
 		.fd = fd,
+		.net_ns = net_ns,
 	};
 	return 0;
 }
@@ -141,15 +142,24 @@ static ssize_t read_raw(struct kv_kernel_walk *w, char *to, size_t size)
 	return n < 0 ? -errno : n;
 }
 
+/* The iterator that is there, and if its walk was stopped another one like it. */
+static int begin_whole(void *walk)
+{
+	const struct kv_link all = {0};
+	struct kv_kernel_walk *w = walk;
+
+	return w->fd >= 0 ? TAKE_FD(w->fd) : make_iter(w->view, w->host, &all, w->net_ns);
+}
+
 /* The whole walk is run by the first read. */
 static ssize_t read_spool(struct kv_kernel_walk *w, char *to, size_t size, uint8_t *saw,
 			  struct kv_err *err)
 {
-	int rc = w->spool ? 0 : kv_spool_new(w->view, &w->scope, w->fd, &w->spool, saw, err);
+	int rc = 0;
 	ssize_t n;
 
-	if (w->fd >= 0)
-		close(TAKE_FD(w->fd));
+	if (!w->spool)
+		rc = kv_spool_new(w->view, &w->scope, begin_whole, w, &w->spool, saw, err);
 	if (rc)
 		return rc;
 	n = kv_spool_read(w->spool, to, size);

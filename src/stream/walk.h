@@ -19,6 +19,7 @@ struct kv_kernel_walk {
 	struct kv_scope scope;
 	struct kv_progress progress;
 	int fd;			    /* of the iterator; -1: each thread has one, or none is */
+	int net_ns;		    /* see kv_walk_open() */
 	struct kv_threads *threads; /* that are left; NULL: as the kernel finds them */
 	struct kv_spool *spool;	    /* records of a view that spools them; NULL before the walk */
 	uint64_t reads;
@@ -30,7 +31,7 @@ struct kv_kernel_walk {
  * kv_walk_open() - begin a walk through all objects, or those that a link is made for
  * @walk: to be ended with kv_walk_end() if this succeeds
  * @net_ns: descriptor of the network namespace to show, for which @link has no parameters and
- *	    kv_host.iter_in makes the iterator; -1: our own
+ *	    kv_host.iter_in makes the iterator; it must outlive the walk; -1: our own
  *
  * Return: 0; -ESRCH: no such process; another -errno.
  */
