@@ -15,6 +15,7 @@ import csv
 import io
 import json
 import re
+import socket
 from decimal import Decimal
 
 NUMBERS = ("integer", "decimal")
@@ -203,6 +204,10 @@ def read_pin(data, schema, only=None):
         for (name, kind), field in zip(schema, record):
             if kind in NUMBERS and field != b"-":
                 row[name] = number(field.decode(), kind)
+            elif kind == "address" and b":" in field:
+                # The kernel prints all digits for programs.
+                packed = socket.inet_pton(socket.AF_INET6, field.decode())
+                row[name] = socket.inet_ntop(socket.AF_INET6, packed).encode()
             else:
                 row[name] = field
         rows.append(row)
