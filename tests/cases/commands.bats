@@ -195,7 +195,7 @@ without() {
 	run -0 --separate-stderr "$KVIEW" list
 	[ -z "$stderr" ]
 	[[ ${lines[0]} =~ ^VIEW\ +SUPPORTED\ +PINNED\ +SHOWS$ ]]
-	[ "$(sed 1d <<<"$output" | grep -oE '^[a-z_]+ +yes +no +[a-z].{10}' | awk '{print $1}' | xargs)" = "$VIEWS" ]
+	[ "$(sed 1d <<<"$output" | grep -oE '^[a-z_0-9]+ +yes +no +[a-z].{10}' | awk '{print $1}' | xargs)" = "$VIEWS" ]
 	"$KVIEW" load
 	[ "$("$KVIEW" list | awk '$2 == "yes" && $3 == "yes" {print $1}' | xargs)" = "$VIEWS" ]
 	rm "$KVIEW_PIN_DIR/task"

@@ -8,11 +8,12 @@ load population
 setup_file() {
 	population_setup
 	# Views of sockets have a row then.
-	timeout 1000 python3 -c 'import signal, socket
+	python3 -c 'import signal, socket
+signal.alarm(1000)
 kept = [socket.socket(), socket.socket(type=socket.SOCK_DGRAM)]
 for s in kept: s.bind(("127.0.0.1", 0))
 kept[0].listen()
-signal.pause()' >/dev/null 2>&1 3>&- &
+signal.pause()' </dev/null >/dev/null 2>&1 3>&- 4>&- &
 	mine $!
 	until_true grep -q 0100007F: /proc/net/udp
 	for view in $VIEWS; do
