@@ -261,23 +261,24 @@ static __always_inline void put_pids(struct cgroup_row *r, const struct cgroup__
 
 /* Groups of one directory follow one another, so the path of that directory is kept. */
 static __always_inline void put_path(struct kv_call *c, struct kv_str *s,
-				     struct cgroup_subsys_state *css, bool is_top)
+				     const struct cgroup *cgroup, const struct cgroup *up)
 {
 	struct kv_cgroup_cache *cache = kv_of_thread(kv_cgroups, bpf_get_current_task_btf());
-	struct cgroup *up = css->parent->cgroup;
+	const struct kv_cgroup group = {
+		.kn = BPF_CORE_READ(up, kn),
+		.id = BPF_CORE_READ(up, kn, id),
+		.level = BPF_CORE_READ(up, level),
+		.flags = BPF_CORE_READ(up, self.flags),
+	};
 
-	if (is_top) {
-		kv_put_literal(c, s, "/");
-		return;
-	}
 	if (!cache) {
 		s->off = KV_STR_UNREADABLE;
 		return;
 	}
-	kv_put_cgroup(c, s, cache, up, up->kn);
+	kv_put_cgroup(c, s, cache, &group);
 	if (s->len > 1)
 		kv_add_literal(c, s, "/");
-	kv_add_string(c, s, css->cgroup->kn->name);
+	kv_add_string(c, s, BPF_CORE_READ(cgroup, kn, name));
 }
 
 static __always_inline void put_counts(struct cgroup_row *r, const struct cgroup___more *g)
@@ -296,21 +297,36 @@ static __always_inline void put_counts(struct cgroup_row *r, const struct cgroup
 		put_pids(r, g);
 }
 
-static __always_inline int emit(struct kv_call *c, struct cgroup_subsys_state *css)
+/*
+ * The row of a group. The verifier goes through the loop below many times, and through a function
+ * that is not static once, apart from it: so it takes milliseconds instead of seconds. The function
+ * knows the walk by its session alone, and the group by an address.
+ */
+__noinline int emit(__u64 address, __u64 session)
 {
-	struct cgroup *cgroup = css->cgroup;
-	const struct cgroup___more *g = (void *)cgroup;
-	struct cgroup_row *r = kv_record(c, struct cgroup_row);
+	const struct cgroup_subsys_state *css = (void *)address;
+	const struct cgroup *cgroup, *up;
+	struct cgroup_row *r;
+	struct kv_call c;
 
-	r->level = cgroup->level - c->scope->cgroup_level;
-	r->id = cgroup->kn->id;
+	if (!css || kv_begin_run(&c))
+		return 1;
+	c.session = session;
+	cgroup = BPF_CORE_READ(css, cgroup);
+	up = BPF_CORE_READ(css, parent, cgroup);
+	r = kv_record(&c, struct cgroup_row);
+	r->level = BPF_CORE_READ(cgroup, level) - c.scope->cgroup_level;
+	r->id = BPF_CORE_READ(cgroup, kn, id);
 	if (r->level)
-		r->parent = css->parent->cgroup->kn->id;
-	put_counts(r, g);
+		r->parent = BPF_CORE_READ(up, kn, id);
+	put_counts(r, (void *)cgroup);
 	if (HAS(controllers))
-		put_controllers(c, &r->controllers, g);
-	put_path(c, &r->path, css, !r->level);
-	return kv_spool_emit(c);
+		put_controllers(&c, &r->controllers, (void *)cgroup);
+	if (r->level)
+		put_path(&c, &r->path, cgroup, up);
+	else
+		kv_put_literal(&c, &r->path, "/");
+	return kv_spool_emit(&c);
 }
 
 /* Groups that were there before and are there behind it are met once (css_next_child()). */
@@ -325,7 +341,7 @@ static __always_inline void walk(struct kv_call *c, struct cgroup *root)
 		/* A removed one has no directory any more. */
 		if (!(css->flags & CSS_ONLINE))
 			continue;
-		if (emit(c, css))
+		if (emit(kv_address(css), c->session))
 			break;
 	}
 	bpf_iter_css_destroy(&it);

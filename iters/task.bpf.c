@@ -302,6 +302,19 @@ static __always_inline void put_plain(struct task *r, struct task_struct *task)
 	kv_set(r, nivcsw, task->nivcsw);
 }
 
+static __always_inline void put_cgroup(struct kv_call *c, struct kv_str *s,
+				       struct kv_cgroup_cache *cache, const struct parts *parts)
+{
+	const struct kv_cgroup group = {
+		.kn = parts->cgroup_kn,
+		.id = parts->cgroup_kn->id,
+		.level = parts->cgroup->level,
+		.flags = parts->cgroup->self.flags,
+	};
+
+	kv_put_cgroup(c, s, cache, &group);
+}
+
 /* Inode number of the initial pid namespace: include/uapi/linux/nsfs.h. */
 #define PROC_PID_INIT_INO 0xEFFFFFFC
 
@@ -360,8 +373,8 @@ int task(struct bpf_iter__task *ctx)
 	kv_barrier();
 	if (!has_parts(task, &parts) || !kv_settle(&c))
 		return KV_RETRY;
-	if (kv_has(task, cgroup))
-		kv_put_cgroup(&c, &r->cgroup, cgroups, parts.cgroup, parts.cgroup_kn);
+	if (kv_has(task, cgroup) && parts.cgroup_kn)
+		put_cgroup(&c, &r->cgroup, cgroups, &parts);
 	/*
 	 * Last, with a check of its own: a path may take longer than an execve(). For a process
 	 * that executes programs without end, the row would be made again without end.

@@ -24,6 +24,12 @@ KV_THREAD_MAP(kv_cgroups, kv_cgroup_cache);
 
 #define CSS_ONLINE 2
 
+struct kv_cgroup {
+	struct kernfs_node *kn;
+	__u64 id, level;
+	__u64 flags; /* of its own state: CSS_ONLINE */
+};
+
 /* Names in the v2 hierarchy never change, and nodes hold their parents. */
 struct kv_cgroup_walk {
 	struct kv_scratch *scratch;
@@ -78,32 +84,29 @@ static long kv_up_step(__u64 i, struct kv_cgroup_walk *walk)
 /**
  * kv_put_cgroup() - append the path of a cgroup of the v2 hierarchy
  * @cache: of this thread, from the map kv_cgroups
- * @kn: of the cgroup; NULL: none is put
+ * @group: with its node; it is read by the caller, who knows what the verifier trusts
  *
  * Most processes of a cgroup follow one another, so its path is kept.
  */
 static __always_inline void kv_put_cgroup(struct kv_call *c, struct kv_str *s,
-					  struct kv_cgroup_cache *cache, struct cgroup *cgroup,
-					  struct kernfs_node *kn)
+					  struct kv_cgroup_cache *cache,
+					  const struct kv_cgroup *group)
 {
-	__u64 flags = cgroup->self.flags;
 	struct kv_cgroup_walk walk = {.scratch = c->scratch, .up = &cache->up};
 
-	if (!kn)
-		return;
 	if (c->scope && c->scope->cgroup == KV_CGROUP_UNKNOWN) {
 		s->off = KV_STR_UNREADABLE;
 		return;
 	}
-	const __u64 key[] = {c->session, kn->id, flags};
+	const __u64 key[] = {c->session, group->id, group->flags};
 
 	if (kv_put_kept(c, s, &cache->path, key, 3))
 		return;
 	c->scratch->walk.deleted =
-		!(flags & CSS_ONLINE); /* the cgroup of a zombie may be removed */
+		!(group->flags & CSS_ONLINE); /* the cgroup of a zombie may be removed */
 	kv_walk_begin(&c->scratch->walk);
-	cache->up.kn = kn;
-	cache->up.level = cgroup->level;
+	cache->up.kn = group->kn;
+	cache->up.level = group->level;
 	cache->up.root = c->scope ? (void *)c->scope->cgroup : NULL;
 	cache->up.root_level = c->scope ? c->scope->cgroup_level : 0;
 	cache->up.ups = 0;

@@ -12,6 +12,9 @@ TOOLS=${KVIEW_TEST_TOOLS:-$BUILD/tests/cases}
 # The built-in views, in the order of kview list; and those of tasks, which are in pid/ too.
 VIEWS=$(cd "$ROOT/iters" && printf '%s\n' *.bpf.c | sed 's/\.bpf\.c$//' | xargs)
 TASK_VIEWS=$(cd "$ROOT/iters" && grep -lE '^SEC\("iter(\.s)?/task' ./*.bpf.c | sed 's|^\./||; s/\.bpf\.c$//' | xargs)
+# Those that every user may read; the others are for root. Those that are iterators, with a link.
+OPEN_VIEWS=$(cd "$ROOT/iters" && grep -lE '^SEC\("iter(\.s)?/(task|tcp|udp|unix|netlink|ipv6_route)|^KV_VIEW_FOR_ALL' ./*.bpf.c | sed 's|^\./||; s/\.bpf\.c$//' | xargs)
+LINKED_VIEWS=$(cd "$ROOT/iters" && grep -lE '^SEC\("iter' ./*.bpf.c | sed 's|^\./||; s/\.bpf\.c$//' | xargs)
 
 # sorted NAME...: one line of them, as listings have them
 sorted() {

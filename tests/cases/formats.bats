@@ -33,9 +33,20 @@ formats() {
 	timeout 60 python3 "$BATS_TEST_DIRNAME/formats.py" "$what" "$view" "$MNT" "$@"
 }
 
+# settled ARG...: rows that are not of the population may change between two files.
+settled() {
+	local _
+	for _ in {1..20}; do
+		formats "$@" >"$DIR/said" 2>&1 && return
+		[[ " $TASK_VIEWS " != *" $2 "* ]] || break
+	done
+	cat "$DIR/said"
+	return 1
+}
+
 @test "formats: text, json and csv hold the same values" {
 	for view in $VIEWS; do
-		formats same "$view" "$DIR/list"
+		settled same "$view" "$DIR/list"
 	done
 }
 
@@ -106,7 +117,8 @@ formats() {
 		[ "$(head -n 1 "$DIR/$view" | xargs | tr '[:upper:]' '[:lower:]')" = "$want" ]
 		[ "$(head -n 1 "$DIR/$view.csv" | tr , ' ')" = "$want" ]
 		[ "$(head -n 1 "$DIR/$view.json" | jq -r 'keys_unsorted | join(" ")')" = "$want" ]
-		[ "$(head -n 1 "$KVIEW_PIN_DIR/$view" | tr '\tA-Z' ' a-z')" = "$want" ]
+		[[ " $LINKED_VIEWS " != *" $view "* ]] ||
+			[ "$(head -n 1 "$KVIEW_PIN_DIR/$view" | tr '\tA-Z' ' a-z')" = "$want" ]
 	done
 }
 
@@ -136,7 +148,7 @@ formats() {
 }
 
 @test "formats: cat of a pin has the same values" {
-	for view in $VIEWS; do
-		formats pin "$view" "$DIR/list" "$KVIEW_PIN_DIR/$view"
+	for view in $LINKED_VIEWS; do
+		settled pin "$view" "$DIR/list" "$KVIEW_PIN_DIR/$view"
 	done
 }

@@ -36,7 +36,13 @@ def whole(values, nulls):
     ]
 
 
+def lasting(rows):
+    """Without symbols of programs that come and go all the time: view ksym."""
+    return [row for row in rows if row.get("module") in (None, b"-")]
+
+
 def compare(report, place, columns, want, got, form):
+    want, got = lasting(want), lasting(got)
     report.check(f"{place}: rows", len(want), len(got))
     for i, (one, other) in enumerate(zip(want, got)):
         for name in columns:
@@ -99,6 +105,8 @@ def check_pin(view, mnt, people, pin):
     schema = kview_read.read_schema(f"{mnt}/schema/{view}")
     pids = pids_of(schema, people)
     columns = still(mnt, view) if pids is None else [name for name, _ in schema]
+    # A pin has the number of an enum.
+    columns = [name for name in columns if dict(schema)[name] != "enum"]
     want = check_place(report, mnt, view, pids, schema)
     got = kview_read.read_pin(slurp_pin(pin), schema, pids)
     compare(report, pin, columns, want, got, "pin")

@@ -45,7 +45,7 @@ refused() {
 }
 
 @test "the limits are 4096, or as many as there can be, and 256 if not told, and a user's never above half" {
-	local options most=$((($(ulimit -Hn) - 1300) / 9))
+	local options most=$((($(ulimit -Hn) - 1300) / 10))
 	up
 	[ "$(value max_files)" -le 4096 ]
 	[ "$(value max_files)" -ge $((most < 4096 ? most : 4096)) ]
@@ -124,7 +124,7 @@ refused() {
 		printf "$v.%s\n" iterator reads rows bytes errors
 	done >>"$DIR/want"
 	diff "$DIR/want" <(cut -f 1 "$DIR/status")
-	[ "$(grep -cvP '^[a-z_.]+\t[^\t]+$' "$DIR/status")" -eq 0 ]
+	[ "$(grep -cvP '^[a-z0-9_.]+\t[^\t]+$' "$DIR/status")" -eq 0 ]
 	[ "$(value version)" = "$("$KVIEW" --version | awk '{print $2}')" ]
 	[ "$(value holder)" = "$(daemon_pid)" ]
 	[ "$(value worker)" = "$(worker_pid)" ]

@@ -292,13 +292,13 @@ link_ids() {
 	timeout 60 "$KVIEW" mount "$DIR/second" 3>&-
 	second=$(MNT=$DIR/second daemon_pid)
 	# One link per view is common, each has another for listing pid/.
-	[ "$(comm -12 <(link_ids "$first") <(link_ids "$second") | wc -l)" -eq 4 ]
+	[ "$(comm -12 <(link_ids "$first") <(link_ids "$second") | wc -l)" -eq "$(wc -w <<<"$LINKED_VIEWS")" ]
 	kview_umount
 	[ "$(pinned)" = "$VIEWS" ]
 	[ "$(awk '$1 == '$$' {print $1; exit}' "$DIR/second/task")" = $$ ]
 	# And a third that comes while only the second is there uses them again.
 	up
-	[ "$(comm -12 <(link_ids "$(daemon_pid)") <(link_ids "$second") | wc -l)" -eq 4 ]
+	[ "$(comm -12 <(link_ids "$(daemon_pid)") <(link_ids "$second") | wc -l)" -eq "$(wc -w <<<"$LINKED_VIEWS")" ]
 	timeout 60 "$KVIEW" umount "$DIR/second"
 	[ "$(awk '$1 == '$$' {print $1; exit}' "$MNT/task")" = $$ ]
 	kview_umount
@@ -342,7 +342,7 @@ link_ids() {
 		for v in csv json pid schema; do echo "d 555 $v"; done
 		for v in $VIEWS; do
 			mode=400
-			[[ " $TASK_VIEWS " != *" $v "* ]] || mode=444
+			[[ " $OPEN_VIEWS " != *" $v "* ]] || mode=444
 			printf "f $mode %s\n" "$v" "json/$v.json" "csv/$v.csv"
 			echo "f 444 schema/$v"
 		done

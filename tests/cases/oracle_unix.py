@@ -7,6 +7,7 @@
 
 import json
 import os
+import re
 import resource
 import signal
 import socket
@@ -55,6 +56,8 @@ def proc():
         next(f)
         for line in f:
             w = line.split()
+            if not re.match(r"[0-9a-f]{16}: ", line):
+                continue  # the name of another's socket has a newline
             rows[int(w[6])] = (int(w[1], 16), w[3].lower(), int(w[4], 16))
     return rows
 
