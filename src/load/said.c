@@ -25,9 +25,10 @@ static void find_lacking_function(const char *warning)
 {
 	static const char words[] = "extern (func ksym) '";
 	const char *at = strstr(warning, words);
+	char name[120];
 
-	if (at && strstr(at, "not found") && sscanf(at + strlen(words), "%125[^']", lacking) == 1)
-		strcat(lacking, "()");
+	if (at && strstr(at, "not found") && sscanf(at + strlen(words), "%119[^']", name) == 1)
+		snprintf(lacking, sizeof(lacking), "%s()", name);
 }
 
 /*

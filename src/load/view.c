@@ -445,6 +445,25 @@ int kv_view_load(struct kv_view *view)
 	return 0;
 }
 
+int kv_view_check_link(const struct kv_view *view, const struct kv_link *link, struct kv_err *err)
+{
+	if (link->param == view->param ||
+	    (link->param == KV_PARAM_NONE && view->param != KV_PARAM_MAP))
+		return 0;
+	if (view->param == KV_PARAM_MAP) {
+		kv_err_set(err, -EINVAL, "'%s' shows the elements of one map", view->name);
+		kv_err_hint(err, "--map ID says which; `bpftool map` lists them");
+	} else if (link->param == KV_PARAM_TASK) {
+		kv_err_set(err, -EINVAL, "view '%s' has no rows of single processes", view->name);
+		kv_err_hint(err, "--pid is for views of tasks alone");
+	} else {
+		kv_err_set(err, -EINVAL, "'%s' is not narrowed by a %s", view->name,
+			   kv_param_name(link->param));
+		kv_err_hint(err, "`kview list --kinds` says which parameter a kind has");
+	}
+	return -EINVAL;
+}
+
 /* The verifier refuses a program with the same errors as a caller without the right to load it. */
 static bool may_load(void)
 {

@@ -99,6 +99,13 @@ struct kv_view *kv_views_find(const struct kv_views *views, const char *name, st
 int kv_view_load(struct kv_view *view);
 
 /**
+ * kv_view_check_link() - can the view be narrowed by the parameters of @link?
+ *
+ * Return: 0; -EINVAL with @err set: it has another parameter, or can't do without one.
+ */
+int kv_view_check_link(const struct kv_view *view, const struct kv_link *link, struct kv_err *err);
+
+/**
  * kv_view_is_supported() - can this kernel run the view?
  *
  * A view that is not loaded is loaded for a moment; @view->err says why it did not load. For a

@@ -74,26 +74,6 @@ struct kv_subset kv_subset_process(pid_t pid, uint64_t start)
 	return (struct kv_subset){.link = kv_link_process(pid), .pid = pid, .start = start};
 }
 
-static int check_param(const struct kv_view *view, const struct kv_subset *subset,
-		       struct kv_err *err)
-{
-	if (subset->link.param == view->param ||
-	    (subset->link.param == KV_PARAM_NONE && view->param != KV_PARAM_MAP))
-		return 0;
-	if (view->param == KV_PARAM_MAP) {
-		kv_err_set(err, -EINVAL, "'%s' shows the elements of one map", view->name);
-		kv_err_hint(err, "--map ID says which; `bpftool map` lists them");
-	} else if (subset->pid) {
-		kv_err_set(err, -EINVAL, "view '%s' has no rows of single processes", view->name);
-		kv_err_hint(err, "--pid is for views of tasks alone");
-	} else {
-		kv_err_set(err, -EINVAL, "'%s' is not narrowed by a %s", view->name,
-			   kv_param_name(subset->link.param));
-		kv_err_hint(err, "`kview list --kinds` says which parameter a kind has");
-	}
-	return -EINVAL;
-}
-
 int kv_run_new(const struct kv_view *view, const struct kv_run_opts *opts, struct kv_run **run,
 	       struct kv_err *err)
 {
@@ -102,7 +82,7 @@ int kv_run_new(const struct kv_view *view, const struct kv_run_opts *opts, struc
 	struct kv_run *r;
 	int rc;
 
-	rc = check_param(view, &opts->subset, err);
+	rc = kv_view_check_link(view, &opts->subset.link, err);
 	if (rc)
 		return rc;
 	if (pid && !kv_kernel_has_process(pid))

@@ -116,7 +116,9 @@ headers_agree() {
 	for v in $VIEWS; do
 		want=$(cut -f 1 "$M/schema/$v" | xargs)
 		[ "$(wc -w <<<"$want")" -gt 4 ] &&
-			equal "$want" "$(lower "$M/$v")" && equal "$want" "$(lower "$PINS/$v")" &&
+			equal "$want" "$(lower "$M/$v")" &&
+			# One is a program that is called: nobody reads its pin.
+			{ [ "$v" = cgroup ] || equal "$want" "$(lower "$PINS/$v")"; } &&
 			equal "$want" "$(head -n 1 "$M/csv/$v.csv" | tr , ' ')" || return 1
 	done
 }
