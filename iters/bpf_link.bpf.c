@@ -153,10 +153,15 @@ KV_VIEW(bpf_link_row, "a row per BPF link: program, what it is attached to", "5.
 
 #define HAS(column) kv_has(bpf_link_row, column)
 
-/* Other links have no attach type, and the kernel has 0 there. */
-static __always_inline bool has_attach_type(__u32 type)
+/* Other links have no attach type, and the kernel has 0 there. Before 6.17 it does not say. */
+static __always_inline __u32 attach_type(const struct bpf_link *link)
 {
-	return type != LINK_UNSPEC && type != LINK_RAW_TRACEPOINT && type != LINK_STRUCT_OPS;
+	__u32 type = link->type;
+
+	if (!bpf_core_field_exists(link->attach_type) || type == LINK_UNSPEC ||
+	    type == LINK_RAW_TRACEPOINT || type == LINK_STRUCT_OPS)
+		return AT_NONE;
+	return link->attach_type;
 }
 
 /* The link holds its iterator, tracepoint or program, and these their names. */
@@ -192,7 +197,7 @@ int bpf_link(struct bpf_iter__bpf_link *ctx)
 	r->id = link->id;
 	r->type = (enum link_type)link->type;
 	kv_set(r, prog_id, BPF_CORE_READ(link, prog, aux, id));
-	kv_set(r, attach, has_attach_type(link->type) ? (__u32)link->attach_type : AT_NONE);
+	kv_set(r, attach, attach_type(link));
 	if (HAS(target))
 		put_target(&c, r, link);
 	return kv_emit(&c);
