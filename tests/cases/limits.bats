@@ -51,8 +51,8 @@ refused() {
 	[ "$(value max_files)" -ge $((most < 4096 ? most : 4096)) ]
 	[ "$(value max_user_files)" -eq 256 ]
 	kview_umount
-	for options in max_files=100:50 max_files=512:256 max_files=2000:256 max_files=3:1 \
-		max_files=10,max_user_files=9:9 max_user_files=1999:1999; do
+	for options in max_files=100:50 max_files=512:256 max_files=1800:256 max_files=3:1 \
+		max_files=10,max_user_files=9:9 max_user_files=1799:1799; do
 		up -o "${options%:*}"
 		[ "$(value max_user_files)" = "${options#*:}" ]
 		kview_umount

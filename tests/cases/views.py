@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The built-in views, as the sources have them, and those of tasks, which are in pid/ too."""
+"""The built-in views, as the sources have them; those of tasks, which are in pid/ too; those that everyone may read."""
 import glob
 import os
 import re
@@ -10,3 +10,7 @@ for _path in glob.glob(os.path.join(os.path.dirname(os.path.abspath(__file__)), 
         _SOURCES[os.path.basename(_path).removesuffix(".bpf.c")] = _file.read()
 VIEWS = tuple(sorted(_SOURCES))
 TASK_VIEWS = tuple(v for v in VIEWS if re.search(r'^SEC\("iter(\.s)?/task', _SOURCES[v], re.M))
+OPEN_VIEWS = tuple(
+    v for v in VIEWS
+    if re.search(r'^SEC\("iter(\.s)?/(task|tcp|udp|unix|netlink|ipv6_route)|^KV_VIEW_FOR_ALL', _SOURCES[v], re.M)
+)
