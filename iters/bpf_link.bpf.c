@@ -171,12 +171,13 @@ static __always_inline void put_target(struct kv_call *c, struct bpf_link_row *r
 	const struct bpf_raw_tp_link *raw = (void *)link;
 	const struct bpf_iter_link *iter = (void *)link;
 	const char *name = NULL;
+	__u32 type = link->type;
 
-	if (link->type == LINK_ITER)
+	if (type == LINK_ITER)
 		name = BPF_CORE_READ(iter, tinfo, reg_info, target);
-	else if (link->type == LINK_RAW_TRACEPOINT)
+	else if (type == LINK_RAW_TRACEPOINT)
 		name = BPF_CORE_READ(raw, btp, tp, name);
-	else if (link->type == LINK_TRACING)
+	else if (type == LINK_TRACING)
 		name = BPF_CORE_READ(link, prog, aux, attach_func_name);
 	if (name)
 		kv_put_string(c, &r->target, name);

@@ -5,10 +5,20 @@
 
 static const char *const names[] = {"a", "pid", "a_long_name_of_23_chars"};
 
-static struct {
-	struct kv_names names;
-	struct kv_name list[2];
-} enumerators = {{2, 5}, {{1, "one"}, {0xff, "minus"}}};
+/* Made once. */
+static struct kv_names *enumerators(void)
+{
+	static struct kv_names *names;
+
+	if (names)
+		return names;
+	names = calloc(1, sizeof(*names) + 2 * sizeof(names->list[0]));
+	names->n = 2;
+	names->longest = 5;
+	names->list[0] = (struct kv_name){1, "one"};
+	names->list[1] = (struct kv_name){0xff, "minus"};
+	return names;
+}
 
 /* A column where the last one ends, of a type and a show that go together. */
 static void add_column(struct kv_schema *s, struct input *in, uint16_t *at)
@@ -25,7 +35,7 @@ static void add_column(struct kv_schema *s, struct input *in, uint16_t *at)
 		.off = *at,
 		.size = sizes[what >> 2 & 3],
 		.width = (uint16_t)(strlen(names[how % COUNT(names)]) + what % 64),
-		.names = &enumerators.names,
+		.names = enumerators(),
 	};
 	if (col->type == KV_TYPE_CHARS || col->type == KV_TYPE_BYTES)
 		col->size = (uint16_t)(1 + how % 64);
