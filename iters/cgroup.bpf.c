@@ -22,6 +22,11 @@ struct cgroup_subsys {
 	void *dfl_cftypes;
 };
 
+/* The count of populated csets, in 7.2: before, it was the cgroup's. Kept for: 6.18. */
+struct cgroup_subsys_state___populated {
+	int nr_populated_csets;
+};
+
 struct cgroup_root {
 	unsigned int subsys_mask;
 };
@@ -34,7 +39,8 @@ struct cgroup___more {
 	int nr_populated_csets;
 	int nr_populated_domain_children;
 	int nr_populated_threaded_children;
-	__u16 subtree_control;
+	/* 32 bits in 7.2. Of a bit-field the kernel may have any size. */
+	__u16 subtree_control : 16;
 	struct cgroup_subsys_state *subsys[1];
 	struct cgroup_root *root;
 	struct cgroup___more *dom_cgrp;
@@ -184,7 +190,7 @@ static __always_inline void put_controllers(struct kv_call *c, struct kv_str *s,
 		.c = c,
 		.s = s,
 		.cgroup = cgroup,
-		.mask = up ? BPF_CORE_READ(up, subtree_control)
+		.mask = up ? BPF_CORE_READ_BITFIELD_PROBED(up, subtree_control)
 			   : BPF_CORE_READ(cgroup, root, subsys_mask),
 		.is_threaded = BPF_CORE_READ(cgroup, dom_cgrp) != cgroup,
 	};
@@ -220,7 +226,7 @@ static __always_inline bool has_files(const struct cgroup___more *cgroup, __u64 
 {
 	const struct cgroup___more *up = (void *)BPF_CORE_READ(cgroup, self.parent, cgroup);
 
-	return up && (BPF_CORE_READ(up, subtree_control) >> id & 1);
+	return up && (BPF_CORE_READ_BITFIELD_PROBED(up, subtree_control) >> id & 1);
 }
 
 static __always_inline __s64 pages(__u64 n)
@@ -281,13 +287,20 @@ static __always_inline void put_path(struct kv_call *c, struct kv_str *s,
 	kv_add_string(c, s, BPF_CORE_READ(cgroup, kn, name));
 }
 
+static __always_inline bool is_populated(const struct cgroup___more *g)
+{
+	const struct cgroup_subsys_state___populated *css = (void *)&g->self;
+	int n = BPF_CORE_READ(g, nr_populated_domain_children) +
+		BPF_CORE_READ(g, nr_populated_threaded_children);
+
+	if (bpf_core_field_exists(g->nr_populated_csets))
+		return n + BPF_CORE_READ(g, nr_populated_csets) > 0;
+	return n + BPF_CORE_READ(css, nr_populated_csets) > 0;
+}
+
 static __always_inline void put_counts(struct cgroup_row *r, const struct cgroup___more *g)
 {
-	kv_set(r, populated,
-	       BPF_CORE_READ(g, nr_populated_csets) +
-			       BPF_CORE_READ(g, nr_populated_domain_children) +
-			       BPF_CORE_READ(g, nr_populated_threaded_children) >
-		       0);
+	kv_set(r, populated, is_populated(g));
 	kv_set(r, frozen, BPF_CORE_READ(g, flags) >> CGRP_FROZEN & 1);
 	kv_set(r, descendants, BPF_CORE_READ(g, nr_descendants));
 	kv_set(r, dying, BPF_CORE_READ(g, nr_dying_descendants));
