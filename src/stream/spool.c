@@ -2,6 +2,7 @@
 #include "stream/spool.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -22,6 +23,27 @@ struct kv_spool {
 	struct piece *first, **last;
 };
 
+/* Of all spools of this process. */
+static atomic_size_t kept;
+
+static void free_piece(struct piece *piece)
+{
+	atomic_fetch_sub(&kept, sizeof(*piece) + piece->len);
+	free(piece);
+}
+
+static struct piece *new_piece(uint32_t len)
+{
+	size_t size = sizeof(struct piece) + len;
+	struct piece *piece = NULL;
+
+	if (atomic_fetch_add(&kept, size) + size <= KV_SPOOL_KEPT_MAX)
+		piece = malloc(size);
+	if (!piece)
+		atomic_fetch_sub(&kept, size);
+	return piece;
+}
+
 /* --- the kernel's side --- */
 
 static int append(struct kv_spool *spool, const struct kv_chunk *chunk)
@@ -30,7 +52,7 @@ static int append(struct kv_spool *spool, const struct kv_chunk *chunk)
 
 	if (chunk->len > sizeof(chunk->bytes))
 		return -EBADMSG;
-	piece = malloc(sizeof(*piece) + chunk->len);
+	piece = new_piece(chunk->len);
 	if (!piece)
 		return -ENOMEM;
 	piece->next = NULL;
@@ -130,7 +152,7 @@ static void drop_first(struct kv_spool *spool)
 	struct piece *piece = spool->first;
 
 	spool->first = piece->next;
-	free(piece);
+	free_piece(piece);
 }
 
 ssize_t kv_spool_read(struct kv_spool *spool, char *to, size_t size)

@@ -12,6 +12,12 @@
 #include "access/scope.h"
 #include "load/view.h"
 
+/*
+ * What all spools of a process may keep, in bytes. A user may make many sockets, open many files,
+ * and take a byte of each: beyond this, the read that would keep more fails with ENOMEM.
+ */
+#define KV_SPOOL_KEPT_MAX (256u << 20)
+
 struct kv_spool;
 
 /**
