@@ -15,6 +15,7 @@ import mmap
 import os
 import random
 import signal
+import socket
 import sys
 import threading
 import time
@@ -23,6 +24,13 @@ from views import VIEWS
 
 FORMATS = {"text": "%s", "json": "json/%s.json", "csv": "csv/%s.csv"}
 KEEP = 128 << 10
+# A row for each view of sockets: a machine may have none but these.
+SOCKETS = [socket.socket(*kind) for kind in (
+    (socket.AF_INET, socket.SOCK_DGRAM), (socket.AF_INET, socket.SOCK_STREAM), (socket.AF_UNIX,),
+    (socket.AF_NETLINK, socket.SOCK_RAW, 0))]
+for _at in SOCKETS[:2]:
+    _at.bind(("127.0.0.1", 0))
+SOCKETS[1].listen()
 FAR = 1 << 40  # behind the end of every file: one read that takes all rows
 
 

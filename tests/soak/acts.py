@@ -216,7 +216,7 @@ class Reader:
         try:
             data = b"".join(self.read(fd, 4096) for _ in range(5))
             for _ in range(5):
-                at = self.dice.randrange(1, len(data))
+                at = self.dice.randrange(len(data) + 1)
                 again = self.call(os.pread, fd, len(data) - at, at)
                 assert again == data[at:], f"{name} is another when read again at {at}"
         finally:

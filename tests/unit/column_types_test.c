@@ -309,10 +309,7 @@ static void bytes_are_two_digits_each(void **state)
 	assert_rows(&r, "-\n", "{\"x\":null}\n", "\"\"\n");
 }
 
-static struct {
-	struct kv_names names;
-	struct kv_name list[2];
-} two_names = {{2, 5}, {{1, "one"}, {0xff, "minus"}}};
+static struct kv_names two_names = {2, 5, {{1, "one"}, {0xff, "minus"}}};
 
 static void check_enum(enum kv_type type, uint64_t value, const char *text, const char *json,
 		       const char *csv)
@@ -323,7 +320,7 @@ static void check_enum(enum kv_type type, uint64_t value, const char *text, cons
 	row_init(&r);
 	col = row_number(&r, "x", type, 1, value);
 	col->show = KV_SHOW_NAME;
-	col->names = &two_names.names;
+	col->names = &two_names;
 	col->has_none = true;
 	col->none = 5;
 	assert_rows(&r, text, json, csv);
@@ -375,10 +372,7 @@ static void lists_are_arrays_or_joined_by_spaces(void **state)
 static void a_row_has_room_for_the_longest_name(void **state)
 {
 	static char name[251];
-	static struct {
-		struct kv_names names;
-		struct kv_name list[1];
-	} names = {{1, 250}, {{1, name}}};
+	static struct kv_names names = {1, 250, {{1, name}}};
 	struct kv_column *col;
 	struct row r;
 	size_t n;
@@ -390,7 +384,7 @@ static void a_row_has_room_for_the_longest_name(void **state)
 	row_set_len(&r, 8);
 	col = row_number(&r, "x", KV_TYPE_UINT, 4, 1);
 	col->show = KV_SHOW_NAME;
-	col->names = &names.names;
+	col->names = &names;
 	for (const struct kv_format *const *f = kv_formats; *f; f++)
 		free(row_render(&r, *f, NULL, &n));
 }

@@ -12,8 +12,8 @@
 #define AWAY 0x20u /* another */
 
 static const struct kv_host host = {
-	.reader_query = {-1, -1, -1},
-	.processes_query = {-1, -1, -1},
+	.reader_query = {-1, -1, -1, -1},
+	.processes_query = {-1, -1, -1, -1},
 	.ask = {-1, -1},
 	.self = {.pid_ns = HOME},
 };

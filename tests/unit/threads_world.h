@@ -353,7 +353,7 @@ __attribute__((constructor)) static void know_self(void)
 	kv_self_by(&query);
 }
 
-static struct kv_host host = {.threads_query = {TOOL, TOOL, -1}, .finds_threads = true};
+static struct kv_host host = {.threads_query = {TOOL, TOOL, -1, -1}, .finds_threads = true};
 static const struct kv_reader reader = {.holds = {-1, -1, -1, -1, -1}};
 static uint8_t seen[MAX_TABLES][MAX_ROWS]; /* each row: so many times */
 static unsigned int nseen;
