@@ -13,23 +13,32 @@
 
 #include "base/cleanup.h"
 
+enum asked {
+	AN_ITERATOR, /* of the view @id in the namespace @net_ns */
+	A_MAP,	     /* @id */
+	NEXT_MAP,    /* behind @id */
+};
+
 struct question {
 	int64_t deadline; /* CLOCK_MONOTONIC in ns: nobody waits for the answer then */
 	uint32_t serial;
-	uint32_t view;	/* index */
+	uint32_t asked;
+	uint32_t id;	/* of a map; of a view its index */
 	int32_t net_ns; /* descriptor in the worker's table */
-	uint32_t pad;
 };
 
 struct answer {
 	uint32_t serial; /* of the question */
-	int32_t rc;	 /* 0: the iterator's descriptor comes with it; -errno */
+	int32_t rc;	 /* 0: descriptors come with it; -errno */
 };
 
-/* Room for one descriptor, aligned as CMSG_DATA() needs it. */
+/* An iterator; or a map, and its BTF if it has any. */
+#define MAX_PASSED 2
+
+/* Room for descriptors, aligned as CMSG_DATA() needs it. */
 union passed {
 	struct cmsghdr head;
-	char bytes[CMSG_SPACE(sizeof(int))];
+	char bytes[CMSG_SPACE(MAX_PASSED * sizeof(int))];
 };
 
 static struct msghdr message_of(struct iovec *iov, union passed *passed)
@@ -87,9 +96,9 @@ static int make_iter(const struct kv_broker *b, const struct question *q, int ho
 	_cleanup_close_ int ns = -1;
 	int iter;
 
-	if (q->view >= b->views->n || now() >= q->deadline)
+	if (q->id >= b->views->n)
 		return -EINVAL;
-	view = &b->views->list[q->view];
+	view = &b->views->list[q->id];
 	if (!view->is_loaded || !view->is_of_net)
 		return -EINVAL;
 	ns = open_namespace(b->worker, q->net_ns);
@@ -102,19 +111,40 @@ static int make_iter(const struct kv_broker *b, const struct question *q, int ho
 	return iter;
 }
 
-/* Does not wait: a worker that does not take its answers gets none. */
-static void reply(const struct kv_broker *b, const struct question *q, int iter)
+/* 0: descriptors are in @fds, the others are -1; or -errno */
+static int find(const struct kv_broker *b, const struct question *q, int home, bool *is_away,
+		int fds[MAX_PASSED])
 {
-	struct answer a = {.serial = q->serial, .rc = iter < 0 ? iter : 0};
+	struct kv_map_fds map;
+	int rc;
+
+	fds[0] = fds[1] = -1;
+	if (now() >= q->deadline)
+		return -ETIMEDOUT;
+	if (q->asked == AN_ITERATOR) {
+		fds[0] = make_iter(b, q, home, is_away);
+		return fds[0] < 0 ? fds[0] : 0;
+	}
+	rc = kv_map_open(q->id, q->asked == NEXT_MAP, &map);
+	fds[0] = map.map;
+	fds[1] = map.btf;
+	return rc;
+}
+
+/* Does not wait: a worker that does not take its answers gets none. */
+static void reply(const struct kv_broker *b, const struct question *q, int rc,
+		  const int fds[MAX_PASSED])
+{
+	size_t size = (fds[1] < 0 ? 1 : 2) * sizeof(int);
+	struct answer a = {.serial = q->serial, .rc = rc};
 	struct iovec iov = {&a, sizeof(a)};
-	union passed passed = {.head = {.cmsg_len = CMSG_LEN(sizeof(int)),
+	union passed passed = {.head = {.cmsg_len = CMSG_LEN(size),
 					.cmsg_level = SOL_SOCKET,
 					.cmsg_type = SCM_RIGHTS}};
 	struct msghdr msg = message_of(&iov, &passed);
 
-	memcpy(CMSG_DATA(&passed.head), &iter, sizeof(iter));
-	if (iter < 0)
-		msg.msg_controllen = 0;
+	memcpy(CMSG_DATA(&passed.head), fds, size);
+	msg.msg_controllen = rc ? 0 : CMSG_SPACE(size);
 	sendmsg(b->fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
@@ -127,9 +157,11 @@ static void *serve(void *broker)
 
 	/* A thread that is away must not stay: the namespace would live as long as it does. */
 	while (!is_away && recv(b->fd, &q, sizeof(q), 0) == sizeof(q)) {
-		_cleanup_close_ int iter = make_iter(b, &q, home, &is_away);
+		int fds[MAX_PASSED], rc = find(b, &q, home, &is_away, fds);
 
-		reply(b, &q, iter);
+		reply(b, &q, rc, fds);
+		for (int i = 0; i < MAX_PASSED; i++)
+			kv_closep(&fds[i]);
 	}
 	shutdown(b->fd, SHUT_RDWR); /* who asks is told at once */
 	return NULL;
@@ -167,74 +199,94 @@ void kv_broker_client_init(struct kv_broker_client *c, int fd, const struct kv_v
 	pthread_mutex_init(&c->lock, NULL);
 }
 
-/* The next message. 0 or -errno; @iter: the descriptor that came with it, or -1 */
-static int receive(int fd, struct answer *a, int *iter)
+/* The next message. 0 or -errno; @fds: the descriptors that came with it, or -1 */
+static int receive(int fd, struct answer *a, int fds[MAX_PASSED])
 {
 	struct iovec iov = {a, sizeof(*a)};
 	union passed passed = {0};
 	struct msghdr msg = message_of(&iov, &passed);
 	ssize_t n = recvmsg(fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 
-	*iter = -1;
+	fds[0] = fds[1] = -1;
 	if (n < 0)
 		return -errno;
-	if (n != sizeof(*a))
-		return -EPIPE; /* the broker is no more */
 	if (CMSG_FIRSTHDR(&msg) && passed.head.cmsg_type == SCM_RIGHTS)
-		memcpy(iter, CMSG_DATA(&passed.head), sizeof(*iter));
-	return 0;
+		memcpy(fds, CMSG_DATA(&passed.head), passed.head.cmsg_len - CMSG_LEN(0));
+	if (n == sizeof(*a))
+		return 0;
+	return -EPIPE; /* the broker is no more */
+}
+
+static void close_all(const int fds[MAX_PASSED])
+{
+	kv_closep(&fds[0]);
+	kv_closep(&fds[1]);
 }
 
 /* Answers to questions that were given up are thrown away. */
-static int await_answer(const struct kv_broker_client *c, int64_t deadline)
+static int await_answer(const struct kv_broker_client *c, int64_t deadline, int fds[MAX_PASSED])
 {
 	for (;;) {
 		struct pollfd p = {.fd = c->fd, .events = POLLIN};
 		int64_t left = deadline - now();
 		struct answer a;
-		int iter, rc;
+		int rc;
 
 		if (left <= 0 || poll(&p, 1, (int)(left / 1000000) + 1) == 0)
 			return -ETIMEDOUT;
-		rc = receive(c->fd, &a, &iter);
+		rc = receive(c->fd, &a, fds);
 		if (rc == -EAGAIN || rc == -EINTR)
 			continue;
+		if (!rc && a.serial == c->serial && fds[0] >= 0)
+			return 0;
+		close_all(fds);
 		if (rc)
 			return rc;
-		if (a.serial != c->serial)
-			kv_closep(&iter);
-		else if (a.rc)
-			return a.rc;
-		else
-			return iter < 0 ? -EMFILE
-					: iter; /* it came, and there was no room for it */
+		if (a.serial == c->serial) /* without a reason there was no room for what came */
+			return a.rc ? a.rc : -EMFILE;
 	}
 }
 
-static int ask(struct kv_broker_client *c, const struct kv_view *view, int net_ns, int64_t deadline)
+static int ask(struct kv_broker_client *c, struct question *q, int fds[MAX_PASSED])
 {
-	const struct question q = {
-		.deadline = deadline,
-		.serial = ++c->serial,
-		.view = (uint32_t)(view - c->views->list),
-		.net_ns = net_ns,
-	};
+	const struct timespec until =
+		time_of(q->deadline = now() + KV_BROKER_MS * INT64_C(1000000));
+	int rc = -pthread_mutex_clocklock(&c->lock, CLOCK_MONOTONIC, &until);
 
-	if (send(c->fd, &q, sizeof(q), MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
-		return -errno;
-	return await_answer(c, deadline);
+	if (rc)
+		return rc;
+	q->serial = ++c->serial;
+	if (send(c->fd, q, sizeof(*q), MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+		rc = -errno;
+	else
+		rc = await_answer(c, q->deadline, fds);
+	pthread_mutex_unlock(&c->lock);
+	return rc;
 }
 
 int kv_broker_iter(void *client, const struct kv_view *view, int net_ns)
 {
 	struct kv_broker_client *c = client;
-	int64_t deadline = now() + KV_BROKER_MS * INT64_C(1000000);
-	const struct timespec until = time_of(deadline);
-	int rc = -pthread_mutex_clocklock(&c->lock, CLOCK_MONOTONIC, &until);
+	struct question q = {
+		.asked = AN_ITERATOR,
+		.id = (uint32_t)(view - c->views->list),
+		.net_ns = net_ns,
+	};
+	int fds[MAX_PASSED], rc = ask(c, &q, fds);
 
 	if (rc)
 		return rc;
-	rc = ask(c, view, net_ns, deadline);
-	pthread_mutex_unlock(&c->lock);
+	kv_closep(&fds[1]);
+	return fds[0];
+}
+
+int kv_broker_map(void *client, uint32_t id, bool or_next, struct kv_map_fds *map)
+{
+	struct question q = {.asked = or_next ? NEXT_MAP : A_MAP, .id = id};
+	int fds[MAX_PASSED], rc = ask(client, &q, fds);
+
+	*map = KV_MAP_FDS_INIT;
+	if (!rc)
+		*map = (struct kv_map_fds){fds[0], fds[1]};
 	return rc;
 }

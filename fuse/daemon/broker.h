@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The broker: a thread of the supervisor that makes iterators for the worker in network namespaces
- * of readers. An iterator shows the namespace of the thread that makes it, and the worker has not
- * the right to enter another one.
+ * The broker: a thread of the supervisor that gives the worker what it may not make itself.
  *
- * The worker names a view by its number and the namespace by a descriptor of its own, which it
- * opened while the reader waited in open(2). It gets a descriptor of the iterator. So a worker that
+ * - Iterators in network namespaces of readers. An iterator shows the namespace of the thread that
+ *   makes it, and the worker has not the right to enter another one.
+ * - BPF maps by their ids, to look up elements, and their BTF.
+ *
+ * The worker names a view by its number, a map by its id, and a namespace by a descriptor of its
+ * own, which it opened while the reader waited in open(2). It gets descriptors. So a worker that
  * is compromised gains iterators of kview's own views, in namespaces of threads that it can look
- * into anyway by CAP_SYS_PTRACE. It sends no descriptor: opening or even closing a file of its
- * choice, such as one on a FUSE mount, could wait for ever. So the broker waits for nothing but the
- * next question, and the supervisor can always end it.
+ * into anyway by CAP_SYS_PTRACE, and what is in BPF maps; it can't change these. It sends no
+ * descriptor: opening or even closing a file of its choice, such as one on a FUSE mount, could
+ * wait for ever. So the broker waits for nothing but the next question, and the supervisor can
+ * always end it.
  */
 #ifndef KVIEW_DAEMON_BROKER_H
 #define KVIEW_DAEMON_BROKER_H
@@ -18,6 +21,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "load/map.h"
 #include "load/view.h"
 
 /* A worker's question is answered within this time, or fails with ETIMEDOUT. */
@@ -65,5 +69,8 @@ void kv_broker_client_init(struct kv_broker_client *client, int fd, const struct
  * Return: the iterator's descriptor, to be closed; -ETIMEDOUT; another -errno.
  */
 int kv_broker_iter(void *client, const struct kv_view *view, int net_ns);
+
+/* kv_broker_map() - as kv_map_open() and kv_host.map_open; also -ETIMEDOUT */
+int kv_broker_map(void *client, uint32_t id, bool or_next, struct kv_map_fds *fds);
 
 #endif

@@ -90,6 +90,10 @@ static const struct condition conditions[] = {
 	{SCMP_SYS(bpf), 0, IS(BPF_MAP_UPDATE_ELEM)},
 	{SCMP_SYS(bpf), 0, IS(BPF_MAP_DELETE_ELEM)},
 	{SCMP_SYS(bpf), 0, IS(BPF_MAP_GET_NEXT_KEY)},
+	/* Maps that the broker has opened. */
+	{SCMP_SYS(bpf), 0, IS(BPF_OBJ_GET_INFO_BY_FD)},
+	{SCMP_SYS(bpf), 0, IS(BPF_MAP_LOOKUP_ELEM)},
+	{SCMP_SYS(bpf), 0, IS(BPF_MAP_LOOKUP_BATCH)},
 	/* No memory is code. */
 	{SCMP_SYS(mmap), 2, PROT_EXEC, 0},
 	{SCMP_SYS(mprotect), 2, PROT_EXEC, 0},

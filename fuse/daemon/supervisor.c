@@ -123,7 +123,8 @@ static _Noreturn void be_worker(struct supervisor *s, int line, int broker)
 
 	kv_broker_client_init(&m->broker, broker, &m->views);
 	m->server.host.iter_in = kv_broker_iter;
-	m->server.host.iter_arg = &m->broker;
+	m->server.host.map_open = kv_broker_map;
+	m->server.host.broker = &m->broker;
 	m->lifeline = (struct kv_lifeline){.fd = line, .abort = m->connection.abort};
 	m->server.ready_fd = s->is_ready ? -1 : line;
 	sigprocmask(SIG_SETMASK, &s->before, NULL);

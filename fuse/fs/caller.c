@@ -41,7 +41,7 @@ int kv_caller_find(fuse_req_t req, const struct kv_node *group, const char *name
 	rc = group->group->find(&s->host, &reader, name, &member);
 	kv_reader_close(&reader);
 	if (!rc)
-		*ino = kv_ino(member.key, group->member);
+		*ino = kv_ino(member.key, group->member + member.file);
 	return rc;
 }
 

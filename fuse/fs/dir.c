@@ -133,14 +133,15 @@ static bool add_nodes(struct entries *e, uint64_t dir, off_t off)
 /* The members of a group, as far as there is room. 0 or -errno. */
 static int add_members(struct entries *e, uint64_t dir, off_t off, const struct listing *l)
 {
-	uint32_t member = kv_tree_node(&e->server->tree, dir)->member;
+	const struct kv_tree *tree = &e->server->tree;
+	uint32_t member = kv_tree_node(tree, dir)->member;
 	uint64_t position = off < KV_MEMBERS ? 0 : (uint64_t)off - KV_MEMBERS + 1;
 	struct kv_member m;
 	int rc;
 
 	for (; (rc = l->group->list_next(l->list, position, &m)) > 0; position = m.position + 1)
-		if (!add_entry(e, m.name, kv_ino(m.key, member), S_IFDIR,
-			       KV_MEMBERS + (off_t)m.position))
+		if (!add_entry(e, m.name, kv_ino(m.key, member + m.file),
+			       tree->nodes[member + m.file].mode, KV_MEMBERS + (off_t)m.position))
 			return 0;
 	return rc;
 }

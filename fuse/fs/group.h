@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Directories with a member for each object of a kind: pid/ has one for each process. Members
- * are directories of the same files, whose rows are of that object. A group says which members
- * there are and for whom; tree, inode numbers, listings and requests are the same for all groups.
+ * Directories with a member for each object of a kind: pid/ has one for each process, map/ for each
+ * BPF map. Members of pid/ are directories of the same files, whose rows are of that object; those
+ * of map/ are files, several of each object. A group says which members there are and for whom;
+ * tree, inode numbers, listings and requests are the same for all groups.
  *
  * To add a group: a file like pids.c that fills in struct kv_group, its declaration below, an entry
  * in kv_groups (pids.c), and its name among those that views may not have (src/load/view.c).
@@ -27,6 +28,7 @@ struct kv_member {
 	uint64_t key;
 	uint64_t position; /* below 2^62; a listing is in this order, and continues behind it */
 	char name[32];
+	uint32_t file;	/* of files: which one of the object's, see kv_group.of_files */
 	bool is_hidden; /* the reader may see the name, and nothing below it */
 	struct kv_subset subset;
 };
@@ -34,7 +36,13 @@ struct kv_member {
 struct kv_group {
 	const char *name; /* of the directory, "pid" */
 
-	/* Has the view rows of single objects of this kind? */
+	/*
+	 * Members are files: one per format, in the order of kv_formats, and behind them a link to
+	 * the first, whose name tells more. They are kernel-wide: not for everyone.
+	 */
+	bool of_files;
+
+	/* Has the view rows of single objects of this kind? NULL: of_files */
 	bool (*has)(const struct kv_view *view);
 
 	/* May a member have that name? Others are not looked for. */
@@ -65,7 +73,7 @@ struct kv_group {
 	bool (*self_name)(const struct kv_reader *reader, char name[32]);
 };
 
-extern const struct kv_group kv_group_pids;
+extern const struct kv_group kv_group_pids, kv_group_maps;
 extern const struct kv_group *const kv_groups[]; /* ends with NULL */
 
 #endif

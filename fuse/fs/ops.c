@@ -12,6 +12,7 @@
 #include "fuse/fs/caller.h"
 #include "fuse/fs/status.h"
 #include "fuse/fs/ioctl.h"
+#include "load/map.h"
 
 /* Names of the tree never change; which members a group has depends on who looks. */
 #define STATIC_TIMEOUT 60.0
@@ -145,11 +146,17 @@ static void op_getattr(fuse_req_t req, fuse_ino_t told, struct fuse_file_info *f
 
 static void op_readlink(fuse_req_t req, fuse_ino_t told)
 {
-	const struct kv_node *node = kv_tree_node(&server(req)->tree, unseal(req, told));
+	uint64_t ino = unseal(req, told);
+	const struct kv_node *node = kv_tree_node(&server(req)->tree, ino);
 	struct kv_reader reader;
 	char name[32];
 	int rc;
 
+	if (node && node->type == KV_NODE_ALIAS) {
+		snprintf(name, sizeof(name), "%ju", (uintmax_t)kv_ino_key(ino));
+		fuse_reply_readlink(req, name);
+		return;
+	}
 	if (!node || node->type != KV_NODE_SELF) {
 		fuse_reply_err(req, EINVAL);
 		return;
@@ -189,12 +196,63 @@ static struct kv_source source_of(const struct kv_server *s, const struct kv_nod
 	};
 }
 
+/* The elements of a BPF map that a file shows. */
+struct map_rows {
+	struct kv_views views; /* the one of the map */
+	struct kv_plan plan;
+};
+
+static void free_map_rows(void *owned)
+{
+	struct map_rows *rows = owned;
+
+	kv_views_close(&rows->views);
+	free(rows);
+}
+
+static int open_map_rows(const struct kv_host *host, uint64_t id, struct map_rows *rows,
+			 struct kv_err *err)
+{
+	struct kv_map_fds fds;
+	int rc = host->map_open ? host->map_open(host->broker, (uint32_t)id, false, &fds)
+				: -EOPNOTSUPP;
+
+	return rc ? kv_err_errno(err, rc, "can't open the BPF map %ju", (uintmax_t)id)
+		  : kv_map_views(&fds, &rows->views, err);
+}
+
+/* -ENOENT: the map has gone. The reason of another failure is in the log. */
+static int map_source(struct kv_server *s, const struct kv_node *node, uint64_t ino,
+		      struct kv_source *source)
+{
+	struct map_rows *rows = calloc(1, sizeof(*rows));
+	struct kv_err err = {0};
+	int rc = rows ? open_map_rows(&s->host, kv_ino_key(ino), rows, &err) : -ENOMEM;
+
+	if (rc) {
+		if (rows && rc != -ENOENT)
+			kv_log_complain(&s->log, err.msg);
+		free(rows);
+		return rc;
+	}
+	kv_plan_all(&rows->plan, rows->views.list->schema);
+	*source = (struct kv_source){
+		.view = rows->views.list,
+		.format = node->format,
+		.plan = &rows->plan,
+		.host = &s->host,
+		.free = free_map_rows,
+		.owned = rows,
+	};
+	return 0;
+}
+
 /* The file of @node for this reader: its handle, or -errno. */
 static int open_file(fuse_req_t req, const struct kv_node *node, uint64_t ino,
 		     struct kv_reader *reader, uint64_t *handle)
 {
 	struct kv_server *s = server(req);
-	struct kv_source source = source_of(s, node);
+	struct kv_source source;
 	struct kv_member member;
 	uid_t user = reader->user;
 	struct kv_file *file;
@@ -202,8 +260,16 @@ static int open_file(fuse_req_t req, const struct kv_node *node, uint64_t ino,
 
 	if (rc)
 		return rc;
+	if (node->type == KV_NODE_MAP)
+		rc = map_source(s, node, ino, &source);
+	else
+		source = source_of(s, node);
+	if (rc)
+		return rc;
 	source.subset = member.subset;
 	file = kv_file_new(&source, reader);
+	if (!file && source.free)
+		source.free(source.owned);
 	rc = file ? kv_handles_add(&s->files, file, user, handle) : -ENOMEM;
 	if (rc && file)
 		kv_file_free(file);

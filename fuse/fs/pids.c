@@ -129,4 +129,4 @@ const struct kv_group kv_group_pids = {
 	.self_name = self_name,
 };
 
-const struct kv_group *const kv_groups[] = {&kv_group_pids, NULL};
+const struct kv_group *const kv_groups[] = {&kv_group_pids, &kv_group_maps, NULL};

@@ -150,12 +150,39 @@ static int add_schemas(struct kv_tree *tree, const struct kv_views *views)
 	return 0;
 }
 
+/* Those of a member. The kernel does not look into a directory for who may not search it. */
+static int add_member_files(struct kv_tree *tree, uint32_t dir, const struct kv_group *group,
+			    mode_t wide_mode)
+{
+	struct kv_node node = {
+		.type = KV_NODE_MAP,
+		.parent = dir,
+		.mode = S_IFREG | wide_mode,
+		.is_wide = true,
+		.group = group,
+		.is_of_member = true,
+	};
+	struct kv_node *parent = &tree->nodes[dir];
+
+	parent->mode = S_IFDIR | wide_mode | (wide_mode & 0444) >> 2;
+	parent->is_wide = true;
+	parent->member = tree->n;
+	for (const struct kv_format *const *f = kv_formats; *f; f++) {
+		node.format = *f;
+		if (!add(tree, node, NULL, ""))
+			return -ENOMEM;
+	}
+	node.type = KV_NODE_ALIAS;
+	node.mode = S_IFLNK | 0777;
+	return add(tree, node, NULL, "") ? 0 : -ENOMEM;
+}
+
 static int add_group(struct kv_tree *tree, const struct kv_views *views,
 		     const struct kv_group *group, mode_t wide_mode)
 {
 	struct kv_node self = {.type = KV_NODE_SELF, .mode = S_IFLNK | 0777, .group = group};
 	uint32_t dir, member;
-	bool any = false;
+	bool any = group->of_files;
 
 	for (size_t i = 0; i < views->n; i++)
 		any = any || is_served(&views->list[i], group);
@@ -164,13 +191,15 @@ static int add_group(struct kv_tree *tree, const struct kv_views *views,
 	dir = self.parent = add_dir(tree, KV_ROOT, group->name, NULL);
 	if (!dir || (group->self && !add(tree, self, group->self, "")))
 		return -ENOMEM;
+	tree->nodes[dir].type = KV_NODE_GROUP;
+	tree->nodes[dir].group = group;
+	if (group->of_files)
+		return add_member_files(tree, dir, group, wide_mode);
+	tree->ngroups++;
 	member = add_dir(tree, dir, NULL, group);
 	if (!member)
 		return -ENOMEM;
-	tree->nodes[dir].type = KV_NODE_GROUP;
-	tree->nodes[dir].group = group;
 	tree->nodes[dir].member = member;
-	tree->ngroups++;
 	return add_formats(tree, member, views, group, wide_mode);
 }
 

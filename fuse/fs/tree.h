@@ -28,6 +28,8 @@ enum kv_node_type {
 	KV_NODE_SELF,	/* the link to the reader's own member */
 	KV_NODE_ROWS,	/* a view in a format */
 	KV_NODE_SCHEMA, /* schema/VIEW */
+	KV_NODE_MAP,	/* the elements of a BPF map in a format */
+	KV_NODE_ALIAS,	/* a link to the first file of the same member */
 	KV_NODE_STATUS, /* of the mount itself, for root */
 };
 
@@ -41,7 +43,7 @@ struct kv_node {
 	const struct kv_format *format;
 	const struct kv_plan *plan;   /* all columns of @view */
 	const struct kv_group *group; /* of a group's directory, and all below it */
-	uint32_t member;   /* of a group's directory: index of the members' directory node */
+	uint32_t member;   /* of a group's directory: index of the members' (first) node */
 	bool is_of_member; /* the members' directory or a node below it: its number has a key */
 	uint64_t told;	   /* public inode number, see kv_tree_told(); unused if is_of_member */
 };
@@ -50,7 +52,7 @@ struct kv_tree {
 	struct kv_node *nodes; /* [0] is not used, [KV_ROOT] the root */
 	struct kv_plan *plans; /* by view */
 	uint32_t n;
-	uint32_t ngroups;
+	uint32_t ngroups; /* whose members are directories */
 };
 
 /**

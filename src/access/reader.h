@@ -12,6 +12,7 @@
 #include "base/err.h"
 #include "access/ask.h"
 #include "load/load.h"
+#include "load/map.h"
 #include "load/pin.h"
 #include "kview/abi.h"
 
@@ -39,7 +40,9 @@ struct kv_host {
 	 * be made but in our own.
 	 */
 	int (*iter_in)(void *arg, const struct kv_view *view, int net_ns);
-	void *iter_arg;
+	/* As kv_map_open(). */
+	int (*map_open)(void *arg, uint32_t id, bool or_next, struct kv_map_fds *fds);
+	void *broker; /* first argument of these two */
 };
 
 #define KV_HOST_INIT                                         \

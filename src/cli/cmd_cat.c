@@ -6,6 +6,7 @@
 
 #include "base/cleanup.h"
 #include "cli/commands.h"
+#include "load/map.h"
 #include "load/pinset.h"
 #include "stream/run.h"
 
@@ -70,12 +71,13 @@ static int choose_subset(const struct kv_args *args, struct kv_subset *subset, i
 	}
 	*subset = kv_subset_process(args->pid, 0);
 	if (args->map) {
-		*fd = kv_map_open(args->map);
-		if (*fd < 0) {
-			kv_err_errno(err, *fd, "can't open the BPF map %u", args->map);
-			kv_err_hint(err, "`bpftool map` lists the ids of maps");
-			return *fd;
-		}
+		struct kv_map_fds map;
+		int rc = kv_open_map(args->map, &map, err);
+
+		if (rc)
+			return rc;
+		kv_closep(&map.btf);
+		*fd = map.map;
 		subset->link = kv_link_map(*fd);
 	} else if (args->cgroup) {
 		*fd = open(args->cgroup, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -4,6 +4,7 @@
 #define KVIEW_CLI_COMMANDS_H
 
 #include "cli/args.h"
+#include "load/map.h"
 #include "load/view.h"
 
 extern const struct kv_command kv_commands[]; /* the last has no name */
@@ -30,6 +31,9 @@ void kv_say(const struct kv_err *err);
 
 /* kv_warn_view() - print why a view is left out, or which of its columns have no value */
 void kv_warn_view(const struct kv_view *view);
+
+/* kv_open_map() - kv_map_open() for a command, with @err set on failure */
+int kv_open_map(uint32_t id, struct kv_map_fds *fds, struct kv_err *err);
 
 /**
  * kv_open_view() - open the views and find the one that the command names

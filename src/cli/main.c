@@ -78,14 +78,53 @@ void kv_warn_view(const struct kv_view *view)
 	}
 }
 
+int kv_open_map(uint32_t id, struct kv_map_fds *fds, struct kv_err *err)
+{
+	int rc = kv_map_open(id, false, fds);
+
+	if (rc) {
+		kv_err_errno(err, rc, "can't open the BPF map %u", id);
+		kv_err_hint(err, rc == -EPERM ? "that takes CAP_SYS_ADMIN: be root"
+					      : "`kview cat bpf_map` lists the ids of maps");
+	}
+	return rc;
+}
+
+/* "map/ID" is a view of the elements of a BPF map. */
+static bool is_map(const char *name)
+{
+	return strncmp(name, "map/", 4) == 0;
+}
+
+static int open_map_views(const char *name, struct kv_views *views, struct kv_err *err)
+{
+	struct kv_map_fds fds;
+	unsigned long id;
+	char *end;
+	int rc;
+
+	errno = 0;
+	id = strtoul(name + 4, &end, 10);
+	if (errno || name[4] < '1' || name[4] > '9' || *end || id > UINT32_MAX) {
+		kv_err_set(err, KV_USAGE, "'%s' names no BPF map", name);
+		kv_err_hint(err, "map/12 is the map with the id 12; -F json and -F csv choose the "
+				 "format");
+		return KV_USAGE;
+	}
+	rc = kv_open_map((uint32_t)id, &fds, err);
+	return rc ? rc : kv_map_views(&fds, views, err);
+}
+
 int kv_open_view(const struct kv_args *args, struct kv_views *views, struct kv_view **view,
 		 struct kv_err *err)
 {
-	int rc = kv_views_open(args->iter_dir, args->operands[0], views, err);
+	const char *name = args->operands[0];
+	int rc = is_map(name) ? open_map_views(name, views, err)
+			      : kv_views_open(args->iter_dir, name, views, err);
 
 	if (rc)
 		return rc;
-	*view = kv_views_find(views, args->operands[0], err);
+	*view = kv_views_find(views, name, err);
 	if (*view)
 		return 0;
 	kv_views_close(views);

@@ -367,11 +367,6 @@ struct kv_link kv_link_thread(pid_t tid)
 	};
 }
 
-int kv_map_open(uint32_t id)
-{
-	return bpf_map_get_fd_by_id(id);
-}
-
 struct kv_link kv_link_map(int fd)
 {
 	return (struct kv_link){.param = KV_PARAM_MAP, .info.map.map_fd = (uint32_t)fd};

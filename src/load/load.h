@@ -131,9 +131,6 @@ struct kv_link {
 struct kv_link kv_link_process(pid_t pid);
 struct kv_link kv_link_thread(pid_t tid);
 
-/* kv_map_open() - the BPF map of an id: its descriptor, to be closed, or -errno */
-int kv_map_open(uint32_t id);
-
 /* kv_link_map() - @fd must stay open until the iteration has begun, here and below */
 struct kv_link kv_link_map(int fd);
 

@@ -16,6 +16,7 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "load/fit.h"
+#include "load/map.h"
 #include "load/kernel.h"
 #include "load/said.h"
 #include "load/types.h"
@@ -159,7 +160,7 @@ static bool is_taken(const struct kv_views *views, const struct kv_view *view)
 /* A view's name is a file name in the mount, and the name of a pin, which allows no dot. */
 static const char *wrong_name(const struct kv_views *views, const struct kv_view *view)
 {
-	static const char *const taken[] = {"pid", "raw", "schema", "status", "self"};
+	static const char *const taken[] = {"pid", "map", "raw", "schema", "status", "self"};
 	const char *name = view->name;
 
 	if (name[strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_")])
@@ -399,6 +400,7 @@ void kv_views_close(struct kv_views *views)
 		struct kv_view *view = &views->list[i];
 
 		kv_view_unload(view);
+		kv_map_free(view->map);
 		kv_schema_free(view->schema);
 		free(view->name);
 		free(view->program);

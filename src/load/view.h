@@ -15,6 +15,7 @@
 #include "schema/schema.h"
 
 struct kv_types;
+struct kv_map;
 
 struct kv_view {
 	char *name;	  /* of a raw one "OBJECT.PROGRAM" */
@@ -34,6 +35,7 @@ struct kv_view {
 	int rc;			/* of the last failure, 0 for none */
 	struct kv_err err;	/* why it is broken or not loaded */
 	struct kv_types *types; /* to load it with; NULL for a user's, which may need any */
+	struct kv_map *map; /* its rows are the elements of a BPF map: load/map.h; else NULL */
 };
 
 /* kv_view_is_wide() - are its rows of all the kernel, so that not everyone may have them? */

@@ -92,6 +92,11 @@ static char *put_value(char *out, const struct kv_column *col, const void *recor
 	return out;
 }
 
+static char *put_key(char *out, const char *name)
+{
+	return put_text(put_text(put_text(out, ",\""), name), "\":");
+}
+
 static char *json_row(const struct kv_plan *plan, const void *record, char *out)
 {
 	char *row = out;
@@ -100,7 +105,8 @@ static char *json_row(const struct kv_plan *plan, const void *record, char *out)
 		const struct kv_key *key = &plan->keys[i];
 
 		memcpy(out, key->text, sizeof(key->text));
-		out = put_value(out + key->len, plan->columns[i], record);
+		out = key->len ? out + key->len : put_key(out, plan->columns[i]->name);
+		out = put_value(out, plan->columns[i], record);
 	}
 	*row = '{';
 	return put_text(out, "}\n");

@@ -56,12 +56,15 @@ static void add_column(struct kv_plan *plan, const struct kv_column *col)
 	struct kv_key *key = &plan->keys[plan->ncolumns];
 	size_t n = strlen(col->name);
 
-	_Static_assert(KV_COLUMN_NAME - 1 + 4 <= sizeof(key->text), "a key fits");
-	memcpy(key->text, ",\"", 2);
-	memcpy(key->text + 2, col->name, n);
-	memcpy(key->text + 2 + n, "\":", 2);
-	key->len = (uint8_t)(n + 4);
-	plan->header_bound += col->width + KV_COLUMN_NAME + 1u;
+	_Static_assert(KV_COLUMN_NAME - 1 + 4 <= sizeof(key->text), "a key of a view fits");
+	key->len = 0;
+	if (n + 4 <= sizeof(key->text)) {
+		memcpy(key->text, ",\"", 2);
+		memcpy(key->text + 2, col->name, n);
+		memcpy(key->text + 2 + n, "\":", 2);
+		key->len = (uint8_t)(n + 4);
+	}
+	plan->header_bound += col->width + KV_COLUMN_NAME + n + 1u;
 	plan->header_bound += col->names ? col->names->longest : 0;
 	plan->columns[plan->ncolumns++] = col;
 }

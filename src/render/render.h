@@ -15,7 +15,7 @@
 
 /* What JSON has before a column's value: `,"name":`. */
 struct kv_key {
-	uint8_t len;
+	uint8_t len;   /* 0: it is too long for @text: of BPF maps a name may be */
 	char text[31]; /* copied whole: that takes no call */
 };
 

@@ -224,6 +224,8 @@ void kv_file_free(struct kv_file *f)
 	free(f->why);
 	kv_reader_close(&f->reader);
 	kv_window_forget(&f->window);
+	if (f->source.free)
+		f->source.free(f->source.owned);
 	pthread_mutex_destroy(&f->lock);
 	free(f);
 }

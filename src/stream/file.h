@@ -30,6 +30,9 @@ struct kv_source {
 	char *(*text)(const void *arg, const struct kv_reader *reader);
 	const void *arg;
 	const struct kv_view *view; /* of rows; must outlive the file, as do the next four */
+	/* Frees what the file alone shows and its view and plan belong to; NULL: there is none. */
+	void (*free)(void *owned);
+	void *owned;
 	const struct kv_format *format;
 	const struct kv_plan *plan;
 	const struct kv_host *host;   /* as in kv_run_opts */
@@ -39,6 +42,7 @@ struct kv_source {
 
 /**
  * kv_file_new() - nothing is iterated yet
+ * @source: on success the file frees what is owned
  * @reader: that opens it; on success the file owns it and closes it
  *
  * Return: NULL: out of memory.

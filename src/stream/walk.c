@@ -25,7 +25,14 @@ static int make_iter(const struct kv_view *view, const struct kv_host *host,
 {
 	if (net_ns < 0)
 		return kv_loaded_iter(&view->loaded, link);
-	return host && host->iter_in ? host->iter_in(host->iter_arg, view, net_ns) : -EOPNOTSUPP;
+	return host && host->iter_in ? host->iter_in(host->broker, view, net_ns) : -EOPNOTSUPP;
+}
+
+static int open_elements(struct kv_kernel_walk *w, const struct kv_view *view)
+{
+	*w = (struct kv_kernel_walk){.view = view, .fd = -1, .net_ns = -1};
+	w->elements = kv_elements_new(view->map);
+	return w->elements ? 0 : -ENOMEM;
 }
 
 /* The mappings of a process are those of its leader, so an iterator for that one is enough. */
@@ -38,6 +45,8 @@ int kv_walk_open(struct kv_kernel_walk *w, const struct kv_view *view, const str
 	bool is_called = strcmp(view->kind, KV_KIND_CALL) == 0;
 	int fd = -1;
 
+	if (view->map)
+		return open_elements(w, view);
 	if (!is_called)
 		fd = make_iter(view, host, pid && is_mm && can_list(host) ? &leader : link, net_ns);
 	if (fd < 0 && !is_called)
@@ -60,6 +69,7 @@ void kv_walk_end(struct kv_kernel_walk *w)
 	kv_closep(&w->fd);
 	kv_threads_free(w->threads);
 	kv_spool_free(w->spool);
+	kv_elements_free(w->elements);
 }
 
 static int list_threads(struct kv_kernel_walk *w)
@@ -167,6 +177,14 @@ static ssize_t read_spool(struct kv_kernel_walk *w, char *to, size_t size, uint8
 	return n;
 }
 
+static ssize_t read_elements(struct kv_kernel_walk *w, char *to, size_t size, struct kv_err *err)
+{
+	ssize_t n = kv_elements_read(w->elements, to, size, err);
+
+	w->has_ended = n == 0;
+	return n < 0 ? KV_SAID : n;
+}
+
 ssize_t kv_walk_read(struct kv_kernel_walk *w, char *to, size_t size, uint8_t *saw,
 		     struct kv_err *err)
 {
@@ -176,6 +194,8 @@ ssize_t kv_walk_read(struct kv_kernel_walk *w, char *to, size_t size, uint8_t *s
 	*saw = 0;
 	if (rc)
 		return rc;
+	if (w->elements)
+		return read_elements(w, to, size, err);
 	if (w->view->program)
 		return read_raw(w, to, size);
 	if (w->view->loaded.spool_fd >= 0)

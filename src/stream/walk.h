@@ -9,6 +9,7 @@
 #include "access/reader.h"
 #include "stream/spool.h"
 #include "stream/threads.h"
+#include "load/elements.h"
 #include "load/view.h"
 
 struct kv_kernel_walk {
@@ -22,6 +23,7 @@ struct kv_kernel_walk {
 	int net_ns;		    /* see kv_walk_open() */
 	struct kv_threads *threads; /* that are left; NULL: as the kernel finds them */
 	struct kv_spool *spool;	    /* records of a view that spools them; NULL before the walk */
+	struct kv_elements *elements; /* of a BPF map; NULL: of another view */
 	uint64_t reads;
 	uint8_t seen;	/* KV_SAW_ bits of the reads of @fd */
 	bool has_ended; /* nothing comes any more */

@@ -436,7 +436,7 @@ sys.exit(subprocess.call(sys.argv[2:]))' "$@"
 @test "a name that is taken or can't be one is refused" {
 	local n long
 	long=$(printf 'a%.0s' {1..49})
-	for n in task kmem_cache pid json csv schema status self Upper has-dash "a b" 1st _x a.b é "$long" $'new\nline'; do
+	for n in task kmem_cache pid map json csv schema status self Upper has-dash "a b" 1st _x a.b é "$long" $'new\nline'; do
 		cp "$OBJECTS/thread_bits.bpf.o" "$D/$n.bpf.o"
 	done
 	cp "$OBJECTS/thread_bits.bpf.o" "$D/${long:1}.bpf.o"

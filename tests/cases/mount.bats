@@ -340,6 +340,7 @@ link_ids() {
 	{
 		echo "d 555 ."
 		for v in csv json pid schema; do echo "d 555 $v"; done
+		echo "d 500 map"
 		for v in $VIEWS; do
 			mode=400
 			[[ " $OPEN_VIEWS " != *" $v "* ]] || mode=444
@@ -349,7 +350,7 @@ link_ids() {
 		echo "f 400 status"
 		echo "l 777 pid/self"
 	} | sort >"$DIR/want"
-	(cd "$MNT" && find . -regex '\./pid/[0-9]+' -prune -o -printf '%y %m %P\n') |
+	(cd "$MNT" && find . -regex '\./\(pid\|map\)/[0-9]+.*' -prune -o -printf '%y %m %P\n') |
 		sed 's/ $/ ./' | sort >"$DIR/got"
 	diff -u "$DIR/want" "$DIR/got"
 	{

@@ -121,7 +121,7 @@ tree_has_views() {
 	local v tasks
 	read -ra v <<<"$VIEWS"
 	read -ra tasks <<<"$TASK_VIEWS"
-	equal "$(printf '%s\n' csv json pid schema status "${v[@]}" | sort | xargs)" "$(names "$M")" &&
+	equal "$(printf '%s\n' csv json map pid schema status "${v[@]}" | sort | xargs)" "$(names "$M")" &&
 		equal "${v[*]/%/.csv}" "$(names "$M"/csv)" &&
 		equal "${v[*]/%/.json}" "$(names "$M"/json)" &&
 		equal "$VIEWS" "$(names "$M"/schema)" &&
