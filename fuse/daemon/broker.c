@@ -99,8 +99,10 @@ static int make_iter(const struct kv_broker *b, const struct question *q, int ho
 	if (q->id >= b->views->n)
 		return -EINVAL;
 	view = &b->views->list[q->id];
-	if (!view->is_loaded || !view->is_of_net)
+	if (!view->is_loaded || !(view->is_of_net || view->is_by_rights))
 		return -EINVAL;
+	if (view->is_by_rights)
+		return kv_loaded_iter(&view->loaded, &all);
 	ns = open_namespace(b->worker, q->net_ns);
 	if (ns < 0)
 		return ns;
@@ -253,6 +255,7 @@ static int ask(struct kv_broker_client *c, struct question *q, int fds[MAX_PASSE
 		time_of(q->deadline = now() + KV_BROKER_MS * INT64_C(1000000));
 	int rc = -pthread_mutex_clocklock(&c->lock, CLOCK_MONOTONIC, &until);
 
+	fds[0] = fds[1] = -1;
 	if (rc)
 		return rc;
 	q->serial = ++c->serial;
@@ -280,13 +283,13 @@ int kv_broker_iter(void *client, const struct kv_view *view, int net_ns)
 	return fds[0];
 }
 
-int kv_broker_map(void *client, uint32_t id, bool or_next, struct kv_map_fds *map)
+int kv_broker_map(void *client, uint32_t id, bool or_next, struct kv_map_fds *fds)
 {
 	struct question q = {.asked = or_next ? NEXT_MAP : A_MAP, .id = id};
-	int fds[MAX_PASSED], rc = ask(client, &q, fds);
+	int got[MAX_PASSED], rc = ask(client, &q, got);
 
-	*map = KV_MAP_FDS_INIT;
+	*fds = KV_MAP_FDS_INIT;
 	if (!rc)
-		*map = (struct kv_map_fds){fds[0], fds[1]};
+		*fds = (struct kv_map_fds){got[0], got[1]};
 	return rc;
 }

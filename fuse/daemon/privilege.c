@@ -69,7 +69,7 @@ int kv_privilege_supervise(void)
 	return rc ? rc
 		  : keep_capabilities(BIT(CAP_SYS_ADMIN) | BIT(CAP_DAC_READ_SEARCH) |
 				      BIT(CAP_SYS_PTRACE) | BIT(CAP_SETUID) | BIT(CAP_SETGID) |
-				      BIT(CAP_KILL));
+				      BIT(CAP_KILL) | BIT(CAP_SYSLOG));
 }
 
 int kv_privilege_work(bool identifies)

@@ -26,7 +26,7 @@ int kv_privilege_check(bool identifies, struct kv_err *err);
  * kv_privilege_supervise() - drop what the supervisor does not need
  *
  * It keeps CAP_SYS_ADMIN (to unmount, and for the broker), CAP_DAC_READ_SEARCH (to reach the
- * mount point), CAP_KILL (workers have another user id), and what workers need to begin:
+ * mount point), CAP_KILL (workers have another user id), CAP_SYSLOG (addresses of symbols), and what workers need to begin:
  * CAP_SETUID, CAP_SETGID, CAP_SYS_PTRACE. There is no way back.
  *
  * Return: 0 or -errno.

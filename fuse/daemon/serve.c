@@ -99,6 +99,7 @@ static int open_server(struct kv_mounted *m, struct kv_err *err)
 	s->cpu_percent = m->opts->cpu_percent;
 	s->wide_uid = m->opts->uid;
 	s->wide_gid = m->opts->gid;
+	s->wide_is_given = m->opts->uid || m->opts->gid || m->opts->mode != 0400;
 	/* The kernel has sent FUSE_INIT to the predecessor. */
 	m->shared->facts.is_ready = s->is_successor = m->before.pid != 0;
 	if (!rc)

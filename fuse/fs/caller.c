@@ -2,6 +2,7 @@
 #include "fuse/fs/caller.h"
 
 #include <errno.h>
+#include <linux/capability.h>
 
 int kv_caller_identify(fuse_req_t req, struct kv_reader *reader)
 {
@@ -13,6 +14,15 @@ int kv_caller_identify(fuse_req_t req, struct kv_reader *reader)
 	if (rc)
 		kv_log_complain(&s->log, err.msg);
 	return rc;
+}
+
+int kv_caller_may(const struct kv_server *s, const struct kv_node *node,
+		  const struct kv_reader *reader)
+{
+	const struct kv_scope *scope = &reader->scope;
+	bool is_admin = !scope->user_ns_level && scope->caps >> CAP_SYS_ADMIN & 1;
+
+	return node->is_bpf && !s->wide_is_given && !is_admin ? -EPERM : 0;
 }
 
 int kv_caller_hold(fuse_req_t req, const struct kv_node *node, struct kv_reader *reader)
@@ -38,7 +48,9 @@ int kv_caller_find(fuse_req_t req, const struct kv_node *group, const char *name
 
 	if (rc)
 		return rc;
-	rc = group->group->find(&s->host, &reader, name, &member);
+	rc = kv_caller_may(s, group, &reader);
+	if (!rc)
+		rc = group->group->find(&s->host, &reader, name, &member);
 	kv_reader_close(&reader);
 	if (!rc)
 		*ino = kv_ino(member.key, group->member + member.file);

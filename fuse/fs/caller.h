@@ -16,6 +16,17 @@
 int kv_caller_identify(fuse_req_t req, struct kv_reader *reader);
 
 /**
+ * kv_caller_may() - may the caller have what is behind a node, beyond what its mode says?
+ *
+ * The kernel tells of BPF objects of others only who has CAP_SYS_ADMIN, which root of a container
+ * may lack. It is asked for where the mount options name nobody else.
+ *
+ * Return: 0 or -EPERM.
+ */
+int kv_caller_may(const struct kv_server *s, const struct kv_node *node,
+		  const struct kv_reader *reader);
+
+/**
  * kv_caller_hold() - keep what the rows of a node need of the caller, beyond its identity
  * @reader: of kv_caller_identify()
  *

@@ -49,17 +49,20 @@ static struct listing *new_listing(const struct kv_server *s, const struct kv_gr
 	return NULL;
 }
 
-static int open_group(fuse_req_t req, const struct kv_group *group, uint64_t *handle)
+static int open_group(fuse_req_t req, const struct kv_node *node, uint64_t *handle)
 {
 	struct kv_server *s = fuse_req_userdata(req);
 	struct kv_reader reader;
-	struct listing *l;
+	struct listing *l = NULL;
 	int rc = kv_caller_identify(req, &reader);
 
 	if (rc)
 		return rc;
-	l = new_listing(s, group, &reader);
-	rc = l ? kv_handles_add(&s->dirs, l, l->user, handle) : -ENOMEM;
+	rc = kv_caller_may(s, node, &reader);
+	if (!rc)
+		l = new_listing(s, node->group, &reader);
+	if (!rc)
+		rc = l ? kv_handles_add(&s->dirs, l, l->user, handle) : -ENOMEM;
 	if (rc && l)
 		kv_listing_free(l);
 	kv_reader_close(&reader);
@@ -74,7 +77,7 @@ void kv_op_opendir(fuse_req_t req, fuse_ino_t told, struct fuse_file_info *fi)
 	int rc = node ? kv_caller_enter(req, ino) : -ESTALE;
 
 	if (!rc && node->type == KV_NODE_GROUP)
-		rc = open_group(req, node->group, &fi->fh);
+		rc = open_group(req, node, &fi->fh);
 	if (rc)
 		fuse_reply_err(req, -rc);
 	else if (fuse_reply_open(req, fi) == -ENOENT && node->type == KV_NODE_GROUP)

@@ -217,8 +217,10 @@ static int open_map_rows(const struct kv_host *host, uint64_t id, struct map_row
 	int rc = host->map_open ? host->map_open(host->broker, (uint32_t)id, false, &fds)
 				: -EOPNOTSUPP;
 
-	return rc ? kv_err_errno(err, rc, "can't open the BPF map %ju", (uintmax_t)id)
-		  : kv_map_views(&fds, &rows->views, err);
+	if (!rc)
+		return kv_map_views(&fds, &rows->views, err);
+	kv_err_errno(err, rc, "can't open the BPF map %ju", (uintmax_t)id);
+	return rc;
 }
 
 /* -ENOENT: the map has gone. The reason of another failure is in the log. */
@@ -292,6 +294,8 @@ static void op_open(fuse_req_t req, fuse_ino_t told, struct fuse_file_info *fi)
 		rc = -EROFS;
 	if (!rc)
 		rc = kv_caller_identify(req, &reader);
+	if (!rc)
+		rc = kv_caller_may(s, node, &reader);
 	if (!rc)
 		rc = kv_caller_hold(req, node, &reader);
 	if (!rc)

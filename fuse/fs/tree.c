@@ -90,6 +90,7 @@ static int add_files(struct kv_tree *tree, uint32_t dir, const struct kv_views *
 			.parent = dir,
 			.mode = S_IFREG | (kv_view_is_wide(view) ? wide_mode : 0444),
 			.is_wide = kv_view_is_wide(view),
+			.is_bpf = !view->program && strncmp(view->kind, "bpf_", 4) == 0,
 			.view = view,
 			.format = format,
 			.plan = format ? &tree->plans[i] : NULL,
@@ -159,13 +160,14 @@ static int add_member_files(struct kv_tree *tree, uint32_t dir, const struct kv_
 		.parent = dir,
 		.mode = S_IFREG | wide_mode,
 		.is_wide = true,
+		.is_bpf = true,
 		.group = group,
 		.is_of_member = true,
 	};
 	struct kv_node *parent = &tree->nodes[dir];
 
 	parent->mode = S_IFDIR | wide_mode | (wide_mode & 0444) >> 2;
-	parent->is_wide = true;
+	parent->is_wide = parent->is_bpf = true;
 	parent->member = tree->n;
 	for (const struct kv_format *const *f = kv_formats; *f; f++) {
 		node.format = *f;

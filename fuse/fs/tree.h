@@ -39,6 +39,7 @@ struct kv_node {
 	char *name;	 /* NULL: a member's directory, whose name the group knows */
 	mode_t mode;	 /* of files, as for st_mode */
 	bool is_wide;	 /* of a kernel-wide view: not for everyone */
+	bool is_bpf;	 /* of BPF objects: see kv_caller_may() */
 	struct kv_view *view;
 	const struct kv_format *format;
 	const struct kv_plan *plan;   /* all columns of @view */

@@ -35,9 +35,9 @@ struct kv_host {
 	uint32_t overflow_uid, overflow_gid;
 	bool perfmon_reads_maps;
 	/*
-	 * Makes an iterator of @view, which is is_of_net, in the network namespace that the
-	 * descriptor @net_ns holds. Returns the iterator's descriptor or -errno. NULL: none can
-	 * be made but in our own.
+	 * Makes an iterator of @view: if it is_of_net, in the network namespace that the
+	 * descriptor @net_ns holds; if it is_by_rights, with rights that we have not. Returns the
+	 * iterator's descriptor or -errno. NULL: none can be made but our own.
 	 */
 	int (*iter_in)(void *arg, const struct kv_view *view, int net_ns);
 	/* As kv_map_open(). */

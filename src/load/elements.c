@@ -166,9 +166,9 @@ static uint32_t put_one(struct kv_elements *e, char *to)
 {
 	const struct kv_map *map = e->map;
 	const char *value = e->values + (size_t)e->at * e->stride;
-	uint32_t len = kv_layout_put(map->layout, e->keys + (size_t)e->at * map->key_size,
-				     value + (size_t)(map->value_size + 7) / 8 * 8 * e->cpu,
-				     e->cpu, to);
+	uint32_t len =
+		kv_layout_put(map->layout, e->keys + (size_t)e->at * map->key_size,
+			      value + (size_t)(map->value_size + 7) / 8 * 8 * e->cpu, e->cpu, to);
 
 	if (++e->cpu >= map->ncpus) {
 		e->cpu = 0;

@@ -18,6 +18,7 @@ struct kv_kind {
 	const char *since; /* first Linux release that has it */
 	enum kv_param param;
 	bool is_of_net; /* it shows the network namespace of the thread that makes the iterator */
+	bool is_by_rights; /* it shows what that thread may see */
 };
 
 /* kv_kinds - those that are known here, by name; the last has no name */
@@ -31,6 +32,9 @@ enum kv_param kv_kind_param(const char *name);
 
 /* kv_kind_is_of_net() - false for a kind that is not known */
 bool kv_kind_is_of_net(const char *name);
+
+/* kv_kind_is_by_rights() - false for a kind that is not known */
+bool kv_kind_is_by_rights(const char *name);
 
 /* kv_param_name() - "task"; "-" for none */
 const char *kv_param_name(enum kv_param param);

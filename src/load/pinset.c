@@ -49,7 +49,9 @@ int kv_pinset_make(const struct kv_pins *pins, struct kv_views *views, bool fres
 
 int kv_pinset_get(const struct kv_pins *pins, struct kv_view *view, struct kv_err *err)
 {
-	int rc = view->is_loaded ? 0 : pins && view->schema ? kv_pin_use(pins, view, NULL) : -ENOENT;
+	int rc = view->is_loaded	? 0
+		 : pins && view->schema ? kv_pin_use(pins, view, NULL)
+					: -ENOENT;
 
 	if (rc) {
 		view->is_private = true;

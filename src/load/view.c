@@ -95,6 +95,7 @@ static void note_kind(struct kv_view *view, const struct bpf_object *object)
 	snprintf(view->kind, sizeof(view->kind), "%s", kv_object_kind(object));
 	view->param = kv_kind_param(view->kind);
 	view->is_of_net = !view->program && kv_kind_is_of_net(view->kind);
+	view->is_by_rights = !view->program && kv_kind_is_by_rights(view->kind);
 }
 
 /* What the object tells of the view that it declares. */

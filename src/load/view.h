@@ -29,13 +29,14 @@ struct kv_view {
 	char kind[KV_KIND_MAX];
 	enum kv_param param; /* of the kind */
 	bool is_of_net;	     /* its rows are of the network namespace of who makes the iterator */
+	bool is_by_rights;   /* they are what this one may see */
 	bool is_private;     /* to be loaded without being pinned */
 	bool is_loaded;	     /* @loaded is open */
 	struct kv_loaded loaded;
 	int rc;			/* of the last failure, 0 for none */
 	struct kv_err err;	/* why it is broken or not loaded */
 	struct kv_types *types; /* to load it with; NULL for a user's, which may need any */
-	struct kv_map *map; /* its rows are the elements of a BPF map: load/map.h; else NULL */
+	struct kv_map *map;	/* its rows are the elements of a BPF map: load/map.h; else NULL */
 };
 
 /* kv_view_is_wide() - are its rows of all the kernel, so that not everyone may have them? */

@@ -398,7 +398,7 @@ struct kv_layout *kv_layout_new(const struct btf *btf, const struct kv_shape *sh
 
 static uint64_t bits_of(const struct kv_field *field, const char *from, bool is_signed)
 {
-	uint64_t v = 0;
+	uint64_t v = 0, sign;
 
 	for (uint32_t i = 0; i < field->size; i++) {
 		uint32_t bit = field->off + i;
@@ -408,8 +408,10 @@ static uint64_t bits_of(const struct kv_field *field, const char *from, bool is_
 		v = v << 1 | ((unsigned char)from[bit / 8] >> (7 - bit % 8) & 1);
 #endif
 	}
-	if (is_signed && field->size < 64 && v >> (field->size - 1))
-		v |= UINT64_MAX << field->size;
+	if (is_signed && field->size && field->size < 64) {
+		sign = UINT64_C(1) << (field->size - 1);
+		v = (v ^ sign) - sign;
+	}
 	return v;
 }
 

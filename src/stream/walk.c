@@ -23,7 +23,7 @@ static bool can_list(const struct kv_host *host)
 static int make_iter(const struct kv_view *view, const struct kv_host *host,
 		     const struct kv_link *link, int net_ns)
 {
-	if (net_ns < 0)
+	if (net_ns < 0 && !(view->is_by_rights && host && host->iter_in))
 		return kv_loaded_iter(&view->loaded, link);
 	return host && host->iter_in ? host->iter_in(host->broker, view, net_ns) : -EOPNOTSUPP;
 }

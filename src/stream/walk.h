@@ -19,10 +19,10 @@ struct kv_kernel_walk {
 	bool is_mm;		    /* rows are of what all threads of a process share */
 	struct kv_scope scope;
 	struct kv_progress progress;
-	int fd;			    /* of the iterator; -1: each thread has one, or none is */
-	int net_ns;		    /* see kv_walk_open() */
-	struct kv_threads *threads; /* that are left; NULL: as the kernel finds them */
-	struct kv_spool *spool;	    /* records of a view that spools them; NULL before the walk */
+	int fd;			      /* of the iterator; -1: each thread has one, or none is */
+	int net_ns;		      /* see kv_walk_open() */
+	struct kv_threads *threads;   /* that are left; NULL: as the kernel finds them */
+	struct kv_spool *spool;	      /* records of a view that spools them; NULL before the walk */
 	struct kv_elements *elements; /* of a BPF map; NULL: of another view */
 	uint64_t reads;
 	uint8_t seen;	/* KV_SAW_ bits of the reads of @fd */

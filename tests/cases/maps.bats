@@ -54,6 +54,24 @@ maps() {
 	run ! as_user cat "$MNT/map/1.json"
 }
 
+# root_without CAP COMMAND...
+root_without() {
+	timeout 20 setpriv --bounding-set="-$1" --inh-caps="-$1" "${@:2}"
+}
+
+@test "maps: root without CAP_SYS_ADMIN gets as little of BPF objects as from bpf(2)" {
+	run ! root_without sys_admin bpftool map
+	run ! root_without sys_admin ls "$MNT/map"
+	for file in map/1 map/1.json bpf_map json/bpf_prog.json csv/bpf_link.csv; do
+		run ! root_without sys_admin cat "$MNT/$file"
+		[[ $output == *"peration not permitted" ]]
+	done
+	root_without sys_admin cat "$MNT/kmem_cache" >"$DIR/slabs"
+	root_without sys_ptrace ls "$MNT/map" >"$DIR/list"
+	[ -s "$DIR/list" ]
+	run ! unshare --user --map-root-user cat "$MNT/bpf_map"
+}
+
 @test "maps: with mode= and gid= others read them" {
 	mkdir "$DIR/other"
 	timeout 60 "$KVIEW" mount -o allow_other,gid=4242,mode=0440 "$DIR/other"
@@ -78,6 +96,7 @@ maps() {
 
 @test "maps: kview cat says what is wrong" {
 	run -1 --separate-stderr "$KVIEW" cat map/4294967295
+	# shellcheck disable=SC2154 # `run` sets it
 	[[ $stderr == "kview: can't open the BPF map 4294967295: No such file or directory"*"hint: "* ]]
 	for wrong in map/ map/x map/0 map/-1 map/4294967296 map/1x; do
 		run -2 --separate-stderr "$KVIEW" cat "$wrong"

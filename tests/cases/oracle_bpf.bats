@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-only
-# The views of BPF maps, programs and links against bpftool.
+# The views of BPF maps, programs and links against bpftool, and ksym against /proc/kallsyms.
 
 load common
 
@@ -36,4 +36,9 @@ check() {
 	columns bpf_link id type prog_id attach target
 	check bpf_link
 	[ "$("$KVIEW" cat -F csv -c type,target bpf_link | grep -c '^iter,kmem_cache$')" -ge 1 ]
+}
+
+@test "ksym: the columns, and each symbol of /proc/kallsyms once, in its order" {
+	columns ksym address type name module
+	check ksym
 }

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The views of BPF objects against bpftool: VIEW KVIEW.
+"""The views of BPF objects against bpftool, and ksym against /proc/kallsyms: VIEW KVIEW.
 
 Others load and unload all the time: an object is compared if bpftool has it before and after.
 """
@@ -91,4 +91,27 @@ def objects(view, kview):
     print(f"{view}: {len(both)} compared")
 
 
-objects(*sys.argv[1:])
+def symbols(kview):
+    for _ in range(10):
+        before = run("cat", "/proc/kallsyms")
+        rows = [json.loads(line) for line in run(kview, "cat", "-F", "json", "ksym").splitlines()]
+        # kview's own programs have symbols while they are loaded.
+        rows = [row for row in rows if row["module"] != "bpf"]
+        want = [line.split() for line in before.decode().splitlines()]
+        want = [line for line in want if line[3:] != ["[bpf]"]]
+        got = [
+            [row["address"], row["type"], row["name"], *([f"[{row['module']}]"] if row["module"] else [])]
+            for row in rows
+        ]
+        if [[line[0].lstrip("0"), *line[1:]] for line in want] == [[line[0].lstrip("0"), *line[1:]] for line in got]:
+            print(f"ksym: {len(got)} compared")
+            return
+    for a, b in zip(want, got):
+        assert a == b, (a, b)
+    raise AssertionError((len(want), len(got)))
+
+
+if sys.argv[1] == "ksym":
+    symbols(sys.argv[2])
+else:
+    objects(*sys.argv[1:])

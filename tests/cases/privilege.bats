@@ -5,7 +5,7 @@ bats_require_minimum_version 1.5.0
 load common
 
 WORKER_ID=4000000000
-DAC_READ_SEARCH=2 KILL=5 SETGID=6 SETUID=7 SYS_PTRACE=19 SYS_ADMIN=21
+DAC_READ_SEARCH=2 KILL=5 SETGID=6 SETUID=7 SYS_PTRACE=19 SYS_ADMIN=21 SYSLOG=34
 
 setup() {
 	kview_setup
@@ -96,7 +96,7 @@ nothing_is_there() {
 
 @test "the holder keeps what it takes to unmount and to have workers" {
 	local kept status
-	kept=$(mask $SYS_ADMIN $DAC_READ_SEARCH $SYS_PTRACE $SETUID $SETGID $KILL)
+	kept=$(mask $SYS_ADMIN $DAC_READ_SEARCH $SYS_PTRACE $SETUID $SETGID $KILL $SYSLOG)
 	up
 	status=/proc/$(daemon_pid)/status
 	same CapEff "$kept" "$status"

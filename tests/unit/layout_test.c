@@ -174,8 +174,7 @@ static void names_have_dots(void **state)
 	btf__add_field(btf, "list", two, 64, 0);
 	shape.value_type = (uint32_t)btf__add_typedef(btf, "outer_t", outer);
 	free_layout(layout_of(
-		&shape,
-		"key value.both value.each.a value.each.b value.list.0 value.list.1"));
+		&shape, "key value.both value.each.a value.each.b value.list.0 value.list.1"));
 }
 
 static void bit_fields_are_numbers(void **state)
@@ -279,16 +278,11 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make, drop)
 	const struct CMUnitTest tests[] = {
-		TEST(without_btf_all_is_hex),
-		TEST(an_index_and_an_id_are_numbers),
-		TEST(a_set_has_no_value),
-		TEST(a_value_per_cpu_has_a_column_for_it),
-		TEST(outer_members_come_first),
-		TEST(names_have_dots),
-		TEST(bit_fields_are_numbers),
-		TEST(btf_that_does_not_fit_tells_nothing),
-		TEST(a_structure_in_itself_ends),
-		TEST(what_has_no_room_says_so),
+		TEST(without_btf_all_is_hex),	  TEST(an_index_and_an_id_are_numbers),
+		TEST(a_set_has_no_value),	  TEST(a_value_per_cpu_has_a_column_for_it),
+		TEST(outer_members_come_first),	  TEST(names_have_dots),
+		TEST(bit_fields_are_numbers),	  TEST(btf_that_does_not_fit_tells_nothing),
+		TEST(a_structure_in_itself_ends), TEST(what_has_no_room_says_so),
 		TEST(characters_end_at_a_nul),
 	};
 

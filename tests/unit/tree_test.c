@@ -34,9 +34,8 @@ static bool is_of_none(const struct kv_view *view)
 /* The tree asks a group for no member: whoever serves does. */
 static const struct kv_group pids = {.name = "pid", .has = is_of_tasks, .self = "self"};
 static const struct kv_group slabs = {.name = "slab", .has = is_of_slabs};
-static const struct kv_group maps = {.name = "map", .of_files = true};
 static const struct kv_group nothing = {.name = "nothing", .has = is_of_none};
-static const struct kv_group *const groups[] = {&pids, &nothing, &slabs, &maps, NULL};
+static const struct kv_group *const groups[] = {&pids, &nothing, &slabs, NULL};
 static const struct kv_group *const just_pids[] = {&pids, NULL};
 
 static int make_tree(void **state)
@@ -103,7 +102,7 @@ static void assert_names(const char *path, const char *want)
 static void the_root_has_what_is_loaded(void **state)
 {
 	(void)state;
-	assert_names("", "kmem_cache task task_file json csv status schema pid slab map");
+	assert_names("", "kmem_cache task task_file json csv status schema pid slab");
 }
 
 static void formats_have_directories_with_suffixes(void **state)
@@ -205,47 +204,6 @@ static void groups_have_each_their_members(void **state)
 	assert_true(walk("slab/3/json") != walk("pid/3/json"));
 }
 
-/* Members that are files: one per format, and a link; which one a name means the group knows. */
-static void members_may_be_files(void **state)
-{
-	const struct kv_node *dir = node_at("map");
-	const struct kv_node *file;
-	uint32_t n = 0;
-
-	(void)state;
-	assert_names("map", "");
-	assert_int_equal(dir->type, KV_NODE_GROUP);
-	assert_int_equal(dir->mode, S_IFDIR | 0500);
-	assert_true(dir->is_wide);
-	for (; kv_formats[n]; n++) {
-		file = kv_tree_node(&tree, kv_ino(12, dir->member + n));
-		assert_int_equal(file->type, KV_NODE_MAP);
-		assert_int_equal(file->mode, S_IFREG | 0400);
-		assert_ptr_equal(file->format, kv_formats[n]);
-		assert_ptr_equal(file->group, &maps);
-		assert_true(file->is_wide);
-		assert_int_equal(kv_tree_parent(&tree, kv_ino(12, dir->member + n)), walk("map"));
-	}
-	file = kv_tree_node(&tree, kv_ino(12, dir->member + n));
-	assert_int_equal(file->type, KV_NODE_ALIAS);
-	assert_int_equal(file->mode, S_IFLNK | 0777);
-	assert_null(kv_tree_node(&tree, dir->member)); /* of no member */
-}
-
-/* Who may read the files may enter the directory. */
-static void their_directory_has_the_mode_of_the_files(void **state)
-{
-	struct kv_tree other;
-
-	(void)state;
-	assert_int_equal(kv_tree_new(&other, &views, groups, 0440), 0);
-	for (uint32_t i = kv_tree_child(&other, KV_ROOT, 0); i;
-	     i = kv_tree_child(&other, KV_ROOT, i + 1))
-		if (other.nodes[i].group == &maps)
-			assert_int_equal(other.nodes[i].mode, S_IFDIR | 0550);
-	kv_tree_free(&other);
-}
-
 static void numbers_are_processes_below_pid_only(void **state)
 {
 	(void)state;
@@ -309,7 +267,7 @@ static void expect_wide_mode(mode_t mode)
 
 	assert_int_equal(kv_tree_new(&tree, &views, groups, mode), 0);
 	for (uint32_t i = KV_ROOT; i < tree.n; i++)
-		if (tree.nodes[i].is_wide && S_ISREG(tree.nodes[i].mode))
+		if (tree.nodes[i].is_wide)
 			assert_int_equal(tree.nodes[i].mode, S_IFREG | mode);
 	kv_tree_attr(&tree, walk("json/kmem_cache.json"), &st);
 	assert_int_equal(st.st_mode, S_IFREG | mode);
@@ -415,7 +373,7 @@ static unsigned int check_below(uint64_t dir)
 static void listing_lookup_parent_and_attributes_agree(void **state)
 {
 	(void)state;
-	assert_int_equal(check_below(KV_ROOT), 10 + 3 * 3 + 1);
+	assert_int_equal(check_below(KV_ROOT), 9 + 3 * 3 + 1);
 	assert_int_equal(check_below(walk("pid/4194303")), 4 + 2 * 2);
 }
 
@@ -512,8 +470,6 @@ int main(void)
 		IN_TREE(nothing_is_below_a_file_or_a_link),
 		IN_TREE(members_are_directories_of_the_same_files),
 		IN_TREE(groups_have_each_their_members),
-		IN_TREE(members_may_be_files),
-		IN_TREE(their_directory_has_the_mode_of_the_files),
 		IN_TREE(numbers_are_processes_below_pid_only),
 		IN_TREE(files_of_two_processes_have_numbers_of_their_own),
 		IN_TREE(self_is_a_link),

@@ -23,6 +23,7 @@
 #define CAP_DAC_OVERRIDE 1
 #define CAP_DAC_READ_SEARCH 2
 #define CAP_SYS_PTRACE 19
+#define CAP_SYSLOG 34
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
