@@ -36,9 +36,11 @@ kview_setup() {
 	export DIR MNT KVIEW_PIN_DIR
 }
 
-# Ends what the file started: processes noted with `mine PID`, mounts, pins.
+# Ends what the file started: processes noted with `mine PID`, mounts, pins. Without a directory
+# of its own there is nothing: every mount of the machine begins with an empty name.
 kview_teardown() {
 	local pid since
+	[[ ${DIR:-} == /tmp/kview-test.?* ]] || return 0
 	if [ -f "$DIR/.started" ]; then
 		while read -r pid since; do
 			[ "$(start_of "$pid")" = "$since" ] || continue # or it is another's by now
@@ -46,7 +48,7 @@ kview_teardown() {
 			kill -KILL "$pid" 2>/dev/null
 		done <"$DIR/.started"
 	fi
-	awk -v d="$DIR" 'index($2, d) == 1 {print $2}' /proc/self/mounts | sort -r |
+	awk -v d="$DIR/" 'index($2, d) == 1 {print $2}' /proc/self/mounts | sort -r |
 		while read -r m; do
 			timeout 30 umount "$m" 2>/dev/null || umount -l "$m"
 		done
