@@ -4,17 +4,11 @@
 # of them and run, their lists are compared with the program and the sources.
 # shellcheck disable=SC2016 # what the documents say goes to another shell
 # shellcheck disable=SC2013 # lists of single words
+bats_require_minimum_version 1.5.0
 
 load common
 
 load docs
-
-says_nothing() {
-	case $1 in
-	'kview mount'* | 'kview umount'* | 'kview load'* | 'kview unload'* | *' > '* | 'clang '* | arch=*) return 0 ;;
-	*) return 1 ;;
-	esac
-}
 
 # run_lines: commands on stdin, one shell line each; all work and say something.
 run_lines() {
@@ -69,9 +63,6 @@ same() {
 
 @test "README: the transcript of readers shows what is shown" {
 	local line out='' n=0
-	numbers() {
-		sed -E 's/[0-9]+/N/g; s/ +/ /g'
-	}
 	own_places <"$DIR/blocks/console.2" >"$DIR/transcript"
 	while IFS= read -r line; do
 		if [ "${line:0:2}" = '# ' ]; then
@@ -149,8 +140,7 @@ mounts_by_fstab() {
 @test "kview-iters(7): the example view compiles without a warning, loads and is right" {
 	local daemon fd info rows=0
 	mkdir -p "$DIR/own"
-	sed -n '/^\.\\" example: maps/,/^\.Ed/p' "$MAN/kview-iters.7" | sed '1,2d;$d' \
-		>"$DIR/own/maps.bpf.c"
+	example kview-iters.7 maps.bpf.c >"$DIR/own/maps.bpf.c"
 	compile "$DIR/own/maps.bpf.c" "$DIR/own/maps.bpf.o"
 	kview_mount --iter-dir "$DIR/own" 3>&-
 	cat "$MNT/json/maps.json" >"$DIR/maps"
@@ -178,12 +168,70 @@ number() {
 	awk -v key="$1:" '$1 == key {print $2; exit}' <<<"$2"
 }
 
-@test "kview-iters(7): the commands work" {
-	mkdir -p "$DIR/page"
-	sed -n '/^\.\\" example: maps/,/^\.Ed/p' "$MAN/kview-iters.7" | sed '1,2d;$d' \
-		>"$DIR/page/maps.bpf.c"
-	cd "$DIR/page"
-	section kview-iters.7 EXAMPLE | commands | own_places | run_lines
+# walk NAME: builds NAME.bpf.c of kview-iters(7), and goes through the commands below it.
+walk() {
+	mkdir -p "$DIR/walk/$1"
+	example kview-iters.7 "$1.bpf.c" >"$DIR/walk/$1/$1.bpf.c"
+	cd "$DIR/walk/$1" || return
+	example kview-iters.7 flags "$1" | own_places | transcript
+}
+
+@test "kview-iters(7): the walk through a kernel-wide view" {
+	walk maps
+}
+
+@test "kview-iters(7): the walk through a view of tasks, which has what /proc/PID/io has" {
+	walk thread_io
+	# What others have read and written grows meanwhile: this one waits.
+	python3 -c 'import os, sys, time
+f = open(sys.argv[1], "wb"); f.write(b"x" * 300000); f.flush(); os.fsync(f.fileno())
+print(flush=True); time.sleep(60)' "$DIR/written" >"$DIR/ready" 3>&- &
+	mine $!
+	until_true [ -s "$DIR/ready" ]
+	kview cat --iter-dir . -F json --pid $! thread_io >"$DIR/io"
+	jq -se --argjson read "$(number read_bytes "$(<"/proc/$!/io")")" \
+		--argjson written "$(number write_bytes "$(<"/proc/$!/io")")" \
+		'length == 1 and .[0].read == $read and .[0].written == $written' "$DIR/io"
+	# The file system of the case counts what is written, or a view of zeros would pass.
+	case $(stat -f -c %T "$DIR") in tmpfs | ramfs) ;; *) jq -e '.written >= 300000' "$DIR/io" ;; esac
+}
+
+@test "kview-iters(7): the walk through a view of a network namespace" {
+	unshare --net python3 -c 'import socket, subprocess, time
+subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+s = socket.create_server(("0.0.0.0", 22))
+print(flush=True); time.sleep(60)' >"$DIR/ready" 3>&- &
+	mine $!
+	until_true [ -s "$DIR/ready" ]
+	# shellcheck disable=SC2034 # of docs.bash
+	WITHIN=(nsenter "--net=/proc/$!/ns/net")
+	walk tcp_peer
+}
+
+@test "kview-iters(7): the walk through iterators without kview's headers" {
+	walk own
+	example kview-iters.7 flags elements | own_places | transcript
+	[ ! -e "$KVIEW_PIN_DIR-d" ]
+}
+
+@test "kview-iters(7): what DEBUGGING says of a view without KV_VIEW, and of a map that is too small" {
+	local text
+	text=$(section kview-iters.7 DEBUGGING | tr -s ' \n' ' ')
+	mkdir -p "$DIR/wrong"
+	example kview-iters.7 maps.bpf.c | sed '/^KV_VIEW/d' >"$DIR/wrong/maps.bpf.c"
+	clang -g -O2 -target bpf -w "-I$ROOT/iters/include/kview" -idirafter "/usr/include/$(uname -m)-linux-gnu" \
+		-c "$DIR/wrong/maps.bpf.c" -o "$DIR/wrong/maps.bpf.o"
+	run -1 kview check --iter "$DIR/wrong/maps.bpf.o"
+	[[ $output == *"failed to find BTF for extern 'kv_table'"* ]]
+	[[ $text == *"failed to find BTF for extern 'kv_table'"* ]]
+	example kview-iters.7 flags elements | sed 's/key 4/key 2/; s/key 1 0 0 0/key 1 0/' |
+		own_places >"$DIR/wrong/commands"
+	[ -e "$DIR/walk/own/own.bpf.o" ] || walk own
+	cd "$DIR/walk/own"
+	run ! transcript <"$DIR/wrong/commands"
+	rm "$KVIEW_PIN_DIR-d"
+	[[ $output == *"can't run view 'own.elements': Permission denied"* ]]
+	[[ $text == *"can't run view 'NAME': Permission denied' with --map means"* ]]
 }
 
 @test "kview-iters(7): only calls and tags that the headers have, and all of kview.h's and put.h's" {
