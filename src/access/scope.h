@@ -13,6 +13,9 @@
 /* kv_scope_read() returns it when @err is set. It is no -errno. */
 #define KV_SAID (-100000)
 
+/* The same for lack of memory, which the reader is told: ENOMEM. */
+#define KV_SAID_NO_MEMORY (KV_SAID - 1)
+
 /**
  * kv_scope_read() - one read() of an iterator on behalf of a reader
  * @map: kv_loaded.readers_fd

@@ -124,6 +124,8 @@ static int explain_read(const struct kv_run *run, int rc, struct kv_err *err)
 {
 	if (rc == KV_SAID)
 		return -EIO;
+	if (rc == KV_SAID_NO_MEMORY)
+		return -ENOMEM;
 	if (rc == -ESTALE) {
 		kv_err_set(err, -EIO, "view '%s': process %d: the thread to read next has ended",
 			   run->view->name, (int)run->opts.subset.pid);

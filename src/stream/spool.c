@@ -103,7 +103,16 @@ static int no_room(const struct kv_view *view, struct kv_err *err)
 	kv_err_set(err, -ENOMEM, "view '%s': its rows have no room in the kernel", view->name);
 	kv_err_hint(err, "there are more than %u MiB of them at one time, or memory is short",
 		    KV_SPOOL_CHUNKS * (unsigned int)sizeof(struct kv_chunk) >> 20);
-	return KV_SAID;
+	return KV_SAID_NO_MEMORY;
+}
+
+static int none_to_keep(const struct kv_view *view, struct kv_err *err)
+{
+	kv_err_set(err, -ENOMEM, "view '%s': no memory to keep its rows until they are read",
+		   view->name);
+	kv_err_hint(err, "rows of all open files that wait may take %u MiB: read on, or close some",
+		    KV_SPOOL_KEPT_MAX >> 20);
+	return KV_SAID_NO_MEMORY;
 }
 
 static int try(struct kv_spool *spool, const struct kv_view *view, const struct kv_scope *scope,
@@ -142,6 +151,8 @@ int kv_spool_new(const struct kv_view *view, const struct kv_scope *scope, int (
 		return 0;
 	}
 	kv_spool_free(s);
+	if (rc == -ENOMEM)
+		return none_to_keep(view, err);
 	return rc == -EAGAIN ? no_room(view, err) : rc;
 }
 

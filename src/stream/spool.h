@@ -27,7 +27,8 @@ struct kv_spool;
  *
  * A walk that the kernel stops, for lack of memory, is run anew, since it would lose rows.
  *
- * Return: 0; KV_SAID with @err set: there were too many rows, or too little memory; or -errno.
+ * Return: 0; KV_SAID_NO_MEMORY with @err set: there were too many rows, or too little memory;
+ * KV_SAID with @err set; or -errno.
  */
 int kv_spool_new(const struct kv_view *view, const struct kv_scope *scope, int (*begin)(void *arg),
 		 void *arg, struct kv_spool **spool, uint8_t *saw, struct kv_err *err);

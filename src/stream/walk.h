@@ -49,7 +49,7 @@ void kv_walk_end(struct kv_kernel_walk *walk);
  * @saw: receives KV_SAW_ bits
  *
  * Return: bytes; 0: the end; -EAGAIN, -EINTR: not now; -ESTALE: a process has lost the
- * thread that was next; another -errno, or KV_SAID with @err set.
+ * thread that was next; another -errno; or KV_SAID or KV_SAID_NO_MEMORY with @err set.
  */
 ssize_t kv_walk_read(struct kv_kernel_walk *walk, char *to, size_t size, uint8_t *saw,
 		     struct kv_err *err);
