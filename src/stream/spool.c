@@ -2,6 +2,7 @@
 #include "stream/spool.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,7 +22,11 @@ struct piece {
 
 struct kv_spool {
 	struct piece *first, **last;
+	size_t size; /* of all pieces that there have been */
 };
+
+/* Spools above this size give their memory back to the system. */
+#define TRIM_MIN (1u << 20)
 
 /* Of all spools of this process. */
 static atomic_size_t kept;
@@ -60,6 +65,7 @@ static int append(struct kv_spool *spool, const struct kv_chunk *chunk)
 	memcpy(piece->bytes, chunk->bytes, chunk->len);
 	*spool->last = piece;
 	spool->last = &piece->next;
+	spool->size += chunk->len;
 	return 0;
 }
 
@@ -166,6 +172,18 @@ static void drop_first(struct kv_spool *spool)
 	free_piece(piece);
 }
 
+/*
+ * Pieces are far below the size that malloc() maps apart, and lie between what other threads have:
+ * free() alone would leave the process as large as all spools were together.
+ */
+static void give_back(struct kv_spool *spool)
+{
+	if (spool->first || spool->size < TRIM_MIN)
+		return;
+	spool->size = 0;
+	malloc_trim(0);
+}
+
 ssize_t kv_spool_read(struct kv_spool *spool, char *to, size_t size)
 {
 	size_t n = 0;
@@ -175,12 +193,16 @@ ssize_t kv_spool_read(struct kv_spool *spool, char *to, size_t size)
 		n += spool->first->len;
 		drop_first(spool);
 	}
+	give_back(spool);
 	return (ssize_t)n;
 }
 
 void kv_spool_free(struct kv_spool *spool)
 {
-	while (spool && spool->first)
+	if (!spool)
+		return;
+	while (spool->first)
 		drop_first(spool);
+	give_back(spool);
 	free(spool);
 }
