@@ -120,7 +120,7 @@ sys.exit(subprocess.call(sys.argv[2:]))' "$@"
 	cp "$OBJECTS"/*.bpf.o "$D"
 	"$KVIEW" load --iter-dir "$D"
 	# shellcheck disable=SC2086 # words
-	[ "$(pinned)" = "$(sorted $VIEWS column_types late_row map_list thread_bits two_buffers udp_ports)" ]
+	[ "$(pinned)" = "$(sorted $VIEWS column_types late_row map_list thread_bits two_buffers udp_ports waiting)" ]
 	"$KVIEW" check --iter-dir "$D" | grep -qE '^view map_list +yes'
 	timeout 60 "$KVIEW" mount -o "ro,iter_dir=$D" "$MNT" 3>&-
 	[ "$(wc -l <"$MNT/thread_bits")" -gt 5 ]
