@@ -201,6 +201,12 @@ void kv_broker_client_init(struct kv_broker_client *c, int fd, const struct kv_v
 	pthread_mutex_init(&c->lock, NULL);
 }
 
+static void close_all(const int fds[MAX_PASSED])
+{
+	kv_closep(&fds[0]);
+	kv_closep(&fds[1]);
+}
+
 /* The next message. 0 or -errno; @fds: the descriptors that came with it, or -1 */
 static int receive(int fd, struct answer *a, int fds[MAX_PASSED])
 {
@@ -214,15 +220,13 @@ static int receive(int fd, struct answer *a, int fds[MAX_PASSED])
 		return -errno;
 	if (CMSG_FIRSTHDR(&msg) && passed.head.cmsg_type == SCM_RIGHTS)
 		memcpy(fds, CMSG_DATA(&passed.head), passed.head.cmsg_len - CMSG_LEN(0));
+	if (msg.msg_flags & MSG_CTRUNC) { /* there was room for some: a part is none */
+		close_all(fds);
+		fds[0] = fds[1] = -1;
+	}
 	if (n == sizeof(*a))
 		return 0;
 	return -EPIPE; /* the broker is no more */
-}
-
-static void close_all(const int fds[MAX_PASSED])
-{
-	kv_closep(&fds[0]);
-	kv_closep(&fds[1]);
 }
 
 /* Answers to questions that were given up are thrown away. */
