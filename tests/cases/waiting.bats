@@ -28,6 +28,8 @@ teardown() {
 	nothing_left
 }
 
-@test "kview(1) says what a reader beyond the bound gets" {
+@test "the manual says what a reader beyond the bound gets" {
 	grep -A 4 -F '256 MiB of all open files.' "$ROOT/man/kview.1" | grep -qxF '.Er ENOMEM .'
+	grep -B 2 -F 'more than 256 MiB of others' "$ROOT/man/kview-iters.7" | grep -qxF '.Er ENOMEM .'
+	grep -qxF '#define KV_SPOOL_KEPT_MAX (256u << 20)' "$ROOT/src/stream/spool.h"
 }
