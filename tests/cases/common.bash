@@ -89,6 +89,11 @@ worker_pid() {
 	pgrep -P "$(daemon_pid)"
 }
 
+# Is there a device that makes DMA buffers?
+makes_dmabufs() {
+	[ -e /dev/udmabuf ] || [ -e /dev/dma_heap/system ]
+}
+
 # make_group CONTROLLER FILE...: a control group of either version in GROUP; in LIMIT the
 # one of these files that it has.
 make_group() {

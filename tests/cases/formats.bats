@@ -16,6 +16,15 @@ kept[0].listen()
 signal.pause()' </dev/null >/dev/null 2>&1 3>&- 4>&- &
 	mine $!
 	until_true grep -q 0100007F: /proc/net/udp
+	# So has that of DMA buffers, where something makes them.
+	export FILLED=$VIEWS
+	if makes_dmabufs; then
+		python3 -B "$BATS_TEST_DIRNAME/oracle_dmabuf.py" hold "$KVIEW" >"$DIR/held" 3>&- 4>&- &
+		mine $!
+		until_true grep -q ready "$DIR/held"
+	else
+		FILLED=$(xargs -n 1 <<<"$VIEWS" | grep -vx dmabuf | xargs)
+	fi
 	for view in $VIEWS; do
 		cat "$MNT/$view" >"$DIR/$view"
 		cat "$MNT/json/$view.json" >"$DIR/$view.json"
@@ -57,7 +66,7 @@ settled() {
 }
 
 @test "formats: every text line has as many fields as its header, in any locale" {
-	for view in $VIEWS; do
+	for view in $FILLED; do
 		for locale in C C.UTF-8; do
 			LC_ALL=$locale awk 'NR == 1 { n = NF }
 				NF != n { print FILENAME ": " $0; bad = 1 }
@@ -110,7 +119,7 @@ settled() {
 }
 
 @test "formats: schema/VIEW and all headers agree" {
-	for view in $VIEWS; do
+	for view in $FILLED; do
 		want=$(cut -f 1 "$MNT/schema/$view" | paste -sd ' ')
 		[ "$(awk -F'\t' 'NF != 5 || $5 !~ /^(-|key|gauge|counter)$/' "$MNT/schema/$view")" = "" ]
 		[ "$("$KVIEW" schema "$view")" = "$(cat "$MNT/schema/$view")" ]
@@ -149,6 +158,7 @@ settled() {
 
 @test "formats: cat of a pin has the same values" {
 	for view in $LINKED_VIEWS; do
+		[[ " $FILLED " == *" $view "* ]] || continue
 		settled pin "$view" "$DIR/list" "$KVIEW_PIN_DIR/$view"
 	done
 }

@@ -96,6 +96,15 @@ cgroup_is_as_its_files() {
 	return "$rc"
 }
 
+# Some buffer is there from now on: without one the view's pin has no header.
+dmabuf_is_as_debugfs() {
+	mountpoint -q /sys/kernel/debug || mount -t debugfs debugfs /sys/kernel/debug || return 1
+	timeout 700 python3 -B /mnt/tests/cases/oracle_dmabuf.py hold "$KVIEW" >/tmp/held &
+	wait_for grep -q ready /tmp/held &&
+		timeout 60 python3 -B /mnt/tests/cases/oracle_dmabuf.py listed "$KVIEW" /sys/kernel/debug >/tmp/said || return 1
+	equal "1 rows as in bufinfo" "$(cat /tmp/said)"
+}
+
 check_passes() {
 	local out v
 	out=$(kview check 2>&1) || { echo "$out" && return 1; }
@@ -419,6 +428,12 @@ check "the kernel is the one that was asked for" equal "$1" "$(uname -r)"
 check "check passes" check_passes
 check "list has the views as supported" list_has_views
 check "list --kinds has the kernel's kinds of iterators" list_has_kinds
+if at_least 6.16; then
+	check "dmabuf: as debugfs" dmabuf_is_as_debugfs
+	for what in names many storm; do
+		check "dmabuf: $what" timeout 120 python3 -B /mnt/tests/cases/oracle_dmabuf.py $what "$KVIEW"
+	done
+fi
 if ! at_least 6.13; then
 	check "list says that kmem_cache needs Linux 6.13" list_gates_kmem_cache
 	check "schema of kmem_cache is known all the same" \

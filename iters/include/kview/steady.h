@@ -18,6 +18,7 @@
  *   tty_struct              kv_read_tty() in tty.h
  *   worker                  kv_put_worker() in process.h
  *   slabs on a list         count_free() in kmem_cache.bpf.c
+ *   name of a DMA buffer    try_name() in dmabuf.bpf.c
  * Changed in place: names of dentries (path.h), arrays of characters
  * (kv_put_chars() in put.h), task->comm (process.h).
  */
