@@ -42,3 +42,18 @@ check() {
 	columns ksym address type name module
 	check ksym
 }
+
+hostile() {
+	local view
+	for view in bpf_map bpf_prog bpf_link; do
+		told hostile_bpf.py "$1" "$view" "$KVIEW"
+	done
+}
+
+@test "bpf_map, bpf_prog, bpf_link: all names that the kernel takes, and none of others' making in a link" {
+	hostile names
+}
+
+@test "bpf_map, bpf_prog, bpf_link: of 1,000 none is lost or doubled while others come and go" {
+	hostile many
+}
