@@ -226,7 +226,7 @@ soak: $(BUILD)/kview $(TOOL_BIN)
 check-soak: $(BUILD)/kview $(TOOL_BIN)
 	$(Q)$(call SOAK,$(CHECK_MINUTES))
 
-##bench: measure against ps, lsof, /proc and slabtop (root)
+##bench: measure against ps, lsof, ss, bpftool, /proc and others (root); ONLY="tcp unix" picks
 bench: $(BUILD)/kview $(TOOL_BIN)
 	$(Q)BUILD=$(BUILD) tests/bench/bench
 

@@ -2,8 +2,8 @@
 /*
  * The physical limit of a view: drain PIN_DIR VIEW TIMES
  *
- * Reads the iterator in binary, 64 KiB at a time, into nothing. Prints the
- * nanoseconds of each time, a line each, then "rows N".
+ * Reads the iterator in binary, 64 KiB at a time, into nothing; where records are spooled, takes
+ * them out of the spool. Prints the nanoseconds of each time, a line each, then "rows N".
  */
 #include <bpf/bpf.h>
 #include <errno.h>
@@ -18,6 +18,7 @@
 #include "load/kernel.h"
 #include "load/pinset.h"
 #include "access/reader.h"
+#include "stream/walk.h"
 
 static char buf[65536];
 
@@ -44,8 +45,53 @@ static long count_records(const char *p, size_t n)
 	return n ? -1 : rows;
 }
 
+static int count(long *rows, size_t n)
+{
+	long more = rows ? count_records(buf, n) : 0;
+
+	if (more < 0)
+		return -EBADMSG;
+	if (rows)
+		*rows += more;
+	return 0;
+}
+
+static int64_t drain_walk(struct kv_kernel_walk *walk, long *rows, struct kv_err *err)
+{
+	int64_t begin = now();
+	int rc;
+
+	for (;;) {
+		uint8_t saw;
+		ssize_t n = kv_walk_read(walk, buf, sizeof(buf), &saw, err);
+
+		if (n == -EAGAIN)
+			continue;
+		if (n <= 0)
+			return n < 0 ? n : now() - begin;
+		rc = count(rows, (size_t)n);
+		if (rc)
+			return rc;
+	}
+}
+
+/* What is spooled comes by nothing but kview's own walk. */
+static int64_t drain_spool(const struct kv_view *view, const struct kv_scope *scope, long *rows)
+{
+	const struct kv_link all = {0};
+	struct kv_kernel_walk walk;
+	struct kv_err err = {0};
+	int64_t ns = kv_walk_open(&walk, view, NULL, scope, &all, -1);
+
+	if (ns)
+		return ns;
+	ns = drain_walk(&walk, rows, &err);
+	kv_walk_end(&walk);
+	return ns;
+}
+
 /* Nanoseconds, or -errno. @rows is counted where it is not NULL. */
-static int64_t drain(const struct kv_view *view, long *rows)
+static int64_t drain_iter(const struct kv_view *view, long *rows)
 {
 	int64_t begin = now();
 	_cleanup_close_ int fd = bpf_iter_create(view->loaded.link_fd);
@@ -61,14 +107,14 @@ static int64_t drain(const struct kv_view *view, long *rows)
 			return -errno;
 		if (n == 0)
 			return now() - begin;
-		if (rows) {
-			long more = count_records(buf, (size_t)n);
-
-			if (more < 0)
-				return -EBADMSG;
-			*rows += more;
-		}
+		if (count(rows, (size_t)n))
+			return -EBADMSG;
 	}
+}
+
+static int64_t drain(const struct kv_view *view, const struct kv_scope *scope, long *rows)
+{
+	return view->loaded.spool_fd >= 0 ? drain_spool(view, scope, rows) : drain_iter(view, rows);
 }
 
 /* The drain sees all: no question for each task may be part of the limit. */
@@ -90,19 +136,20 @@ static int make_scope(struct kv_scope *scope, struct kv_err *err)
 	return 0;
 }
 
-static int drain_times(const struct kv_view *view, int times, struct kv_err *err)
+static int drain_times(const struct kv_view *view, const struct kv_scope *scope, int times,
+		       struct kv_err *err)
 {
 	long rows = 0;
 	int64_t ns;
 	int rc = 0;
 
 	while (rc >= 0 && times-- > 0) {
-		ns = drain(view, NULL);
+		ns = drain(view, scope, NULL);
 		rc = ns < 0 ? (int)ns : 0;
 		if (!rc)
 			printf("%lld\n", (long long)ns);
 	}
-	ns = drain(view, &rows);
+	ns = drain(view, scope, &rows);
 	rc = rc ? rc : ns < 0 ? (int)ns : 0;
 	if (rc)
 		return kv_err_errno(err, rc, "can't drain view '%s'", view->name);
@@ -124,7 +171,7 @@ static int run(const struct kv_view *view, int times, struct kv_err *err)
 	rc = bpf_map_update_elem(view->loaded.readers_fd, &self.id, &reading, BPF_ANY);
 	if (rc)
 		return kv_err_errno(err, rc, "can't register as a reader");
-	rc = drain_times(view, times, err);
+	rc = drain_times(view, &reading.scope, times, err);
 	bpf_map_delete_elem(view->loaded.readers_fd, &self.id);
 	return rc;
 }

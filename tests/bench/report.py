@@ -21,6 +21,18 @@ RATIOS = (
 VIEWS = ("task", "task_file", "task_vma", "kmem_cache")
 DRAIN_GOALS = {"text": 1.3, "json": 1.6, "csv": 1.3}
 
+# The same of views that are measured in other populations: see objects.py.
+OBJECT_RATIOS = (
+    ("cat tcp", "ss -tan", "faster", None, 2),
+    ("cat tcp", "cat /proc/net/tcp", "faster", None, None),
+    ("cat unix", "ss -xan", "faster", None, 1),
+    ("cat unix", "cat /proc/net/unix", "faster", None, None),
+    ("cat cgroup", "find CGROUP2 -type d", "faster", None, 10),
+    ("cat bpf_prog", "bpftool prog", "faster", None, 20),
+)
+OBJECT_DRAIN_GOALS = {"tcp": 1.2, "unix": 1.2, "cgroup": None, "bpf_prog": None}
+OBJECT_TIMES_MS = {("cgroup", 10000): 15}
+
 # At most so many milliseconds.
 TIMES_MS = {
     "kview mount": 150,
@@ -51,6 +63,13 @@ def comparisons():
         yield f"cat PIN {view}", f"drain {view}", "times", None, None
         yield f"kview cat {view}", f"cat {view}", "times", None, None
     yield "kview cat -c pid,comm task", "kview cat task", "times", None, None
+
+
+def object_comparisons():
+    yield from OBJECT_RATIOS
+    for view, goal in OBJECT_DRAIN_GOALS.items():
+        yield f"read {view}", f"drain {view}", "times", None, goal
+        yield f"kview cat {view}", f"cat {view}", "times", None, None
 
 
 def is_met(how, value, limit):
@@ -108,6 +127,18 @@ class Report:
             values = [ns / 1e6 for ns in self.rounds[what]]
             self.check(what, "", "at most", values, None, limit, "ms")
 
+    def compare_objects(self):
+        for what, peer, how, target, goal in object_comparisons():
+            if what in self.rounds:
+                pairs = zip(self.rounds[what], self.rounds[peer])
+                values = [b / a if how == "faster" else a / b for a, b in pairs]
+                self.check(what, peer, how, values, target, goal)
+        view, n = self.population["view"], self.population["objects"]
+        limit = OBJECT_TIMES_MS.get((view, n))
+        if limit:
+            values = [ns / 1e6 for ns in self.rounds[f"cat {view}"]]
+            self.check(f"cat {view}", "", "at most", values, None, limit, "ms")
+
     def check_memory(self, what, kib):
         target, goal = MEMORY_KIB[what]
         self.check(what, "", "at most", [kib], target, goal, "KiB")
@@ -145,18 +176,25 @@ class Report:
         }
 
     def show(self):
-        p = self.population
         print()
-        print(
-            f"population: {p['threads']:,} threads in {p['procs']:,} processes, {p['fds']:,} "
-            f"descriptors, {p['maps']:,} mappings; {p['rounds']} rounds, medians"
-        )
+        print(f"population: {population_text(self.population)}")
         show_times([self.measurement(what) for what in self.rounds], self.checks)
         others = [c for c in self.checks if c["what"] not in self.rounds]
         if others:
             show_others(others)
         for note in self.notes:
             print(f"note: {note}")
+
+
+def population_text(p):
+    if "objects" in p:
+        what = f"{p['objects']:,} objects made for {p['view']}"
+    else:
+        what = (
+            f"{p['threads']:,} threads in {p['procs']:,} processes, {p['fds']:,} "
+            f"descriptors, {p['maps']:,} mappings"
+        )
+    return f"{what}; {p['rounds']} rounds, medians"
 
 
 def save(path, reports):
