@@ -363,7 +363,7 @@ link_ids() {
 	diff -u "$DIR/want" "$DIR/got"
 	# Size 0 and root's, all of them; nlink as find's leaf optimisation needs it.
 	[ "$(find "$MNT" -path "$MNT/pid/*" -prune -o -printf '%s %U %G\n' | sort -u)" = "0 0 0" ]
-	[ "$(stat -c %h "$MNT" "$MNT/json" "$MNT/pid/$$" | paste -sd ' ')" = "6 2 4" ]
+	[ "$(stat -c %h "$MNT" "$MNT/json" "$MNT/pid/$$" | paste -sd ' ')" = "7 2 4" ]
 	[ "$(find "$MNT" -path "$MNT/pid/*" -prune -o -printf '%i\n' | sort | uniq -d)" = "" ]
 	kview_umount
 }
