@@ -39,7 +39,7 @@ teardown_file() {
 formats() {
 	local what=$1 view=$2
 	shift 2
-	timeout 60 python3 "$BATS_TEST_DIRNAME/formats.py" "$what" "$view" "$MNT" "$@"
+	timeout 200 python3 "$BATS_TEST_DIRNAME/formats.py" "$what" "$view" "$MNT" "$@"
 }
 
 # settled ARG...: rows that are not of the population may change between two files.
