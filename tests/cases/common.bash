@@ -48,7 +48,7 @@ kview_teardown() {
 			kill -KILL "$pid" 2>/dev/null
 		done <"$DIR/.started"
 	fi
-	awk -v d="$DIR/" 'index($2, d) == 1 {print $2}' /proc/self/mounts | sort -r |
+	awk -v d="$DIR" '$2 == d || index($2, d "/") == 1 {print $2}' /proc/self/mounts | sort -r |
 		while read -r m; do
 			timeout 30 umount "$m" 2>/dev/null || umount -l "$m"
 		done
