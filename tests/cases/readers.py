@@ -177,7 +177,7 @@ def check_all(mnt, pids, wants, views=VIEWS):
     for view in views:
         for kind in FORMATS:
             rows = read_view(mnt, view, kind)
-            assert rows, (view, kind)
+            assert rows or view == "dmabuf", (view, kind)  # which needs a device
             if view in KEYS:
                 check_rows(rows, pids, view, wants[view])
 

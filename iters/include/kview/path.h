@@ -259,10 +259,11 @@ static __always_inline void kv_walk_from(struct kv_call *c, const struct vfsmoun
 
 /*
  * A rename takes longer than a walk, unless the path is long. So a process that renames without
- * end disturbs few walks. The limit of steps bounds the time that the kernel spends without a
- * pause.
+ * end disturbs few walks, but for those during a rename whose CPU a hypervisor has taken away for
+ * a moment: hence so many tries. The limit of steps bounds the time that the kernel spends without
+ * a pause.
  */
-#define KV_WALK_TRIES 256
+#define KV_WALK_TRIES 2048
 #define KV_WALK_STEPS (4 * KV_PATH_MAX)
 #define KV_WALK_LONG 1000
 
