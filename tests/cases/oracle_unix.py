@@ -68,6 +68,8 @@ def ss():
     out = subprocess.run(["ss", "-Hxan"], stdout=subprocess.PIPE, check=True).stdout
     for line in out.decode(errors="replace").splitlines():
         w = line.split()
+        if len(w) < 8 or not (w[5] + w[7]).isdigit():
+            continue  # as above
         rows[int(w[5])] = (w[1], int(w[2]), int(w[3]), int(w[7]) or None)
     return rows
 

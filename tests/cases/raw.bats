@@ -112,6 +112,10 @@ ours() {
 		grep -F 'raw: what its iter/' | awk '$2 == "yes" {print $1}' | sort | cmp - <(find "$MNT/raw" -type f -printf '%f\n' | sort)
 }
 
+says_hello() {
+	printf '\0a row\n\377' | cmp -s - "$MNT/raw/ours.hello"
+}
+
 @test "a program that the kernel refuses costs itself alone" {
 	ours ours.o
 	timeout 60 "$KVIEW" mount -o allow_other --iter-dir "$D" "$MNT" 2>"$DIR/err" 3>&-
@@ -142,7 +146,7 @@ ours() {
 	[[ $output == *"declares no view"* ]]
 	# Its worker's death does not concern it.
 	kill -KILL "$(worker_pid)"
-	until_true cmp -s <(printf '\0a row\n\377') "$MNT/raw/ours.hello"
+	until_true says_hello
 	kview_umount
 }
 
