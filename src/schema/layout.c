@@ -171,12 +171,20 @@ static void drop_parts(struct parts *p)
 	p->n = 0;
 }
 
-/* BTF that does not fit the map tells nothing. */
+static bool is_integer(const struct btf_type *t)
+{
+	return t && (btf_is_int(t) || btf_is_any_enum(t));
+}
+
+/* BTF that does not fit the map tells nothing. Of a bit field @size is that of its type. */
 static bool fit(const struct parts *p, const struct kv_shape *shape)
 {
 	for (unsigned int i = 0; i < p->n; i++) {
 		const struct part *part = &p->list[i];
 		uint64_t bits = part->bits ? part->bits : part->size * UINT64_C(8);
+
+		if (part->bits && !is_integer(kv_btf_resolve(p->btf, part->type)))
+			return false;
 
 		if (part->off + bits >
 		    (part->in_value ? shape->value_size : shape->key_size) * UINT64_C(8))
@@ -273,8 +281,7 @@ static int set_type(const struct parts *p, const struct kv_shape *shape, const s
 
 	*field = (struct kv_field){.in_value = part->in_value, .off = part->off / 8};
 	field->size = part->size;
-	if (t && (btf_is_int(t) || btf_is_any_enum(t) || btf_is_ptr(t)) &&
-	    has_number_size(part->size))
+	if (part->bits || (t && (is_integer(t) || btf_is_ptr(t)) && has_number_size(part->size)))
 		return be_typed(p->btf, t, part, col, field);
 	if (!t && is_number && has_number_size(part->size))
 		be_number(col, field, part->size);

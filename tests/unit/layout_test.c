@@ -203,6 +203,27 @@ static void bit_fields_are_numbers(void **state)
 	free_layout(l);
 }
 
+/* The kernel takes them of integers of 16 bytes, and these may begin in the last byte. */
+static void a_bit_field_is_read_alone(void **state)
+{
+	int wide = btf__add_int(btf, "__int128", 16, BTF_INT_SIGNED);
+	int id = btf__add_struct(btf, "last", 16);
+	struct kv_shape shape = {.key_size = 4, .value_size = 16, .value_type = (uint32_t)id};
+	char record[KV_RECORD_MAX], *value = malloc(16);
+	struct kv_layout *l;
+
+	(void)state;
+	btf__add_field(btf, "x", wide, 120, 8);
+	memset(value, 0, 16);
+	value[15] = -3;
+	l = layout_of(&shape, "key value.x");
+	kv_layout_put(l, "1234", value, 0, record);
+	assert_int_equal(column(l, "value.x")->type, KV_TYPE_INT);
+	assert_true((int64_t)kv_record_number(column(l, "value.x"), record) == -3);
+	free_layout(l);
+	free(value);
+}
+
 /* The kernel checks less of it than would be needed here. */
 static void btf_that_does_not_fit_tells_nothing(void **state)
 {
@@ -278,11 +299,17 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make, drop)
 	const struct CMUnitTest tests[] = {
-		TEST(without_btf_all_is_hex),	  TEST(an_index_and_an_id_are_numbers),
-		TEST(a_set_has_no_value),	  TEST(a_value_per_cpu_has_a_column_for_it),
-		TEST(outer_members_come_first),	  TEST(names_have_dots),
-		TEST(bit_fields_are_numbers),	  TEST(btf_that_does_not_fit_tells_nothing),
-		TEST(a_structure_in_itself_ends), TEST(what_has_no_room_says_so),
+		TEST(without_btf_all_is_hex),
+		TEST(an_index_and_an_id_are_numbers),
+		TEST(a_set_has_no_value),
+		TEST(a_value_per_cpu_has_a_column_for_it),
+		TEST(outer_members_come_first),
+		TEST(names_have_dots),
+		TEST(bit_fields_are_numbers),
+		TEST(a_bit_field_is_read_alone),
+		TEST(btf_that_does_not_fit_tells_nothing),
+		TEST(a_structure_in_itself_ends),
+		TEST(what_has_no_room_says_so),
 		TEST(characters_end_at_a_nul),
 	};
 
