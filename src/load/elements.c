@@ -6,8 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/cleanup.h"
-
 /* Bytes of elements that are looked up at once, if one is not larger. */
 #define BATCH 65536
 
@@ -15,7 +13,7 @@
 
 struct kv_elements {
 	const struct kv_map *map;
-	uint32_t stride;      /* bytes of an element's values */
+	uint64_t stride;      /* bytes of an element's values */
 	uint32_t room, n, at; /* elements: that fit, that are there, that were taken */
 	unsigned int cpu;     /* next one, of the element that is next */
 	char *keys, *values;
@@ -25,13 +23,17 @@ struct kv_elements {
 };
 
 /* A value per CPU is padded: see bpf_map_value_size() in kernel/bpf/syscall.c. */
-static uint32_t stride_of(const struct kv_map *map)
+static uint64_t stride_of(const struct kv_map *map)
 {
-	return map->ncpus ? (map->value_size + 7) / 8 * 8 * map->ncpus : map->value_size;
+	uint64_t padded = ((uint64_t)map->value_size + 7) / 8 * 8;
+
+	return map->ncpus ? padded * map->ncpus : map->value_size;
 }
 
 static int set_room(struct kv_elements *e, uint32_t room)
 {
+	if (((uint64_t)e->map->key_size + e->stride) * room > KV_ELEMENTS_MAX)
+		return -E2BIG;
 	free(e->keys);
 	free(e->values);
 	e->keys = calloc(room, e->map->key_size);
@@ -40,21 +42,27 @@ static int set_room(struct kv_elements *e, uint32_t room)
 	return e->keys && e->values ? 0 : -ENOMEM;
 }
 
+/* Room for as many as come at once. */
+static int begin(struct kv_elements *e)
+{
+	uint64_t room = BATCH / (e->map->key_size + e->stride + 1);
+
+	return set_room(e, room ? (uint32_t)room : 1);
+}
+
 struct kv_elements *kv_elements_new(const struct kv_map *map)
 {
 	struct kv_elements *e = calloc(1, sizeof(*e));
 	/* The kernel's bucket is a number of 4 bytes. */
 	size_t position = map->key_size < 4 ? 4 : map->key_size;
-	uint32_t room;
 
 	if (!e)
 		return NULL;
 	e->map = map;
 	e->stride = stride_of(map);
-	room = BATCH / (map->key_size + e->stride + 1);
 	e->position = malloc(position);
 	e->next = malloc(position);
-	if (e->position && e->next && !set_room(e, room ? room : 1))
+	if (e->position && e->next)
 		return e;
 	kv_elements_free(e);
 	return NULL;
@@ -126,14 +134,18 @@ static int look_up_keys(struct kv_elements *e)
 
 static int look_up(struct kv_elements *e)
 {
-	int rc;
+	int rc = e->room ? 0 : begin(e);
 
 	e->n = e->at = 0;
+	if (rc)
+		return rc;
 	if (e->by_key)
 		return look_up_keys(e);
-	while ((rc = look_up_batch(e)) == -ENOSPC && e->room <= e->map->max_entries)
-		if (set_room(e, e->room * 2))
-			return -ENOMEM;
+	while ((rc = look_up_batch(e)) == -ENOSPC && e->room <= e->map->max_entries) {
+		rc = set_room(e, e->room * 2);
+		if (rc)
+			return rc;
+	}
 	if ((rc == -EOPNOTSUPP || rc == -KERNELS_ENOTSUPP) && !e->has_position) {
 		e->by_key = true;
 		return look_up_keys(e);
@@ -150,6 +162,11 @@ static int explain(const struct kv_elements *e, int rc, struct kv_err *err)
 	if (rc == -ELOOP) {
 		kv_err_set(err, rc, "the keys of the BPF map %u change too fast", id);
 		kv_err_hint(err, "read it again");
+		return rc;
+	}
+	if (rc == -E2BIG) {
+		kv_err_set(err, rc, "elements of the BPF map %u are too large to be looked up", id);
+		kv_err_hint(err, "those that come at once may have %u MiB", KV_ELEMENTS_MAX >> 20);
 		return rc;
 	}
 	kv_err_errno(err, rc, "can't look up elements of the BPF map %u", id);

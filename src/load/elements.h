@@ -21,6 +21,9 @@ struct kv_map {
 
 struct kv_elements;
 
+/* Bytes of elements that are looked up at once: one, or a bucket of a hash table. */
+#define KV_ELEMENTS_MAX (64u << 20)
+
 /**
  * kv_elements_new() - nothing is looked up yet
  * @map: kv_view.map; must outlive the walk

@@ -182,7 +182,9 @@ static ssize_t read_elements(struct kv_kernel_walk *w, char *to, size_t size, st
 	ssize_t n = kv_elements_read(w->elements, to, size, err);
 
 	w->has_ended = n == 0;
-	return n < 0 ? KV_SAID : n;
+	if (n >= 0)
+		return n;
+	return n == -ENOMEM ? KV_SAID_NO_MEMORY : KV_SAID;
 }
 
 ssize_t kv_walk_read(struct kv_kernel_walk *w, char *to, size_t size, uint8_t *saw,

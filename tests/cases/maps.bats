@@ -43,6 +43,10 @@ maps() {
 	maps too_long
 }
 
+@test "maps: elements that would take too much memory are refused" {
+	maps too_large
+}
+
 @test "maps: a name that can't be a map's is none, and a map that has gone is none" {
 	maps names
 }

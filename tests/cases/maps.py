@@ -249,6 +249,13 @@ def case_too_long(mnt, _):
     assert [r["value"] for r in rows_of(mnt, m.id)] == ["00" * 4000, "78" * 4000, "00" * 4000]
 
 
+def case_too_large(mnt, kview):
+    m = Map(ARRAY, 4, 65 << 20, 1)
+    fails(errno.EIO, slurp, f"{mnt}/map/{m.id}.json")
+    said = subprocess.run([kview, "cat", f"map/{m.id}"], stderr=subprocess.PIPE, check=False)
+    assert said.returncode == 1 and b"too large to be looked up\nhint: " in said.stderr, said.stderr
+
+
 def case_names(mnt, _):
     m = Map(ARRAY, 4, 4, 1, name=b"a.json")
     ident = m.id
