@@ -16,7 +16,7 @@
 enum asked {
 	AN_ITERATOR, /* of the view @id in the namespace @net_ns */
 	A_MAP,	     /* @id */
-	NEXT_MAP,    /* behind @id */
+	NEXT_MAP,    /* @id, or the next one behind it */
 };
 
 struct question {
@@ -40,6 +40,12 @@ union passed {
 	struct cmsghdr head;
 	char bytes[CMSG_SPACE(MAX_PASSED * sizeof(int))];
 };
+
+static void close_all(const int fds[MAX_PASSED])
+{
+	kv_closep(&fds[0]);
+	kv_closep(&fds[1]);
+}
 
 static struct msghdr message_of(struct iovec *iov, union passed *passed)
 {
@@ -162,8 +168,7 @@ static void *serve(void *broker)
 		int fds[MAX_PASSED], rc = find(b, &q, home, &is_away, fds);
 
 		reply(b, &q, rc, fds);
-		for (int i = 0; i < MAX_PASSED; i++)
-			kv_closep(&fds[i]);
+		close_all(fds);
 	}
 	shutdown(b->fd, SHUT_RDWR); /* who asks is told at once */
 	return NULL;
@@ -199,12 +204,6 @@ void kv_broker_client_init(struct kv_broker_client *c, int fd, const struct kv_v
 {
 	*c = (struct kv_broker_client){.fd = fd, .views = views};
 	pthread_mutex_init(&c->lock, NULL);
-}
-
-static void close_all(const int fds[MAX_PASSED])
-{
-	kv_closep(&fds[0]);
-	kv_closep(&fds[1]);
 }
 
 /* The next message. 0 or -errno; @fds: the descriptors that came with it, or -1 */

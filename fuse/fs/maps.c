@@ -66,16 +66,10 @@ static void put_name(const struct kv_map_name *map, uint32_t file, struct kv_mem
 
 /* --- maps --- */
 
-static int open_map(const struct kv_host *host, uint32_t id, bool or_next, struct kv_map_fds *fds)
-{
-	return host->map_open ? host->map_open(host->broker, id, or_next, fds) : -EOPNOTSUPP;
-}
-
-/* Those without elements to list have no file. */
 static int name_map(const struct kv_host *host, uint32_t id, bool or_next, struct kv_map_name *map)
 {
 	struct kv_map_fds fds;
-	int rc = open_map(host, id, or_next, &fds);
+	int rc = kv_host_map(host, id, or_next, &fds);
 
 	if (rc)
 		return rc;
@@ -95,6 +89,7 @@ static int find(const struct kv_host *host, const struct kv_reader *reader, cons
 	(void)reader;
 	if (rc)
 		return rc;
+	/* One without elements to list has no file. */
 	for (uint32_t file = 0; map.has_rows && file < count_files(); file++) {
 		put_name(&map, file, member);
 		if (strcmp(member->name, name) == 0)

@@ -214,8 +214,7 @@ static int open_map_rows(const struct kv_host *host, uint64_t id, struct map_row
 			 struct kv_err *err)
 {
 	struct kv_map_fds fds;
-	int rc = host->map_open ? host->map_open(host->broker, (uint32_t)id, false, &fds)
-				: -EOPNOTSUPP;
+	int rc = kv_host_map(host, (uint32_t)id, false, &fds);
 
 	if (!rc)
 		return kv_map_views(&fds, &rows->views, err);

@@ -40,10 +40,18 @@ struct kv_host {
 	 * iterator's descriptor or -errno. NULL: none can be made but our own.
 	 */
 	int (*iter_in)(void *arg, const struct kv_view *view, int net_ns);
-	/* As kv_map_open(). */
+	/* As kv_map_open(). NULL: we have the right ourselves. */
 	int (*map_open)(void *arg, uint32_t id, bool or_next, struct kv_map_fds *fds);
 	void *broker; /* first argument of these two */
 };
+
+/* kv_host_map() - kv_map_open(), by who may */
+static inline int kv_host_map(const struct kv_host *host, uint32_t id, bool or_next,
+			      struct kv_map_fds *fds)
+{
+	return host->map_open ? host->map_open(host->broker, id, or_next, fds)
+			      : kv_map_open(id, or_next, fds);
+}
 
 #define KV_HOST_INIT                                         \
 	((struct kv_host){.reader_query = KV_LOADED_INIT,    \

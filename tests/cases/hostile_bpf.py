@@ -16,8 +16,9 @@ import re
 import subprocess
 import sys
 import tempfile
-import threading
 import time
+
+from meanwhile import meanwhile
 
 LIBBPF = ctypes.CDLL("libbpf.so.1", use_errno=True)
 HASH, CGROUP_SKB, INGRESS, TRACE_ITER = 1, 8, 0, 28
@@ -165,30 +166,6 @@ def makers_of_many(kview):
         "bpf_map": (make_map, "name"),
         "bpf_prog": (make_prog, "name"),
     }
-
-
-@contextlib.contextmanager
-def meanwhile(function):
-    """Calls it in a thread over and over; an exception there is one here."""
-    done, failed, calls = threading.Event(), [], [0]
-
-    def run():
-        try:
-            while not done.is_set():
-                function()
-                calls[0] += 1
-        except BaseException as e:
-            failed.append(e)
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    try:
-        yield calls
-    finally:
-        done.set()
-        thread.join()
-    if failed:
-        raise failed[0]
 
 
 def many(view, kview):

@@ -11,7 +11,6 @@ All but `listed` make buffers, with /dev/udmabuf or a heap.
 """
 
 import array
-import contextlib
 import csv
 import fcntl
 import io
@@ -23,8 +22,9 @@ import signal
 import struct
 import subprocess
 import sys
-import threading
 import time
+
+from meanwhile import meanwhile
 
 COLUMNS = ["ino", "size", "refs", "flags", "exporter", "name"]
 UDMABUF_CREATE = 0x40187542
@@ -205,30 +205,6 @@ def names(kview, _arg=None):
         pass
     os.close(extra)
     print(f"{len(fds)} names")
-
-
-@contextlib.contextmanager
-def meanwhile(function):
-    """Calls it in a thread over and over; an exception there is one here."""
-    done, failed, calls = threading.Event(), [], [0]
-
-    def run():
-        try:
-            while not done.is_set():
-                function()
-                calls[0] += 1
-        except BaseException as e:
-            failed.append(e)
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    try:
-        yield calls
-    finally:
-        done.set()
-        thread.join()
-    if failed:
-        raise failed[0]
 
 
 def many(kview, _arg=None):
