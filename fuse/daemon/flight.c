@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <linux/fuse.h>
 #include <poll.h>
+#include <stdint.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -60,6 +62,25 @@ static _Atomic pid_t *enter(struct kv_flight *flight)
 	return NULL;
 }
 
+/*
+ * A thread's buffer has room for a MiB, of which requests to kview fill a page or two. malloc()
+ * may have made it of memory that had another use before, and the thread may live for long: the
+ * pages go back to the system before its first request.
+ */
+static void give_back_once(char *buffer, size_t size)
+{
+	static _Thread_local const char *given;
+	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+	uintptr_t begin = ((uintptr_t)buffer + page - 1) & -page;
+	uintptr_t end = ((uintptr_t)buffer + size) & -page;
+
+	if (given == buffer)
+		return;
+	given = buffer;
+	if (begin < end)
+		madvise(buffer + (begin - (uintptr_t)buffer), end - begin, MADV_DONTNEED);
+}
+
 static ssize_t receive(int fd, void *to, size_t size, void *userdata)
 {
 	struct kv_flight *flight = flight_of(userdata);
@@ -68,6 +89,7 @@ static ssize_t receive(int fd, void *to, size_t size, void *userdata)
 	ssize_t n;
 	int code;
 
+	give_back_once(to, size);
 	/*
 	 * The kernel gets no page for a thread that is being killed, and the request that it
 	 * was about to take would fail with EIO: so the pages of all but a large one are there
