@@ -71,6 +71,25 @@ static struct kv_string string(const struct kv_column *col, const unsigned char 
 	return (struct kv_string){record + s.off, s.len};
 }
 
+/* As inet_ntop(), which takes a sixth of the time of a whole row of a socket. */
+static struct kv_string ipv4(const unsigned char bytes[4], char *value)
+{
+	char *end = value;
+
+	for (unsigned int i = 0; i < 4; i++) {
+		unsigned int n = bytes[i];
+
+		if (i)
+			*end++ = '.';
+		if (n >= 100)
+			*end++ = (char)('0' + n / 100);
+		if (n >= 10)
+			*end++ = (char)('0' + n / 10 % 10);
+		*end++ = (char)('0' + n % 10);
+	}
+	return (struct kv_string){(unsigned char *)value, (size_t)(end - value)};
+}
+
 static struct kv_string address(const unsigned char *p, char *value)
 {
 	struct kv_ip ip;
@@ -78,10 +97,11 @@ static struct kv_string address(const unsigned char *p, char *value)
 	memcpy(&ip, p, sizeof(ip));
 	if (!ip.family)
 		return no_value;
-	if (ip.family != 4 && ip.family != 6)
+	if (ip.family == 4)
+		return ipv4(ip.bytes, value);
+	if (ip.family != 6)
 		return constant("(unreadable)");
-	return constant(
-		inet_ntop(ip.family == 4 ? AF_INET : AF_INET6, ip.bytes, value, KV_VALUE_MAX));
+	return constant(inet_ntop(AF_INET6, ip.bytes, value, KV_VALUE_MAX));
 }
 
 static struct kv_string bytes(const struct kv_column *col, const unsigned char *p, char *value)

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Enums, bytes, addresses and lists: from BTF, and in every format. */
+#include <arpa/inet.h>
+
 #include "make_btf.h"
 #include "rows.h"
 #include "schema/names.h"
@@ -294,6 +296,21 @@ static void addresses_have_their_usual_form(void **state)
 	check_address(7, ones, "(unreadable)\n", "{\"x\":\"(unreadable)\"}\n", "(unreadable)\n");
 }
 
+/* Each byte in each place, as the C library writes it. */
+static void ipv4_addresses_are_as_those_of_inet_ntop(void **state)
+{
+	(void)state;
+	for (unsigned int i = 0; i < 4 * 256; i++) {
+		char bytes[16] = {1, 22, (char)133, 4}, text[INET_ADDRSTRLEN + 1], json[64];
+
+		bytes[i / 256] = (char)i;
+		inet_ntop(AF_INET, bytes, text, INET_ADDRSTRLEN);
+		snprintf(json, sizeof(json), "{\"x\":\"%s\"}\n", text);
+		strcat(text, "\n");
+		check_address(4, bytes, text, json, text);
+	}
+}
+
 static void bytes_are_two_digits_each(void **state)
 {
 	struct row r;
@@ -416,6 +433,7 @@ int main(void)
 		cmocka_unit_test(tags_go_with_their_types),
 		cmocka_unit_test(types_have_names),
 		cmocka_unit_test(addresses_have_their_usual_form),
+		cmocka_unit_test(ipv4_addresses_are_as_those_of_inet_ntop),
 		cmocka_unit_test(bytes_are_two_digits_each),
 		cmocka_unit_test(enums_are_shown_by_name_or_by_number),
 		cmocka_unit_test(lists_are_arrays_or_joined_by_spaces),
