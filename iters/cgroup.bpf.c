@@ -4,9 +4,8 @@
  * namespace down.
  *
  * The iterator `iter/cgroup` has one buffer of 32 KiB for all groups, and holds cgroup_mutex. This
- * program walks by itself, under RCU alone: no mkdir waits for it. That takes an iterator for
- * programs, bpf_iter_css (6.7). Runs of `iter/cgroup`, each going on behind the last group, would
- * be exact on 6.1 too, but slower by ten, and holding the mutex.
+ * program walks by itself, under RCU alone: no mkdir waits for it. The kernel has an iterator for
+ * such programs, bpf_iter_css, but only since 6.7.
  */
 #include "spool.h"
 #include "cgroup.h"
@@ -27,10 +26,6 @@ struct cgroup_subsys_state___populated {
 	int nr_populated_csets;
 };
 
-struct cgroup_root {
-	unsigned int subsys_mask;
-};
-
 struct cgroup___more {
 	struct cgroup_subsys_state self;
 	unsigned long flags;
@@ -44,6 +39,21 @@ struct cgroup___more {
 	struct cgroup_subsys_state *subsys[1];
 	struct cgroup_root *root;
 	struct cgroup___more *dom_cgrp;
+};
+
+struct cgroup_root {
+	unsigned int subsys_mask;
+	struct cgroup___more cgrp;
+};
+
+/* How groups hang together. */
+struct cgroup_subsys_state___linked {
+	struct list_head sibling, children;
+	unsigned long long serial_nr; /* of one that was made later it is larger */
+};
+
+struct kernfs_node___dir {
+	void *priv;
 };
 
 struct page_counter {
@@ -70,18 +80,16 @@ enum cgroup_subsys_id {
 #pragma clang attribute pop
 #pragma clang diagnostic pop
 
-struct bpf_iter_css {
-	__u64 opaque[3];
+/* On a kernel without them the program is loaded as one that runs under RCU. */
+extern void bpf_rcu_read_lock(void) __ksym __weak;
+extern void bpf_rcu_read_unlock(void) __ksym __weak;
+
+/* They came with this (9bb00b2895cb, in 6.2); of functions themselves BTF tells programs nothing. */
+enum bpf_type_flag {
+	MEM_RCU,
 };
 
-extern int bpf_iter_css_new(struct bpf_iter_css *it, struct cgroup_subsys_state *start,
-			    unsigned int flags) __ksym;
-extern struct cgroup_subsys_state *bpf_iter_css_next(struct bpf_iter_css *it) __ksym;
-extern void bpf_iter_css_destroy(struct bpf_iter_css *it) __ksym;
-extern struct cgroup *bpf_cgroup_from_id(__u64 id) __ksym;
-extern void bpf_cgroup_release(struct cgroup *cgroup) __ksym;
-extern void bpf_rcu_read_lock(void) __ksym;
-extern void bpf_rcu_read_unlock(void) __ksym;
+#define HAS_RCU_CALLS bpf_core_enum_value_exists(enum bpf_type_flag, MEM_RCU)
 
 struct cgroup_row {
 	struct kv_head _head;
@@ -103,15 +111,15 @@ struct cgroup_row {
 	struct kv_str path KV_MEANS("path, as in /proc/PID/cgroup");
 };
 
-KV_VIEW_FOR_ALL(cgroup_row, "a row per control group: processes, memory, limits, path", "6.7");
+KV_VIEW_FOR_ALL(cgroup_row, "a row per control group: processes, memory, limits, path", "5.17");
 
 #define HAS(column) kv_has(cgroup_row, column)
 
 #define CGRP_FROZEN 3 /* include/linux/cgroup-defs.h, since 5.2 */
-#define DESCENDANTS_PRE 2
-#define ROOT_ID 1
-#define PID_MAX (4 << 20) /* PID_MAX_LIMIT; more is PIDS_MAX, no limit */
-#define MAX_SUBSYS 16	  /* bits of cgroup.subtree_control */
+#define CSS_RELEASED 4
+#define PID_MAX (4 << 20)   /* PID_MAX_LIMIT; more is PIDS_MAX, no limit */
+#define MAX_SUBSYS 16	    /* bits of cgroup.subtree_control */
+#define MAX_STEPS (8 << 20) /* BPF_MAX_LOOPS */
 
 /* --- controllers --- */
 
@@ -311,9 +319,9 @@ static __always_inline void put_counts(struct cgroup_row *r, const struct cgroup
 }
 
 /*
- * The row of a group. The verifier goes through the loop below many times, and through a function
- * that is not static once, apart from it: so it takes milliseconds instead of seconds. The function
- * knows the walk by its session alone, and the group by an address.
+ * The row of a group. The verifier goes through a step of the walk several times, and through a
+ * function that is not static once, apart from it. The function knows the walk by its session
+ * alone, and the group by an address.
  */
 __noinline int emit(__u64 address, __u64 session)
 {
@@ -342,39 +350,135 @@ __noinline int emit(__u64 address, __u64 session)
 	return kv_spool_emit(&c);
 }
 
-/* Groups that were there before and are there behind it are met once (css_next_child()). */
-static __always_inline void walk(struct kv_call *c, struct cgroup *root)
-{
-	struct cgroup_subsys_state *css;
-	struct bpf_iter_css it;
+/* --- the walk --- */
 
-	bpf_rcu_read_lock();
-	bpf_iter_css_new(&it, &root->self, DESCENDANTS_PRE);
-	while ((css = bpf_iter_css_next(&it))) {
-		/* A removed one has no directory any more. */
-		if (!(css->flags & CSS_ONLINE))
-			continue;
-		if (emit(kv_address(css), c->session))
-			break;
-	}
-	bpf_iter_css_destroy(&it);
-	bpf_rcu_read_unlock();
+struct walk {
+	__u64 top, at; /* of struct cgroup_subsys_state */
+	__u64 session;
+	__u64 is_below; /* the groups below @at are to come; 0: they have been met */
+	__u64 is_whole;
+};
+
+struct search {
+	__u64 head, next; /* of struct list_head */
+	__u64 serial_nr;
+	__u64 css;
+};
+
+/* A list holds the member @sibling of each group. 0: @link is the head. */
+static __always_inline __u64 css_at(__u64 link, __u64 head)
+{
+	const __u64 at = bpf_core_field_offset(struct cgroup_subsys_state___linked, sibling);
+
+	return link == head || !link ? 0 : link - at;
 }
 
-SEC("syscall")
+static long find_later(__u64 i, struct search *s)
+{
+	const struct cgroup_subsys_state___linked *css = (void *)css_at(s->next, s->head);
+
+	if (!css || BPF_CORE_READ(css, serial_nr) > s->serial_nr) {
+		s->css = (__u64)css;
+		return 1;
+	}
+	s->next = (__u64)BPF_CORE_READ(css, sibling.next);
+	return 0;
+}
+
+static __always_inline __u64 first_below(__u64 at)
+{
+	const struct cgroup_subsys_state___linked *css = (void *)at;
+
+	return css_at((__u64)BPF_CORE_READ(css, children.next),
+		      at + bpf_core_field_offset(*css, children));
+}
+
+/*
+ * The next one with the same parent, as css_next_child() in kernel/cgroup/cgroup.c: what is linked
+ * in a removed group is not true any more, so its place is found by its number.
+ */
+static __always_inline __u64 next_to(__u64 at, __u64 up)
+{
+	const struct cgroup_subsys_state___linked *css = (void *)at, *parent = (void *)up;
+	struct search s = {.head = up + bpf_core_field_offset(*css, children)};
+
+	if (!(BPF_CORE_READ((struct cgroup_subsys_state *)at, flags) & CSS_RELEASED))
+		return css_at((__u64)BPF_CORE_READ(css, sibling.next), s.head);
+	s.serial_nr = BPF_CORE_READ(css, serial_nr);
+	s.next = (__u64)BPF_CORE_READ(parent, children.next);
+	bpf_loop(MAX_STEPS, find_later, &s, 0);
+	return s.css;
+}
+
+/* A removed group has no directory any more. */
+static __always_inline long visit(struct walk *w, __u64 at)
+{
+	w->at = at;
+	w->is_below = true;
+	return BPF_CORE_READ((struct cgroup_subsys_state *)at, flags) & CSS_ONLINE &&
+	       emit(at, w->session);
+}
+
+/*
+ * Down, along, or up, as css_next_descendant_pre(). Groups that were there before the walk and are
+ * there behind it are met once.
+ */
+static long step(__u64 i, struct walk *w)
+{
+	__u64 at = w->at, up, next;
+
+	if (w->is_below) {
+		next = first_below(at);
+		w->is_below = false;
+		return next ? visit(w, next) : 0;
+	}
+	w->is_whole = at == w->top;
+	if (w->is_whole)
+		return 1;
+	up = (__u64)BPF_CORE_READ((struct cgroup_subsys_state *)at, parent);
+	next = up ? next_to(at, up) : 0;
+	if (next)
+		return visit(w, next);
+	w->at = up;
+	return !up;
+}
+
+/* The group at the top: that of the reader's namespace, which the reader keeps, or the root. */
+static __always_inline __u64 find_top(const struct kv_scope *scope)
+{
+	const struct kernfs_node___dir *dir = (void *)scope->cgroup;
+	const struct task_struct *current = bpf_get_current_task_btf();
+	const struct cgroup___more *own;
+
+	if (dir)
+		return (__u64)BPF_CORE_READ(dir, priv);
+	own = (void *)BPF_CORE_READ(current, cgroups, dfl_cgrp);
+	return (__u64)BPF_CORE_READ(own, root) + bpf_core_field_offset(struct cgroup_root, cgrp);
+}
+
+static __always_inline bool walk(const struct kv_call *c)
+{
+	struct walk w = {.session = c->session};
+
+	w.top = find_top(c->scope) + bpf_core_field_offset(struct cgroup, self);
+	if (visit(&w, w.top))
+		return false;
+	bpf_loop(MAX_STEPS, step, &w, 0);
+	return w.is_whole;
+}
+
+SEC("call")
 int cgroup(void *ctx)
 {
-	const struct kernfs_node *top;
-	struct cgroup *root;
 	struct kv_call c;
+	bool is_whole;
 
 	if (kv_begin_run(&c) || c.scope->cgroup == KV_CGROUP_UNKNOWN)
 		return 1;
-	top = (void *)c.scope->cgroup;
-	root = bpf_cgroup_from_id(top ? BPF_CORE_READ(top, id) : ROOT_ID);
-	if (!root)
-		return 1;
-	walk(&c, root);
-	bpf_cgroup_release(root);
-	return kv_spool_end(&c);
+	if (HAS_RCU_CALLS)
+		bpf_rcu_read_lock();
+	is_whole = walk(&c);
+	if (HAS_RCU_CALLS)
+		bpf_rcu_read_unlock();
+	return is_whole ? kv_spool_end(&c) : 1;
 }

@@ -175,6 +175,24 @@ int kv_object_choose(struct bpf_object *object, const char *program, struct kv_e
 	return 0;
 }
 
+/*
+ * A program that is called may sleep, where it can ask for what holds its walk together. Where it
+ * can't, it is of a type that runs under RCU all the time, and is not preempted meanwhile.
+ */
+static void fit_type(const struct bpf_object *object, const struct kv_types *types)
+{
+	struct bpf_program *own = chosen(object);
+
+	if (kind_of(own) != call_kind)
+		return;
+	if (!types || !kv_types_has_function(types, "bpf_rcu_read_lock")) {
+		bpf_program__set_type(own, BPF_PROG_TYPE_RAW_TRACEPOINT);
+		return;
+	}
+	bpf_program__set_type(own, BPF_PROG_TYPE_SYSCALL);
+	bpf_program__set_flags(own, BPF_F_SLEEPABLE);
+}
+
 int kv_object_open(const char *name, const char *program, const void *data, size_t size,
 		   struct kv_types *types, struct bpf_object **object, struct kv_err *err)
 {
@@ -185,8 +203,10 @@ int kv_object_open(const char *name, const char *program, const void *data, size
 	if (rc) {
 		bpf_object__close(*object);
 		*object = NULL;
+		return rc;
 	}
-	return rc;
+	fit_type(*object, types);
+	return 0;
 }
 
 /* --- loading --- */

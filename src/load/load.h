@@ -84,9 +84,9 @@ const char *kv_object_next_iterator(const struct bpf_object *object, const char 
 /*
  * KV_KIND_CALL - the kind of a program that walks by itself, each time it is called
  *
- * It is in the section "syscall", and its records are spooled. It has no link.
+ * It is in the section "call", and its records are spooled. It has no link.
  */
-#define KV_KIND_CALL "syscall"
+#define KV_KIND_CALL "call"
 
 /* kv_object_kind() - the kind of the chosen iterator: "task_file"; or KV_KIND_CALL */
 const char *kv_object_kind(const struct bpf_object *object);

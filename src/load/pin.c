@@ -224,7 +224,8 @@ static bool is_called(int fd)
 	struct bpf_prog_info info = {0};
 	uint32_t len = sizeof(info);
 
-	return bpf_obj_get_info_by_fd(fd, &info, &len) == 0 && info.type == BPF_PROG_TYPE_SYSCALL;
+	return bpf_obj_get_info_by_fd(fd, &info, &len) == 0 &&
+	       (info.type == BPF_PROG_TYPE_SYSCALL || info.type == BPF_PROG_TYPE_RAW_TRACEPOINT);
 }
 
 /* @p: on success the caller closes its descriptors */

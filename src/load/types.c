@@ -397,6 +397,13 @@ struct btf *kv_types_excerpt(const struct kv_types *types, const struct btf *wan
 	return NULL;
 }
 
+bool kv_types_has_function(const struct kv_types *types, const char *name)
+{
+	const struct btf *kernel = types->sources[0].btf;
+
+	return kernel && btf__find_by_name_kind(kernel, name, BTF_KIND_FUNC) > 0;
+}
+
 /* --- for libbpf --- */
 
 /* Linux logs a warning where MFD_NOEXEC_SEAL is missing; before 6.3 the flag is unknown. */

@@ -10,6 +10,7 @@
 #ifndef KVIEW_LOAD_TYPES_H
 #define KVIEW_LOAD_TYPES_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct btf;
@@ -29,6 +30,9 @@ void kv_types_drop(struct kv_types *types);
 
 /* Both do nothing with NULL. */
 void kv_types_free(struct kv_types *types);
+
+/* kv_types_has_function() - is there a function of that name? Not before kv_types_path() */
+bool kv_types_has_function(const struct kv_types *types, const char *name);
 
 /* kv_types_modules() - a bit for each module that is loaded and has types that excerpts take */
 uint64_t kv_types_modules(void);

@@ -221,7 +221,7 @@ without() {
 		for name in sys.argv[2:]:
 		    name = b"\0%s\0" % name.encode()
 		    assert types.count(name) == 1
-		    types = types.replace(name, name.upper())
+		    types = types.replace(name, name.swapcase())
 		open(sys.argv[1], "wb").write(types)
 	END
 	# shellcheck disable=SC2016 # bash expands it

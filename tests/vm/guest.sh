@@ -450,7 +450,7 @@ at_least 6.13 || check "kmem_cache is nowhere" no_kmem_cache_anywhere
 check "list says that the views are pinned" equal yes "$(listed task_vma 3)"
 check "headers agree with the schema" headers_agree
 check "pid/self is the reader" self_is_the_reader
-! at_least 6.7 || check "cgroup: as the files of its groups" cgroup_is_as_its_files
+check "cgroup: as the files of its groups" cgroup_is_as_its_files
 sleep 1000 &
 check "kview cat gives the bytes of the mount" cat_is_the_mount $!
 kill $!

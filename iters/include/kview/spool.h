@@ -80,7 +80,7 @@ static __always_inline bool kv_is_second_read(const struct kv_call *c,
 }
 
 /**
- * kv_begin_run() - first thing in a program in the section "syscall", which is a view without an
+ * kv_begin_run() - first thing in a program in the section "call", which is a view without an
  * iterator: kview calls it once per walk, and it walks by itself
  *
  * Return: 0, or 1: the program must return 1.
