@@ -15,7 +15,7 @@
 #include "load/kernel.h"
 #include "load/said.h"
 
-#define PASSES_ALL (1 << KV_PUBLIC | 1 << KV_PTRACE | 1 << KV_FILES | 1 << KV_MAPS)
+#define PASSES_ALL (1 << KV_PUBLIC | 1 << KV_PTRACE | 1 << KV_FILES | 1 << KV_MAPS | 1 << KV_STACK)
 
 static bool has_cap(const struct kv_identity *id, unsigned int cap)
 {
@@ -107,6 +107,8 @@ static uint8_t passes(const struct kv_host *host, const struct kv_identity *id)
 		if (has_cap(id, CAP_DAC_READ_SEARCH) || has_cap(id, CAP_DAC_OVERRIDE))
 			bits |= 1 << KV_FILES;
 	}
+	if ((bits >> KV_FILES & 1) && has_cap(id, CAP_SYS_ADMIN))
+		bits |= 1 << KV_STACK;
 	/* perfmon_capable() in include/linux/capability.h */
 	if (host->perfmon_reads_maps && (has_cap(id, CAP_PERFMON) || has_cap(id, CAP_SYS_ADMIN)))
 		bits |= 1 << KV_MAPS;

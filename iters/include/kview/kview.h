@@ -324,7 +324,7 @@ static __always_inline bool kv_still_may(struct kv_call *c)
 		return false;
 	if (scratch->seen.cred == (__u64)BPF_CORE_READ(task, real_cred) || !c->scope)
 		return true;
-	for (int guard = KV_PTRACE; guard <= KV_MAPS; guard++)
+	for (int guard = KV_PTRACE; guard <= KV_STACK; guard++)
 		if (scratch->granted >> guard & 1 && !kv_may_see(c->scope, task, guard, &seen))
 			return false;
 	return true;

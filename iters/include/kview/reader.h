@@ -23,6 +23,7 @@
 #define CAP_DAC_OVERRIDE 1
 #define CAP_DAC_READ_SEARCH 2
 #define CAP_SYS_PTRACE 19
+#define CAP_SYS_ADMIN 21
 #define CAP_SYSLOG 34
 
 struct {
@@ -302,6 +303,9 @@ static __always_inline bool kv_may_list_files(const struct kv_scope *scope,
 static __always_inline bool kv_decide(const struct kv_scope *scope, const struct task_struct *task,
 				      __u32 guard, struct kv_seen *seen)
 {
+	/* proc_pid_stack() in fs/proc/base.c */
+	if (guard == KV_STACK && (scope->user_ns_level || !kv_has_cap(scope->caps, CAP_SYS_ADMIN)))
+		return false;
 	if (BPF_CORE_READ(task, tgid) == scope->own_tgid) {
 		kv_see(seen, task);
 		seen->cred = (__u64)BPF_CORE_READ(task, real_cred);
@@ -310,7 +314,7 @@ static __always_inline bool kv_decide(const struct kv_scope *scope, const struct
 	}
 	if (!kv_may_ptrace(scope, task, seen))
 		return false;
-	return guard != KV_FILES || kv_may_list_files(scope, task);
+	return (guard != KV_FILES && guard != KV_STACK) || kv_may_list_files(scope, task);
 }
 
 #define KV_ASK_AGAIN 2
