@@ -26,6 +26,8 @@ struct task_file {
 			KV_UNIT("bytes") KV_NONE(-1) KV_WIDTH(10);
 	__u64 nlink KV_MEANS("names of the file; 0 if it is deleted, or memory alone") KV_NONE(-1)
 		KV_WIDTH(5);
+	__u32 owner KV_MEANS("user that owns the file") KV_WIDTH(5);
+	__u32 _pad2;
 	__s64 blocks KV_MEANS(
 		"what it takes on its device, in blocks of 512 bytes; - as for dev, and "
 		"where it lies in another layer of overlayfs") KV_NONE(-1) KV_WIDTH(8);
@@ -37,6 +39,8 @@ KV_VIEW(task_file, "a row per open file descriptor: kind, flags, offset, path", 
 
 #define KV_STAT_VIEW task_file
 #include "stat.h"
+#define KV_OWNER_VIEW task_file
+#include "owner.h"
 
 #define ANON_INODE_FS_MAGIC 0x09041934
 #define PID_FS_MAGIC 0x50494446
@@ -109,12 +113,15 @@ static __always_inline bool shows_stat(void)
 	       kv_has(task_file, nlink) || kv_has(task_file, blocks);
 }
 
-static __always_inline void put_file(struct task_file *r, struct file *file)
+static __always_inline void put_file(const struct kv_call *c, struct task_file *r,
+				     struct file *file)
 {
 	struct inode *inode = NULL;
 
-	if (kv_has(task_file, type) || shows_stat())
+	if (kv_has(task_file, type) || kv_has(task_file, owner) || shows_stat())
 		inode = file->f_inode;
+	if (kv_has(task_file, owner))
+		r->owner = kv_owner(c, inode, file->f_path.mnt);
 	if (shows_stat())
 		kv_stat_of(r, inode, file->f_path.dentry);
 	if (kv_has(task_file, type))
@@ -157,7 +164,7 @@ int task_file(struct bpf_iter__task_file *ctx)
 	kv_barrier();
 	if (task->files != files || !kv_settle(&c))
 		return KV_RETRY; /* its files_struct was another one, which is freed at once */
-	put_file(r, file);
+	put_file(&c, r, file);
 	if (kv_has(task_file, comm))
 		kv_put_comm(&c, &r->comm, task);
 	if (kv_has(task_file, path))

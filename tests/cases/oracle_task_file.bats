@@ -13,7 +13,7 @@ teardown_file() {
 }
 
 @test "task_file: the columns of the contract, in its order" {
-	columns task_file pid tid fd type access flags pos mnt_id dev ino size nlink blocks comm path
+	columns task_file pid tid fd type access flags pos mnt_id dev ino size nlink owner blocks comm path
 }
 
 @test "task_file: a row per descriptor of each table, none twice" {
@@ -56,7 +56,7 @@ teardown_file() {
 
 @test "task_file: mount, device, inode and size are those of fdinfo and stat" {
 	sync -f "$DIR" # until then no blocks belong to what was written
-	oracle values task_file mnt_id dev ino size nlink blocks
+	oracle values task_file mnt_id dev ino size nlink owner blocks
 	oracle covers task_file nlink 0 1
 	oracle covers task_file size 5000000000 4611686018427387904
 }

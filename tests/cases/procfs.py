@@ -189,6 +189,7 @@ def open_file(pid, tid, fd):
         "ino": seen.st_ino,
         "size": seen.st_size,
         "nlink": seen.st_nlink,
+        "owner": seen.st_uid,
         "blocks": seen.st_blocks,
         "comm": comm(f"{base}/comm"),
         "path": readlink(link),

@@ -77,6 +77,10 @@ as_fstat() {
 	as_fstat overlay-nested
 }
 
+@test "stat: mounts with other owners" {
+	as_fstat idmapped
+}
+
 @test "stat: overlayfs that copies no data up" {
 	as_fstat overlay-metacopy
 }

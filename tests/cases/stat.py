@@ -1,12 +1,15 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""dev, ino, size, nlink and blocks against fstat(2): stat.py FILE CASE DIR
+"""dev, ino, size, nlink, owner and blocks against fstat(2): stat.py FILE CASE DIR
 
 Opens files of all sorts on the file systems that CASE has in DIR, in a mount namespace of
 its own, and compares their rows in FILE, a csv table of this process (pid/self).
 """
 import csv
+import ctypes
 import os
+import signal
+import struct
 import subprocess
 import sys
 
@@ -62,6 +65,7 @@ def files(at, name):
         file.write(b"x")
     keep(f"{name}: sparse", f"{at}/sparse")
     os.link(f"{at}/5000", f"{at}/link")
+    os.chown(f"{at}/5000", 12345, 54321)
     put(f"{at}/gone", 70000)
     keep(f"{name}: gone", f"{at}/gone")
     os.unlink(f"{at}/gone")
@@ -138,6 +142,60 @@ def overlay(upper_kind, lower_kinds, options=""):
     files(at, "upper")
 
 
+def new_user_ns(uid_map):
+    """A descriptor of a user namespace with that map."""
+    told, tells = os.pipe()
+    pid = os.fork()
+    if not pid:
+        code = ctypes.CDLL(None, use_errno=True).unshare(0x10000000)  # CLONE_NEWUSER
+        os.write(tells, b"-" if code else b"+")
+        signal.pause()
+    assert os.read(told, 1) == b"+", "no user namespace"
+    for name in ("uid_map", "gid_map"):
+        with open(f"/proc/{pid}/{name}", "w", encoding="ascii") as file:
+            file.write(uid_map)
+    fd = os.open(f"/proc/{pid}/ns/user", os.O_RDONLY)
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    return fd
+
+
+def mount_mapped(of, at, ns):
+    """The tree @of again at @at, with owners as @ns maps them."""
+    syscall = ctypes.CDLL(None, use_errno=True).syscall
+    attr = ctypes.create_string_buffer(struct.pack("QQQQ", 0x100000, 0, 0, ns))  # MOUNT_ATTR_IDMAP
+    tree = syscall(428, -100, of.encode(), 1)  # open_tree(), OPEN_TREE_CLONE
+    assert tree >= 0, os.strerror(ctypes.get_errno())
+    code = syscall(442, tree, b"", 0x1000, attr, ctypes.c_size_t(32))  # mount_setattr(), AT_EMPTY_PATH
+    assert code == 0, os.strerror(ctypes.get_errno())
+    code = syscall(429, tree, b"", -100, at.encode(), 4)  # move_mount(), MOVE_MOUNT_F_EMPTY_PATH
+    assert code == 0, os.strerror(ctypes.get_errno())
+    os.close(tree)
+
+
+# One range; six, which lie outside of the map itself; one without root.
+MAPS = ("0 100000 70000", "0 5000 1\n1 6000 1\n2 7000 1\n3 8000 1\n1000 9000 10\n2000 9500 10",
+        "1000 0 1")
+
+
+def idmapped():
+    """Mounts that show other owners than the file system has."""
+    of = make("ext4")
+    uids = (0, 1, 3, 1000, 1009, 1010, 65534, 4294967294)
+    for uid in uids:
+        put(f"{of}/{uid}", 1)
+        os.chown(f"{of}/{uid}", uid, 0)
+    keep("as it is", f"{of}/1000")
+    for i, ids in enumerate(MAPS):
+        at = f"{DIR}/mapped{i}"
+        os.mkdir(at)
+        mount_mapped(of, at, new_user_ns(ids))
+        for uid in uids:
+            keep(f"map {i}: of {uid}", f"{at}/{uid}")
+    owners = {os.fstat(fd).st_uid for fd in opened.values()}
+    assert owners >= {0, 1000, 65534, 8000, 9000, 9009, 100000, 101000}, owners
+
+
 def nested():
     """Layers that are overlayfs again: what stat(2) says is not looked for."""
     lower = make("tmpfs")
@@ -163,6 +221,7 @@ CASES = {
     "overlay-no-xino": lambda: overlay("ext4", ["xfs", "="], ",xino=off"),
     "overlay-index": lambda: overlay("xfs", ["=", "ext4"], ",index=on,xino=off"),
     "overlay-nested": nested,
+    "idmapped": idmapped,
     "overlay-metacopy": lambda: overlay("btrfs", ["ext4", "="], ",metacopy=on"),
 }
 
@@ -174,7 +233,8 @@ def row_of(fd):
 
 def as_csv(st):
     return {"dev": f"{os.major(st.st_dev):02x}:{os.minor(st.st_dev):02x}", "ino": str(st.st_ino),
-            "size": str(st.st_size), "nlink": str(st.st_nlink), "blocks": str(st.st_blocks)}
+            "size": str(st.st_size), "nlink": str(st.st_nlink), "owner": str(st.st_uid),
+            "blocks": str(st.st_blocks)}
 
 
 def difference(fd):

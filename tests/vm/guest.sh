@@ -360,7 +360,7 @@ unload_leaves_nothing() {
 
 # On another architecture the root has no mkfs: that overlayfs is known must do there.
 FILE_SYSTEMS=
-[ "$(uname -m)" != x86_64 ] || FILE_SYSTEMS="xfs btrfs overlay-two"
+[ "$(uname -m)" != x86_64 ] || FILE_SYSTEMS="xfs btrfs overlay-two idmapped"
 
 as_fstat() {
 	timeout 120 unshare --mount --propagation private \

@@ -175,7 +175,7 @@ def proc_file(pid, fd):
         'access': None if flags & O_PATH else [b'r', b'w', b'rw'][flags & 3],
         'flags': info[b'flags'], 'pos': int(info[b'pos']), 'mnt_id': int(info[b'mnt_id']),
         'dev': device(st.st_dev), 'ino': st.st_ino, 'size': st.st_size,
-        'nlink': st.st_nlink, 'blocks': st.st_blocks,
+        'nlink': st.st_nlink, 'owner': st.st_uid, 'blocks': st.st_blocks,
         'comm': slurp(f'/proc/{pid}/comm')[:-1], 'path': link(path),
     }
     return {k: b'%d' % v if isinstance(v, int) else v for k, v in values.items()}

@@ -119,12 +119,8 @@ static long kv_mapping_step(__u64 i, struct kv_mapping *m)
  * map_id_up() and map_id_down() in kernel/user_namespace.c: up to five extents
  * lie in the map itself, more of them in arrays sorted either way.
  */
-static __always_inline __u32 kv_map_id(const struct user_namespace *ns, bool is_group, __u32 id,
-				       bool down)
+static __always_inline __u32 kv_map_by(const struct uid_gid_map *map, __u32 id, bool down)
 {
-	const struct uid_gid_map *map =
-		(void *)ns + (is_group ? bpf_core_field_offset(struct user_namespace, gid_map)
-				       : bpf_core_field_offset(struct user_namespace, uid_map));
 	__u32 n = BPF_CORE_READ(map, nr_extents); /* written last, and once: map_write() */
 	__u32 most = 340; /* UID_GID_MAP_MAX_EXTENTS; more is what took the map's place */
 	struct kv_mapping m = {.id = id, .found = KV_NOBODY, .down = down};
@@ -137,6 +133,16 @@ static __always_inline __u32 kv_map_id(const struct user_namespace *ns, bool is_
 		m.extents = (__u64)map + bpf_core_field_offset(struct uid_gid_map, extent);
 	bpf_loop(n < most ? n : most, kv_mapping_step, &m, 0);
 	return m.found;
+}
+
+static __always_inline __u32 kv_map_id(const struct user_namespace *ns, bool is_group, __u32 id,
+				       bool down)
+{
+	const void *map = (void *)ns;
+
+	map += is_group ? bpf_core_field_offset(struct user_namespace, gid_map)
+			: bpf_core_field_offset(struct user_namespace, uid_map);
+	return kv_map_by(map, id, down);
 }
 
 /* An id as the reader sees it: from_kuid_munged(), from_kgid_munged(). */
