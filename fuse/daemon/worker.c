@@ -161,8 +161,10 @@ static void forget_attributes(const struct kv_mounted *m)
 {
 	const struct kv_server *s = &m->server;
 
-	for (uint64_t ino = KV_ROOT; s->is_successor && kv_tree_node(&s->tree, ino); ino++)
-		fuse_lowlevel_notify_inval_inode(m->session, kv_seal_ino(&s->seal, ino), -1, 0);
+	for (uint64_t ino = KV_ROOT; s->is_successor && ino < s->tree.n; ino++)
+		if (kv_tree_node(&s->tree, ino))
+			fuse_lowlevel_notify_inval_inode(m->session, kv_seal_ino(&s->seal, ino), -1,
+							 0);
 }
 
 /* 0: the mount has gone, or a signal came. */

@@ -69,16 +69,18 @@ link_ids() {
 
 @test "options are those of the takeover" {
 	up -o allow_other,max_files=100
-	[ "$(value max_files) $(value hidepid) $(stat -c %a "$MNT/kmem_cache")" = "100 0 400" ]
+	[ "$(value max_files) $(value hidepid) $(stat -c %a "$MNT/kmem_cache" "$MNT/map" | xargs)" = "100 0 400 500" ]
 	run -1 as_user head -n 1 "$MNT/kmem_cache"
 	again -o allow_other,hidepid=2,mode=0444
 	# Without the minute for which the kernel may keep attributes.
 	[ "$(value max_files)" -gt 100 ]
-	[ "$(value hidepid) $(stat -c %a "$MNT/kmem_cache")" = "2 444" ]
+	[ "$(value hidepid) $(stat -c %a "$MNT/kmem_cache" "$MNT/map" | xargs)" = "2 444 555" ]
 	as_user head -n 1 "$MNT/kmem_cache"
+	as_user ls "$MNT/map" >/dev/null
 	again -o allow_other
-	[ "$(value hidepid) $(stat -c %a "$MNT/kmem_cache")" = "0 400" ]
+	[ "$(value hidepid) $(stat -c %a "$MNT/kmem_cache" "$MNT/map" | xargs)" = "0 400 500" ]
 	run -1 as_user head -n 1 "$MNT/kmem_cache"
+	run ! as_user ls "$MNT/map"
 	down
 }
 
