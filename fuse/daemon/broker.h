@@ -5,14 +5,16 @@
  * - Iterators in network namespaces of readers. An iterator shows the namespace of the thread that
  *   makes it, and the worker has not the right to enter another one.
  * - Iterators that show what their maker may see: addresses of symbols.
- * - BPF maps by their ids, to look up elements, and their BTF.
+ * - BPF maps by their ids, to look up elements or iterate over them, and their BTF.
  *
  * The worker names a view by its number, a map by its id, and a namespace by a descriptor of its
  * own, which it opened while the reader waited in open(2). It gets descriptors. So a worker that
  * is compromised gains iterators of kview's own views, in namespaces of threads that it can look
- * into anyway by CAP_SYS_PTRACE, the kernel's addresses, and what is in BPF maps; it can't change
- * these. It sends no descriptor: opening or even closing a file of its choice, such as one on a
- * FUSE mount, could wait for ever. So the broker waits for nothing but the next question, and the
+ * into anyway by CAP_SYS_PTRACE, the kernel's addresses, and what is in BPF maps. These are open for
+ * looking up alone. The worker itself makes iterators over them, of raw programs that are loaded:
+ * so it changes a map only where such a program, which the operator chose, writes to values. The
+ * worker sends no descriptor: opening or even closing a file of its choice, such as one on a FUSE
+ * mount, could wait for ever. So the broker waits for nothing but the next question, and the
  * supervisor can always end it.
  */
 #ifndef KVIEW_DAEMON_BROKER_H

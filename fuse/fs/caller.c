@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <linux/capability.h>
+#include <string.h>
 
 int kv_caller_identify(fuse_req_t req, struct kv_reader *reader)
 {
@@ -42,6 +43,7 @@ int kv_caller_hold(fuse_req_t req, const struct kv_node *node, struct kv_reader 
 int kv_caller_find(fuse_req_t req, const struct kv_node *group, const char *name, uint64_t *ino)
 {
 	struct kv_server *s = fuse_req_userdata(req);
+	char own[KV_NAME_SIZE];
 	struct kv_member member;
 	struct kv_reader reader;
 	int rc = group->group->is_name(name) ? kv_caller_identify(req, &reader) : -ENOENT;
@@ -52,9 +54,15 @@ int kv_caller_find(fuse_req_t req, const struct kv_node *group, const char *name
 	if (!rc)
 		rc = group->group->find(&s->host, &reader, name, &member);
 	kv_reader_close(&reader);
-	if (!rc)
-		*ino = kv_ino(member.key, group->member + member.file);
-	return rc;
+	if (rc)
+		return rc;
+	for (uint32_t i = group->member; i < group->member + group->nfiles; i++) {
+		if (!kv_tree_name(&s->tree.nodes[i], &member, own) || strcmp(own, name) != 0)
+			continue;
+		*ino = kv_ino(member.key, i);
+		return 0;
+	}
+	return -ENOENT;
 }
 
 int kv_caller_look(const struct kv_server *s, const struct kv_reader *reader, uint64_t ino,

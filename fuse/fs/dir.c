@@ -133,19 +133,39 @@ static bool add_nodes(struct entries *e, uint64_t dir, off_t off)
 	return true;
 }
 
+/* The files of a member from one of them on. False: full. */
+static bool add_files(struct entries *e, const struct kv_node *group, const struct kv_member *m,
+		      uint32_t file)
+{
+	off_t at = KV_MEMBERS + (off_t)(m->position * group->nfiles);
+	char name[KV_NAME_SIZE];
+
+	for (; file < group->nfiles; file++) {
+		uint32_t i = group->member + file;
+		const struct kv_node *node = &e->server->tree.nodes[i];
+
+		if (kv_tree_name(node, m, name) &&
+		    !add_entry(e, name, kv_ino(m->key, i), node->mode, at + file))
+			return false;
+	}
+	return true;
+}
+
 /* The members of a group, as far as there is room. 0 or -errno. */
 static int add_members(struct entries *e, uint64_t dir, off_t off, const struct listing *l)
 {
-	const struct kv_tree *tree = &e->server->tree;
-	uint32_t member = kv_tree_node(tree, dir)->member;
-	uint64_t position = off < KV_MEMBERS ? 0 : (uint64_t)off - KV_MEMBERS + 1;
+	const struct kv_node *group = kv_tree_node(&e->server->tree, dir);
+	uint64_t at = off < KV_MEMBERS ? 0 : (uint64_t)off - KV_MEMBERS + 1;
+	uint64_t position = at / group->nfiles;
+	uint32_t file = at % group->nfiles;
 	struct kv_member m;
 	int rc;
 
-	for (; (rc = l->group->list_next(l->list, position, &m)) > 0; position = m.position + 1)
-		if (!add_entry(e, m.name, kv_ino(m.key, member + m.file),
-			       tree->nodes[member + m.file].mode, KV_MEMBERS + (off_t)m.position))
+	for (; (rc = l->group->list_next(l->list, position, &m)) > 0; position = m.position + 1) {
+		if (!add_files(e, group, &m, m.position == position ? file : 0))
 			return 0;
+		file = 0;
+	}
 	return rc;
 }
 

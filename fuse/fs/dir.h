@@ -7,7 +7,7 @@
 
 /*
  * Positions in a directory: 1 is behind ".", 2 behind "..", 3 + index behind an entry of the
- * tree, and KV_MEMBERS + kv_member.position behind a member of a group.
+ * tree, and KV_MEMBERS + kv_member.position * kv_node.nfiles + n behind the file n of a member.
  */
 #define KV_MEMBERS 0x100000
 

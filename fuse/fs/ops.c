@@ -5,6 +5,7 @@
 #include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "fuse/fs/read.h"
@@ -192,60 +193,83 @@ static struct kv_source source_of(const struct kv_server *s, const struct kv_nod
 		.format = node->format,
 		.plan = node->plan,
 		.host = &s->host,
-		.counters = &s->counters[node->view - s->views->list],
+		.counters = node->view ? &s->counters[node->view - s->views->list] : NULL,
 	};
 }
 
-/* The elements of a BPF map that a file shows. */
-struct map_rows {
-	struct kv_views views; /* the one of the map */
+/* The BPF map that a file shows, until it is closed. */
+struct map {
+	struct kv_map_fds fds; /* of a raw view; otherwise they are those of @views */
+	struct kv_views views; /* the one of its elements */
 	struct kv_plan plan;
 };
 
-static void free_map_rows(void *owned)
+static void free_map(void *owned)
 {
-	struct map_rows *rows = owned;
+	struct map *map = owned;
 
-	kv_views_close(&rows->views);
-	free(rows);
+	kv_map_fds_close(&map->fds);
+	kv_views_close(&map->views);
+	free(map);
 }
 
-static int open_map_rows(const struct kv_host *host, uint64_t id, struct map_rows *rows,
-			 struct kv_err *err)
+/* Who opens the file is told that the kernel refuses the program for this map: not who reads it. */
+static int try_raw(const struct kv_view *view, const struct kv_link *link, uint64_t id,
+		   struct kv_err *err)
 {
-	struct kv_map_fds fds;
-	int rc = kv_host_map(host, (uint32_t)id, false, &fds);
+	int iter = kv_loaded_iter(&view->loaded, link);
 
-	if (!rc)
-		return kv_map_views(&fds, &rows->views, err);
-	kv_err_errno(err, rc, "can't open the BPF map %ju", (uintmax_t)id);
-	return rc;
+	if (iter >= 0) {
+		close(iter);
+		return 0;
+	}
+	return kv_err_set(err, iter, "can't run '%s' for the BPF map %ju: %s", view->name,
+			  (uintmax_t)id,
+			  iter == -EACCES ? "it accesses more bytes than a key or value has"
+					  : strerror(-iter));
+}
+
+/* @source receives what the file shows; its owner closes @map. */
+static int open_map(const struct kv_node *node, uint64_t id, struct map *map,
+		    struct kv_source *source, struct kv_err *err)
+{
+	int rc = kv_host_map(source->host, (uint32_t)id, false, &map->fds);
+
+	if (rc)
+		return kv_err_errno(err, rc, "can't open the BPF map %ju", (uintmax_t)id);
+	if (node->view) {
+		source->subset.link = kv_link_map(map->fds.map);
+		return try_raw(node->view, &source->subset.link, id, err);
+	}
+	rc = kv_map_views(&map->fds, &map->views, err);
+	if (rc)
+		return rc;
+	kv_plan_all(&map->plan, map->views.list->schema);
+	source->view = map->views.list;
+	source->plan = &map->plan;
+	return 0;
 }
 
 /* -ENOENT: the map has gone. The reason of another failure is in the log. */
-static int map_source(struct kv_server *s, const struct kv_node *node, uint64_t ino,
-		      struct kv_source *source)
+static int add_map(struct kv_server *s, const struct kv_node *node, uint64_t id,
+		   struct kv_source *source)
 {
-	struct map_rows *rows = calloc(1, sizeof(*rows));
+	struct map *map = calloc(1, sizeof(*map));
 	struct kv_err err = {0};
-	int rc = rows ? open_map_rows(&s->host, kv_ino_key(ino), rows, &err) : -ENOMEM;
+	int rc;
 
-	if (rc) {
-		if (rows && rc != -ENOENT)
-			kv_log_complain(&s->log, err.msg);
-		free(rows);
-		return rc;
-	}
-	kv_plan_all(&rows->plan, rows->views.list->schema);
-	*source = (struct kv_source){
-		.view = rows->views.list,
-		.format = node->format,
-		.plan = &rows->plan,
-		.host = &s->host,
-		.free = free_map_rows,
-		.owned = rows,
-	};
-	return 0;
+	if (!map)
+		return -ENOMEM;
+	map->fds = KV_MAP_FDS_INIT;
+	source->free = free_map;
+	source->owned = map;
+	rc = open_map(node, id, map, source, &err);
+	if (!rc)
+		return 0;
+	if (rc != -ENOENT)
+		kv_log_complain(&s->log, err.msg);
+	free_map(map);
+	return rc;
 }
 
 /* The file of @node for this reader: its handle, or -errno. */
@@ -261,13 +285,12 @@ static int open_file(fuse_req_t req, const struct kv_node *node, uint64_t ino,
 
 	if (rc)
 		return rc;
+	source = source_of(s, node);
+	source.subset = member.subset;
 	if (node->type == KV_NODE_MAP)
-		rc = map_source(s, node, ino, &source);
-	else
-		source = source_of(s, node);
+		rc = add_map(s, node, kv_ino_key(ino), &source);
 	if (rc)
 		return rc;
-	source.subset = member.subset;
 	file = kv_file_new(&source, reader);
 	if (!file && source.free)
 		source.free(source.owned);

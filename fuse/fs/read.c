@@ -65,7 +65,7 @@ static uint64_t lane_of(const struct kv_server *s, fuse_ino_t told)
 	uint64_t ino = kv_unseal_ino(&s->seal, told);
 	const struct kv_node *node = kv_tree_node(&s->tree, ino);
 
-	if (!node || node->type != KV_NODE_ROWS)
+	if (!node || !node->view || node->type == KV_NODE_SCHEMA)
 		return KV_LANE_TEXTS;
 	return (uint64_t)(node->view - s->views->list) << KV_KEY_BITS | kv_ino_key(ino);
 }

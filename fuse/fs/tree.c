@@ -152,9 +152,10 @@ static int add_schemas(struct kv_tree *tree, const struct kv_views *views)
 }
 
 /* Those of a member. The kernel does not look into a directory for who may not search it. */
-static int add_member_files(struct kv_tree *tree, uint32_t dir, const struct kv_group *group,
-			    mode_t wide_mode)
+static int add_member_files(struct kv_tree *tree, uint32_t dir, const struct kv_views *views,
+			    const struct kv_group *group, mode_t wide_mode)
 {
+	uint32_t first = tree->n;
 	struct kv_node node = {
 		.type = KV_NODE_MAP,
 		.parent = dir,
@@ -168,15 +169,25 @@ static int add_member_files(struct kv_tree *tree, uint32_t dir, const struct kv_
 
 	parent->mode = S_IFDIR | wide_mode | (wide_mode & 0444) >> 2;
 	parent->is_wide = parent->is_bpf = true;
-	parent->member = tree->n;
 	for (const struct kv_format *const *f = kv_formats; *f; f++) {
 		node.format = *f;
-		if (!add(tree, node, NULL, ""))
+		if (!add(tree, node, (*f)->suffix, ""))
 			return -ENOMEM;
 	}
+	node.format = NULL;
+	for (size_t i = 0; i < views->n; i++) {
+		node.view = &views->list[i];
+		if (is_served(node.view, group) && !add(tree, node, ".", node.view->name))
+			return -ENOMEM;
+	}
+	node.view = NULL;
 	node.type = KV_NODE_ALIAS;
 	node.mode = S_IFLNK | 0777;
-	return add(tree, node, NULL, "") ? 0 : -ENOMEM;
+	if (!add(tree, node, "-", ""))
+		return -ENOMEM;
+	tree->nodes[dir].member = first;
+	tree->nodes[dir].nfiles = tree->n - first;
+	return 0;
 }
 
 static int add_group(struct kv_tree *tree, const struct kv_views *views,
@@ -196,12 +207,13 @@ static int add_group(struct kv_tree *tree, const struct kv_views *views,
 	tree->nodes[dir].type = KV_NODE_GROUP;
 	tree->nodes[dir].group = group;
 	if (group->of_files)
-		return add_member_files(tree, dir, group, wide_mode);
+		return add_member_files(tree, dir, views, group, wide_mode);
 	tree->ngroups++;
-	member = add_dir(tree, dir, NULL, group);
+	member = add_dir(tree, dir, "", group);
 	if (!member)
 		return -ENOMEM;
 	tree->nodes[dir].member = member;
+	tree->nodes[dir].nfiles = 1;
 	return add_formats(tree, member, views, group, wide_mode);
 }
 
@@ -280,6 +292,18 @@ const struct kv_node *kv_tree_node(const struct kv_tree *tree, uint64_t ino)
 	return &tree->nodes[index];
 }
 
+bool kv_tree_name(const struct kv_node *node, const struct kv_member *m, char name[KV_NAME_SIZE])
+{
+	bool is_alias = node->type == KV_NODE_ALIAS;
+
+	if (node->group->of_files && !node->group->has_file(m, node->view))
+		return false;
+	if (is_alias && !*m->alias)
+		return false;
+	snprintf(name, KV_NAME_SIZE, "%s%s%s", m->name, node->name, is_alias ? m->alias : "");
+	return true;
+}
+
 uint64_t kv_tree_lookup(const struct kv_tree *tree, uint64_t dir, const char *name)
 {
 	const struct kv_node *node = kv_tree_node(tree, dir);
@@ -294,8 +318,11 @@ uint64_t kv_tree_lookup(const struct kv_tree *tree, uint64_t dir, const char *na
 
 uint32_t kv_tree_child(const struct kv_tree *tree, uint64_t dir, uint32_t at)
 {
-	for (uint32_t i = at > KV_ROOT ? at : KV_ROOT + 1; i < tree->n; i++)
-		if (tree->nodes[i].parent == kv_ino_index(dir) && tree->nodes[i].name)
+	const struct kv_node *parent = kv_tree_node(tree, dir);
+
+	for (uint32_t i = at > KV_ROOT ? at : KV_ROOT + 1; parent && i < tree->n; i++)
+		if (tree->nodes[i].parent == kv_ino_index(dir) &&
+		    tree->nodes[i].is_of_member == parent->is_of_member)
 			return i;
 	return 0;
 }

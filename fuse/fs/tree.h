@@ -28,7 +28,7 @@ enum kv_node_type {
 	KV_NODE_SELF,	/* the link to the reader's own member */
 	KV_NODE_ROWS,	/* a view in a format */
 	KV_NODE_SCHEMA, /* schema/VIEW */
-	KV_NODE_MAP,	/* the elements of a BPF map in a format */
+	KV_NODE_MAP,	/* of a BPF map: its elements in a format, or what a raw view prints */
 	KV_NODE_ALIAS,	/* a link to the first file of the same member */
 	KV_NODE_STATUS, /* of the mount itself, for root */
 };
@@ -36,7 +36,7 @@ enum kv_node_type {
 struct kv_node {
 	enum kv_node_type type;
 	uint32_t parent; /* index */
-	char *name;	 /* NULL: a member's directory, whose name the group knows */
+	char *name;	 /* of a member's own node what is behind the member's name */
 	mode_t mode;	 /* of files, as for st_mode */
 	bool is_wide;	 /* of a kernel-wide view: not for everyone */
 	bool is_bpf;	 /* of BPF objects: see kv_caller_may() */
@@ -44,7 +44,8 @@ struct kv_node {
 	const struct kv_format *format;
 	const struct kv_plan *plan;   /* all columns of @view */
 	const struct kv_group *group; /* of a group's directory, and all below it */
-	uint32_t member;   /* of a group's directory: index of the members' (first) node */
+	uint32_t member;   /* of a group's directory: index of the members' first own node, ... */
+	uint32_t nfiles;   /* ... and how many of these there are: 1 if they are directories */
 	bool is_of_member; /* the members' directory or a node below it: its number has a key */
 	uint64_t told;	   /* public inode number, see kv_tree_told(); unused if is_of_member */
 };
@@ -102,6 +103,16 @@ uint64_t kv_tree_find(const struct kv_tree *tree, uint64_t told);
 
 /* kv_tree_node() - a node by its number, NULL if there can be none */
 const struct kv_node *kv_tree_node(const struct kv_tree *tree, uint64_t ino);
+
+#define KV_NAME_SIZE 256
+
+/**
+ * kv_tree_name() - the name of a member's own node
+ *
+ * Return: false: this member has no such file.
+ */
+bool kv_tree_name(const struct kv_node *node, const struct kv_member *member,
+		  char name[KV_NAME_SIZE]);
 
 /**
  * kv_tree_lookup() - a name in a directory

@@ -33,7 +33,8 @@ static void put_view(struct kv_view *view, const char *pinned)
 
 	put_line(view->name, supported ? "yes" : "no", pinned, schema ? schema->shows : "");
 	if (view->program)
-		printf("raw: what its iter/%s prints", view->kind);
+		printf("raw: what its iter/%s prints%s", view->kind,
+		       view->param == KV_PARAM_MAP ? " of a map" : "");
 	else if (!schema)
 		putchar('-');
 	putchar('\n');

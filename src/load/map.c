@@ -20,35 +20,46 @@ enum way {
 	BUCKET, /* of a hash table */
 };
 
+#define ELEM "bpf_map_elem"
+
 static const struct {
 	enum way way;
 	bool is_cpu, has_id; /* a value per CPU; the value is an id or a cookie */
+	const char *iter;    /* kind of the kernel's iterators over such maps */
 } types[] = {
-	[BPF_MAP_TYPE_HASH] = {BUCKET, false, false},
-	[BPF_MAP_TYPE_ARRAY] = {INDEX, false, false},
-	[BPF_MAP_TYPE_PROG_ARRAY] = {INDEX, false, true},
-	[BPF_MAP_TYPE_PERCPU_HASH] = {BUCKET, true, false},
-	[BPF_MAP_TYPE_PERCPU_ARRAY] = {INDEX, true, false},
-	[BPF_MAP_TYPE_STACK_TRACE] = {KEY, false, false},
-	[BPF_MAP_TYPE_LRU_HASH] = {BUCKET, false, false},
-	[BPF_MAP_TYPE_LRU_PERCPU_HASH] = {BUCKET, true, false},
-	[BPF_MAP_TYPE_LPM_TRIE] = {KEY, false, false},
-	[BPF_MAP_TYPE_ARRAY_OF_MAPS] = {INDEX, false, true},
-	[BPF_MAP_TYPE_HASH_OF_MAPS] = {BUCKET, false, true},
-	[BPF_MAP_TYPE_DEVMAP] = {INDEX, false, false},
-	[BPF_MAP_TYPE_SOCKMAP] = {INDEX, false, true},
-	[BPF_MAP_TYPE_CPUMAP] = {INDEX, false, false},
-	[BPF_MAP_TYPE_SOCKHASH] = {KEY, false, true},
-	[BPF_MAP_TYPE_CGROUP_STORAGE] = {KEY, false, false},
-	[BPF_MAP_TYPE_REUSEPORT_SOCKARRAY] = {INDEX, false, true},
-	[BPF_MAP_TYPE_PERCPU_CGROUP_STORAGE] = {KEY, true, false},
-	[BPF_MAP_TYPE_DEVMAP_HASH] = {KEY, false, false},
-	[BPF_MAP_TYPE_STRUCT_OPS] = {INDEX, false, false},
+	[BPF_MAP_TYPE_HASH] = {BUCKET, false, false, ELEM},
+	[BPF_MAP_TYPE_ARRAY] = {INDEX, false, false, ELEM},
+	[BPF_MAP_TYPE_PROG_ARRAY] = {INDEX, false, true, NULL},
+	[BPF_MAP_TYPE_PERCPU_HASH] = {BUCKET, true, false, ELEM},
+	[BPF_MAP_TYPE_PERCPU_ARRAY] = {INDEX, true, false, ELEM},
+	[BPF_MAP_TYPE_STACK_TRACE] = {KEY, false, false, NULL},
+	[BPF_MAP_TYPE_LRU_HASH] = {BUCKET, false, false, ELEM},
+	[BPF_MAP_TYPE_LRU_PERCPU_HASH] = {BUCKET, true, false, ELEM},
+	[BPF_MAP_TYPE_LPM_TRIE] = {KEY, false, false, NULL},
+	[BPF_MAP_TYPE_ARRAY_OF_MAPS] = {INDEX, false, true, NULL},
+	[BPF_MAP_TYPE_HASH_OF_MAPS] = {BUCKET, false, true, NULL},
+	[BPF_MAP_TYPE_DEVMAP] = {INDEX, false, false, NULL},
+	[BPF_MAP_TYPE_SOCKMAP] = {INDEX, false, true, "sockmap"},
+	[BPF_MAP_TYPE_CPUMAP] = {INDEX, false, false, NULL},
+	[BPF_MAP_TYPE_SOCKHASH] = {KEY, false, true, "sockmap"},
+	[BPF_MAP_TYPE_CGROUP_STORAGE] = {KEY, false, false, NULL},
+	[BPF_MAP_TYPE_REUSEPORT_SOCKARRAY] = {INDEX, false, true, NULL},
+	[BPF_MAP_TYPE_PERCPU_CGROUP_STORAGE] = {KEY, true, false, NULL},
+	[BPF_MAP_TYPE_SK_STORAGE] = {NO_WAY, false, false, "bpf_sk_storage_map"},
+	[BPF_MAP_TYPE_DEVMAP_HASH] = {KEY, false, false, NULL},
+	[BPF_MAP_TYPE_STRUCT_OPS] = {INDEX, false, false, NULL},
 };
 
 static enum way way_of(uint32_t type)
 {
 	return type < sizeof(types) / sizeof(types[0]) ? types[type].way : NO_WAY;
+}
+
+bool kv_map_has(uint32_t type, const char *iter)
+{
+	const char *has = type < sizeof(types) / sizeof(types[0]) ? types[type].iter : NULL;
+
+	return iter ? has && strcmp(has, iter) == 0 : way_of(type) != NO_WAY;
 }
 
 void kv_map_fds_close(struct kv_map_fds *fds)
@@ -107,7 +118,7 @@ int kv_map_name(const struct kv_map_fds *fds, struct kv_map_name *name)
 
 	if (rc)
 		return rc;
-	*name = (struct kv_map_name){.id = info.id, .has_rows = way_of(info.type) != NO_WAY};
+	*name = (struct kv_map_name){.id = info.id, .type = info.type};
 	snprintf(name->name, sizeof(name->name), "%s", info.name);
 	return 0;
 }

@@ -38,11 +38,19 @@ int kv_map_open(uint32_t id, bool or_next, struct kv_map_fds *fds);
 struct kv_map_name {
 	uint32_t id;
 	char name[16]; /* as its maker called it; may be empty */
-	bool has_rows; /* its elements can be looked up by keys */
+	uint32_t type; /* enum bpf_map_type */
 };
 
 /* kv_map_name() - 0 or -errno */
 int kv_map_name(const struct kv_map_fds *fds, struct kv_map_name *name);
+
+/**
+ * kv_map_has() - has a map of this type elements that an iterator of the kind @iter walks through;
+ * or where @iter is NULL, that can be looked up by keys?
+ *
+ * The kernel may refuse a program all the same, for what it reads of a key or value.
+ */
+bool kv_map_has(uint32_t type, const char *iter);
 
 /**
  * kv_map_views() - one view, whose rows are the elements of a map
