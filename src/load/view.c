@@ -174,14 +174,14 @@ static const char *wrong_name(const struct kv_views *views, const struct kv_view
 	return is_taken(views, view) ? "there is a view of that name already" : NULL;
 }
 
-/* A raw one's name is a file name below raw/ alone. */
+/* A raw one's name is a file name below raw/, or a part of one below map/. */
 static const char *wrong_raw_name(const struct kv_views *views, const struct kv_view *view)
 {
 	const char *name = view->name;
 
 	for (const char *c = name; *c; c++)
-		if (*c <= ' ' || *c > '~')
-			return "its name has bytes that are no visible ASCII";
+		if (*c <= ' ' || *c > '~' || *c == '/')
+			return "its name has a slash, or bytes that are no visible ASCII";
 	if (*name == '.' || strlen(name) > RAW_NAME_MAX)
 		return "its name with that of the program begins with '.', or has more than 200";
 	return is_taken(views, view) ? "there is an iterator of that name already" : NULL;

@@ -236,11 +236,14 @@ says_hello() {
 	cp "$D/ours.o" "$D/ours.bpf.o"
 	cp "$D/ours.o" "$D/a-b.c.o"
 	cp "$D/ours.o" "$D/two words.o"
+	sed 's|\x00hello\x00|\x00he/lo\x00|g' "$D/ours.o" >"$D/slash.o"
 	run -0 timeout 60 "$KVIEW" list --iter-dir "$D"
 	[ "$(grep -c '^ours.hello ' <<<"$output")" -eq 2 ]
 	grep -qF "there is an iterator of that name already" <<<"$output"
 	grep -qE '^a-b.c.hello +yes +- ' <<<"$output"
-	grep -qF "its name has bytes that are no visible ASCII" <<<"$output"
+	[ "$(grep -cF "its name has a slash, or bytes that are no visible ASCII" <<<"$output")" -ge 2 ]
+	grep -qE '^slash.he/lo +no ' <<<"$output"
+	grep -qE '^slash.pids +yes ' <<<"$output"
 	timeout 60 "$KVIEW" cat --iter-dir "$D" a-b.c.hello | cmp - <(printf '\0a row\n\377')
 }
 
