@@ -18,8 +18,10 @@ def stacks():
     for path in glob.glob("/proc/[0-9]*/task/[0-9]*/stack"):
         try:
             with open(os.path.dirname(path) + "/stat", "rb") as file:
-                if file.read().rpartition(b") ")[2].startswith(b"R"):
-                    continue
+                head, _, rest = file.read().rpartition(b") ")
+            # Those that run; and kview's, which are elsewhere while they read.
+            if rest.startswith(b"R") or head.endswith(b"(kview"):
+                continue
             with open(path, encoding="ascii") as file:
                 frames = [line.removeprefix("[<0>] ") for line in file.read().splitlines()]
         except (FileNotFoundError, ProcessLookupError):
