@@ -352,11 +352,21 @@ __noinline int emit(__u64 address, __u64 session)
 
 /* --- the walk --- */
 
+/*
+ * Not on the stack: the verifier of 6.1 goes through a step once, with what the stack holds before
+ * the first one, and drops code that runs in later steps alone.
+ */
 struct walk {
 	__u64 top, at; /* of struct cgroup_subsys_state */
 	__u64 session;
 	__u64 is_below; /* the groups below @at are to come; 0: they have been met */
 	__u64 is_whole;
+};
+
+KV_THREAD_MAP(kv_cgroup_walks, walk);
+
+struct going {
+	struct walk *walk;
 };
 
 struct search {
@@ -423,8 +433,9 @@ static __always_inline long visit(struct walk *w, __u64 at)
  * Down, along, or up, as css_next_descendant_pre(). Groups that were there before the walk and are
  * there behind it are met once.
  */
-static long step(__u64 i, struct walk *w)
+static long step(__u64 i, struct going *going)
 {
+	struct walk *w = going->walk;
 	__u64 at = w->at, up, next;
 
 	if (w->is_below) {
@@ -458,13 +469,18 @@ static __always_inline __u64 find_top(const struct kv_scope *scope)
 
 static __always_inline bool walk(const struct kv_call *c)
 {
-	struct walk w = {.session = c->session};
+	struct walk *w = kv_of_thread(kv_cgroup_walks, bpf_get_current_task_btf());
+	struct going going = {.walk = w};
 
-	w.top = find_top(c->scope) + bpf_core_field_offset(struct cgroup, self);
-	if (visit(&w, w.top))
+	if (!w)
 		return false;
-	bpf_loop(MAX_STEPS, step, &w, 0);
-	return w.is_whole;
+	w->session = c->session;
+	w->is_whole = false;
+	w->top = find_top(c->scope) + bpf_core_field_offset(struct cgroup, self);
+	if (visit(w, w->top))
+		return false;
+	bpf_loop(MAX_STEPS, step, &going, 0);
+	return w->is_whole;
 }
 
 SEC("call")
