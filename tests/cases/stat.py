@@ -142,22 +142,39 @@ def overlay(upper_kind, lower_kinds, options=""):
     files(at, "upper")
 
 
+def leave_chroot():
+    """The guests of tests/vm run in one, and the kernel makes no user namespace there."""
+    top = os.open("/", os.O_RDONLY)
+    os.makedirs(f"{DIR}/jail", exist_ok=True)
+    os.chroot(f"{DIR}/jail")
+    os.fchdir(top)
+    for _ in range(9):
+        os.chdir("..")
+    os.chroot(".")
+
+
+def be_in_user_ns(tells):
+    leave_chroot()
+    code = ctypes.CDLL(None, use_errno=True).unshare(0x10000000)  # CLONE_NEWUSER
+    os.write(tells, b"-" if code else b"+")
+    signal.pause()
+
+
 def new_user_ns(uid_map):
     """A descriptor of a user namespace with that map."""
     told, tells = os.pipe()
     pid = os.fork()
     if not pid:
-        code = ctypes.CDLL(None, use_errno=True).unshare(0x10000000)  # CLONE_NEWUSER
-        os.write(tells, b"-" if code else b"+")
-        signal.pause()
-    assert os.read(told, 1) == b"+", "no user namespace"
-    for name in ("uid_map", "gid_map"):
-        with open(f"/proc/{pid}/{name}", "w", encoding="ascii") as file:
-            file.write(uid_map)
-    fd = os.open(f"/proc/{pid}/ns/user", os.O_RDONLY)
-    os.kill(pid, signal.SIGKILL)
-    os.waitpid(pid, 0)
-    return fd
+        be_in_user_ns(tells)
+    try:
+        assert os.read(told, 1) == b"+", "no user namespace"
+        for name in ("uid_map", "gid_map"):
+            with open(f"/proc/{pid}/{name}", "w", encoding="ascii") as file:
+                file.write(uid_map)
+        return os.open(f"/proc/{pid}/ns/user", os.O_RDONLY)
+    finally:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
 
 
 def mount_mapped(of, at, ns):
