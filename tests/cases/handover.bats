@@ -252,13 +252,12 @@ link_ids() {
 
 @test "users can't keep a takeover away" {
 	up -o allow_other
-	setpriv --reuid 21001 --regid 21001 --clear-groups flock "$MNT" sleep 60 3>&- &
+	setpriv --reuid 21001 --regid 21001 --clear-groups flock --no-fork "$MNT" sleep 60 3>&- &
 	mine $!
-	until_true pgrep -P $! sleep
+	until_true grep -qx sleep /proc/$!/comm
 	again -o allow_other
 	kill $!
 	wait $! || true
-	pkill -f "^sleep 60\$" -u 21001 || true
 	down
 }
 
