@@ -483,13 +483,23 @@ static __always_inline bool walk(const struct kv_call *c)
 	return w->is_whole;
 }
 
+/* All that a walk needs, before it may not sleep: emit() does not know that it may not. */
+static __always_inline bool has_memory(void)
+{
+	struct task_struct *current = bpf_get_current_task_btf();
+
+	return kv_of_thread(kv_cgroup_walks, current) && kv_of_thread(kv_cgroups, current) &&
+	       kv_of_thread(kv_controllers, current) && kv_of_thread(kv_chunks, current) &&
+	       kv_second_buffer();
+}
+
 SEC("call")
 int cgroup(void *ctx)
 {
 	struct kv_call c;
 	bool is_whole;
 
-	if (kv_begin_run(&c) || c.scope->cgroup == KV_CGROUP_UNKNOWN)
+	if (kv_begin_run(&c) || c.scope->cgroup == KV_CGROUP_UNKNOWN || !has_memory())
 		return 1;
 	if (HAS_RCU_CALLS)
 		bpf_rcu_read_lock();

@@ -43,29 +43,52 @@ static long add_frame(__u64 i, struct adding *a)
 	if (i >= a->n || i >= MAX_FRAMES)
 		return 1;
 	at = a->frames->at[i];
-	n = to ? bpf_snprintf(to, FRAME_MAX, format, &at, sizeof(at)) : 0;
-	if (n <= 0 || n > FRAME_MAX) {
-		a->s->off = to ? KV_STR_UNREADABLE : KV_STR_TOO_LONG;
+	n = to ? bpf_snprintf(to, FRAME_MAX, format, &at, sizeof(at)) : FRAME_MAX + 1;
+	if (n <= 0 || n > FRAME_MAX || a->s->len + n > KV_PATH_MAX) {
+		a->s->off = n <= 0 ? KV_STR_UNREADABLE : KV_STR_TOO_LONG;
 		return 1;
 	}
-	/* With the NUL, which ends it in a list. */
+	/* With the NUL, which is between those of a list. */
 	a->c->scratch->len += n;
 	a->s->len += n;
 	return 0;
 }
 
+/*
+ * The helper writes into a buffer of the CPU. Some kernels preempt the program there: then it fails
+ * for all others meanwhile, and may return what another one wrote. So only a reading without a
+ * preemption counts.
+ */
+static __always_inline long read_stack(struct frames *frames, struct task_struct *task)
+{
+	struct task_struct *current = bpf_get_current_task_btf();
+	__u64 before = BPF_CORE_READ(current, nivcsw);
+	long size = bpf_get_task_stack(task, frames->at, sizeof(frames->at), 0);
+
+	return BPF_CORE_READ(current, nivcsw) == before ? size : -1;
+}
+
+#define TRIES 4
+
 /* A thread that has ended has no stack any more. */
 static __always_inline void put_stack(struct kv_call *c, struct kv_str *s, struct frames *frames,
 				      struct task_struct *task)
 {
-	long size = bpf_get_task_stack(task, frames->at, sizeof(frames->at), 0);
 	struct adding adding = {.c = c, .s = s, .frames = frames};
+	long size = -1;
 
+	for (int i = 0; i < TRIES && size < 0; i++)
+		size = read_stack(frames, task);
+	s->len = 0;
+	s->off = KV_STR_UNREADABLE;
+	if (size < 0 && !task->exit_state)
+		return;
+	s->off = c->scratch->len;
 	if (size > 0)
 		adding.n = (__u64)size / sizeof(frames->at[0]);
-	s->off = c->scratch->len;
-	s->len = 0;
 	bpf_loop(MAX_FRAMES, add_frame, &adding, 0);
+	if (s->len)
+		s->len--; /* the last NUL */
 }
 
 SEC("iter/task")

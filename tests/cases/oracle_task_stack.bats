@@ -43,7 +43,11 @@ time.sleep(300)'
 	kill -STOP "$SLEEPER"
 	until_true grep -q '^State:.T' "/proc/$SLEEPER/status"
 	pids+=("$SLEEPER")
-	timeout 120 python3 -B "$BATS_TEST_DIRNAME/stacks.py" "$MNT/json/task_stack.json" 20 "${pids[@]}" 2
+	timeout 120 python3 -B "$BATS_TEST_DIRNAME/stacks.py" same "$MNT/json/task_stack.json" 20 "${pids[@]}" 2
+}
+
+@test "task_stack: many readers at a time" {
+	timeout 120 python3 -B "$BATS_TEST_DIRNAME/stacks.py" busy "$MNT/json/task_stack.json" 3
 }
 
 @test "task_stack: a zombie has none, its name may be hostile" {
@@ -117,9 +121,40 @@ agrees() {
 	agrees 0 without_caps -sys_ptrace # they have more than the reader
 	agrees 1 without_caps -dac_override,-dac_read_search
 	agrees 0 "${user[@]}"
-	agrees 1 setpriv --inh-caps=+sys_admin --ambient-caps=+sys_admin --reuid 21001 --regid 21001 --clear-groups
 	agrees 0 unshare --user --map-root-user
-	agrees 0 "${user[@]}" unshare --user --map-root-user
 	run -1 as_user cat "$MNT/pid/self/task_stack"
 	[[ $output == *'Permission denied'* ]]
+}
+
+# own DUMPABLE: "proc" and "kview" if a user with CAP_SYS_ADMIN alone may read its own stack there
+own() {
+	setpriv --inh-caps=+sys_admin --ambient-caps=+sys_admin --reuid 21001 --regid 21001 --clear-groups \
+		timeout 60 python3 - "$MNT" "$1" <<-'P'
+			import ctypes, os, sys
+			mnt, dumpable = sys.argv[1:]
+			ctypes.CDLL(None).prctl(4, int(dumpable))
+			for name, path in (("proc", "/proc/self/stack"),
+			                   ("kview", f"{mnt}/pid/{os.getpid()}/csv/task_stack.csv")):
+			    try:
+			        if len(open(path).readlines()) > 1:
+			            print(name)
+			    except PermissionError:
+			        pass
+		P
+}
+
+@test "task_stack: one's own stack takes CAP_SYS_ADMIN, and a file of one's own" {
+	[ "$(own 1 | xargs)" = "proc kview" ]
+	[ -z "$(own 0)" ]
+}
+
+# Another one of the same user's is shown where /proc asks a security module: see kview(1).
+@test "task_stack: other processes take CAP_SYS_PTRACE as well" {
+	PIDS=
+	sleeper setpriv --reuid 21001 --regid 21001 --clear-groups sleep 300
+	until_true grep -q '^sleep$' "/proc/$SLEEPER/comm"
+	export PIDS=$SLEEPER
+	may setpriv --inh-caps=+sys_admin --ambient-caps=+sys_admin --reuid 21001 --regid 21001 \
+		--clear-groups >"$DIR/may"
+	run ! grep -E 'kview|all' "$DIR/may"
 }

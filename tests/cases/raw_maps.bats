@@ -85,8 +85,8 @@ setup_file() {
 }
 
 teardown_file() {
-	rm -r "$KVIEW_PIN_DIR-x"
 	kview_teardown
+	rm -rf "$KVIEW_PIN_DIR-x"
 }
 
 maps() {

@@ -1,14 +1,19 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""The view task_stack against /proc/PID/task/TID/stack, for all threads that wait at one place.
+"""The view task_stack, whose rows are in FILE as JSON, against /proc/PID/task/TID/stack.
 
-  stacks.py FILE LEAST [PID...]    FILE: the view as JSON; so many threads at least, these among them
+  stacks.py same FILE LEAST [PID...]  all threads that wait at one place have the same frames in
+                                      both: so many at least, these processes' among them
+  stacks.py busy FILE SECONDS         many readers at a time, none of whom misses the frames of a
+                                      thread that waits
 """
 
 import glob
 import json
 import os
 import sys
+import threading
+import time
 
 TRIES = 20
 
@@ -33,7 +38,7 @@ def stacks():
     return found
 
 
-def main(file, least, *pids):
+def same(file, least, *pids):
     lacking = {int(p) for p in pids}
     compared, wrong = {}, []
     for _ in range(TRIES):
@@ -51,14 +56,47 @@ def main(file, least, *pids):
             compared[key] = compared.get(key, False) or view.get(key) == frames
         lacking -= {pid for pid, _ in compared}
         wrong = [k for k, is_same in compared.items() if not is_same and k in before]
-        if not wrong and not lacking and len(compared) >= least:
+        if not wrong and not lacking and len(compared) >= int(least):
             break
     for key in wrong[:20]:
         print(key, before[key], view.get(key))
     assert not wrong, f"{len(wrong)} differ"
     assert not lacking, f"never seen: {lacking}"
-    assert len(compared) >= least, f"only {len(compared)}"
+    assert len(compared) >= int(least), f"only {len(compared)}"
     print(f"{len(compared)} threads")
 
 
-main(sys.argv[1], int(sys.argv[2]), *sys.argv[3:])
+READERS = 6
+THREADS = 100
+
+
+def read_for(file, pid, seconds):
+    """How many rows, and how many could not be read."""
+    end, rows, unreadable = time.monotonic() + seconds, 0, 0
+    while time.monotonic() < end:
+        with open(file, encoding="ascii") as lines:
+            found = [r["stack"] for r in map(json.loads, lines) if r["pid"] == pid != r["tid"]]
+        assert len(found) == THREADS and all(found), f"{len(found)} rows, {found.count([])} empty"
+        rows += len(found)
+        unreadable += found.count(["(unreadable)"])
+    return rows, unreadable
+
+
+def busy(file, seconds):
+    for _ in range(THREADS):
+        threading.Thread(target=threading.Event().wait, daemon=True).start()
+    readers = []
+    for _ in range(READERS):
+        told, tells = os.pipe()
+        if not os.fork():
+            # Of the process whose threads wait: the readers have none.
+            os.write(tells, b"%d %d" % read_for(file, os.getppid(), float(seconds)))
+            os._exit(0)
+        os.close(tells)
+        readers.append(told)
+    answers = [os.read(told, 100).split() for told in readers]
+    assert all(answers), "a reader failed"
+    print(f"{sum(int(rows) for rows, _ in answers)} rows, {sum(int(n) for _, n in answers)} unreadable")
+
+
+{"same": same, "busy": busy}[sys.argv[1]](*sys.argv[2:])

@@ -452,7 +452,7 @@ check "headers agree with the schema" headers_agree
 check "pid/self is the reader" self_is_the_reader
 check "cgroup: as the files of its groups" cgroup_is_as_its_files
 check "task_stack: as the files of threads that wait" \
-	timeout 200 python3 -B /mnt/tests/cases/stacks.py "$M/json/task_stack.json" 20
+	timeout 200 python3 -B /mnt/tests/cases/stacks.py same "$M/json/task_stack.json" 20
 sleep 1000 &
 check "kview cat gives the bytes of the mount" cat_is_the_mount $!
 kill $!

@@ -38,6 +38,8 @@ for name in leaf exe tree maps comm exec tty; do
 	check "preempt=full: names that change: $name" on_tmpfs $name
 done
 check "preempt=full: names that change: cgroup" in_cgroup
+check "preempt=full: many readers of stacks" \
+	timeout 200 python3 -B /mnt/tests/cases/stacks.py busy "$M/json/task_stack.json" 10
 check "umount" timeout 60 "$KVIEW" umount "$M"
 check "the kernel has nothing to complain of" kernel_is_calm
 exit "$RC"

@@ -97,7 +97,7 @@ enum kv_guard {
 	KV_PTRACE, /* PTRACE_MODE_READ_FSCREDS: /proc/PID/exe and other links */
 	KV_FILES,  /* that, and the right to list the directory: /proc/PID/fd */
 	KV_MAPS,   /* that, or since 6.15 CAP_PERFMON: /proc/PID/maps */
-	KV_STACK,  /* KV_FILES, and CAP_SYS_ADMIN of the first user namespace: /proc/PID/stack */
+	KV_STACK,  /* CAP_SYS_ADMIN, CAP_SYS_PTRACE, and the mode of the file: /proc/PID/stack */
 };
 
 /* kv_scope.saw: what happened in a read; the program sets the bits, the reader gets them. */

@@ -306,18 +306,23 @@ static __always_inline bool kv_may_list_files(const struct kv_scope *scope,
 	       kv_map_id(ns, true, gid, false) != KV_NOBODY;
 }
 
+/*
+ * KV_STACK is proc_pid_stack() in fs/proc/base.c, whose file has mode 0400. It asks for the right
+ * to attach. Yama, where it restricts that, lets pass who has the capability.
+ */
 static __always_inline bool kv_decide(const struct kv_scope *scope, const struct task_struct *task,
 				      __u32 guard, struct kv_seen *seen)
 {
-	/* proc_pid_stack() in fs/proc/base.c */
 	if (guard == KV_STACK && (scope->user_ns_level || !kv_has_cap(scope->caps, CAP_SYS_ADMIN)))
 		return false;
 	if (BPF_CORE_READ(task, tgid) == scope->own_tgid) {
 		kv_see(seen, task);
 		seen->cred = (__u64)BPF_CORE_READ(task, real_cred);
 		if (kv_is_own(scope, task))
-			return true;
+			return guard != KV_STACK || kv_may_list_files(scope, task);
 	}
+	if (guard == KV_STACK && !kv_has_cap(scope->caps, CAP_SYS_PTRACE))
+		return false;
 	if (!kv_may_ptrace(scope, task, seen))
 		return false;
 	return (guard != KV_FILES && guard != KV_STACK) || kv_may_list_files(scope, task);
