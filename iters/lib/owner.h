@@ -55,15 +55,15 @@ static __always_inline const struct uid_gid_map *kv_idmap(const struct vfsmount 
 	const struct user_namespace *ns;
 	const struct mnt_idmap___maps *idmap;
 
-	if (kv_knows(vfsmount___idmap, mnt_idmap)) {
+	if (kv_knows(vfsmount___user_ns, mnt_userns)) {
+		ns = ((struct vfsmount___user_ns *)mnt)->mnt_userns;
+	} else {
 		idmap = (void *)mount->mnt_idmap;
-		if (kv_knows(mnt_idmap___maps, uid_map)) {
+		if (!kv_knows(mnt_idmap___owner, owner)) {
 			map = &idmap->uid_map;
 			return map->nr_extents ? map : NULL;
 		}
 		ns = ((struct mnt_idmap___owner *)idmap)->owner;
-	} else {
-		ns = ((struct vfsmount___user_ns *)mnt)->mnt_userns;
 	}
 	if (!ns->level)
 		return NULL;

@@ -24,7 +24,7 @@ static long add_row(__u64 i, struct kv_call *c)
 	return kv_spool_emit(c);
 }
 
-SEC("syscall")
+SEC("call")
 int waiting(void *ctx)
 {
 	struct kv_call c;
