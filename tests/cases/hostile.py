@@ -19,12 +19,12 @@ from hostile_world import (
     in_child, libc, nothing_leaks, opened_by, path_of, pids_in, thread_becomes, slurp,
     until, victims,
 )
-from views import TASK_VIEWS
+from views import OWN_VIEWS
 
 
 def wide(mnt):
     """{name: path} of the files of all processes."""
-    return {path_of(v, f): f"{mnt}/{path_of(v, f)}" for v in TASK_VIEWS for f in FORMATS}
+    return {path_of(v, f): f"{mnt}/{path_of(v, f)}" for v in OWN_VIEWS for f in FORMATS}
 
 
 def open_all(paths):

@@ -18,9 +18,9 @@ from hostile_world import (
     nothing_leaks, path_of, pids_in, receive_fds, send_fds, slurp, unshare, until,
     victims,
 )
-from views import TASK_VIEWS
+from views import OWN_VIEWS
 
-NAMES = [path_of(view, form) for view in TASK_VIEWS for form in FORMATS]
+NAMES = [path_of(view, form) for view in OWN_VIEWS for form in FORMATS]
 
 
 class CloneArgs(ctypes.Structure):

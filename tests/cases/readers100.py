@@ -11,7 +11,7 @@ import sys
 import time
 
 from hostile_world import become, drain, ends_well, fork, slurp, until
-from views import TASK_VIEWS
+from views import OWN_VIEWS
 
 SECONDS = 4
 USERS = (0, 21001, 21002, 21003, 21004, 21005)
@@ -28,7 +28,7 @@ def is_whole(kind, data):
 
 
 def path_of(dice):
-    view, kind = dice.choice(TASK_VIEWS), dice.choice(("text", "json", "csv"))
+    view, kind = dice.choice(OWN_VIEWS), dice.choice(("text", "json", "csv"))
     name = view if kind == "text" else f"{kind}/{view}.{kind}"
     return kind, dice.choice(("", "pid/self/")) + name
 
@@ -55,7 +55,7 @@ def leave_early(mnt, dice):
 def look_around(mnt, dice):
     names = os.listdir(f"{mnt}/pid")
     assert str(os.getpid()) in names
-    os.stat(f"{mnt}/pid/{os.getpid()}/{dice.choice(TASK_VIEWS)}")
+    os.stat(f"{mnt}/pid/{os.getpid()}/{dice.choice(OWN_VIEWS)}")
 
 
 def be_killed(mnt, dice):

@@ -43,7 +43,7 @@ def same(file, least, *pids):
     compared, wrong = {}, []
     for _ in range(TRIES):
         before = stacks()
-        with open(file, encoding="ascii") as lines:
+        with open(file, encoding="utf-8") as lines:
             rows = [json.loads(line) for line in lines]
         after = stacks()
         keys = [(r["pid"], r["tid"]) for r in rows]
@@ -74,7 +74,7 @@ def read_for(file, pid, seconds):
     """How many rows, and how many could not be read."""
     end, rows, unreadable = time.monotonic() + seconds, 0, 0
     while time.monotonic() < end:
-        with open(file, encoding="ascii") as lines:
+        with open(file, encoding="utf-8") as lines:
             found = [r["stack"] for r in map(json.loads, lines) if r["pid"] == pid != r["tid"]]
         assert len(found) == THREADS and all(found), f"{len(found)} rows, {found.count([])} empty"
         rows += len(found)

@@ -10,6 +10,9 @@ for _path in glob.glob(os.path.join(os.path.dirname(os.path.abspath(__file__)), 
         _SOURCES[os.path.basename(_path).removesuffix(".bpf.c")] = _file.read()
 VIEWS = tuple(sorted(_SOURCES))
 TASK_VIEWS = tuple(v for v in VIEWS if re.search(r'^SEC\("iter(\.s)?/task', _SOURCES[v], re.M))
+# Where everybody has rows, of itself at least. In the others of tasks root alone has.
+OWN_VIEWS = tuple(v for v in TASK_VIEWS if "KV_STACK" not in _SOURCES[v])
+ROOT_VIEWS = tuple(v for v in TASK_VIEWS if v not in OWN_VIEWS)
 # A machine may have no such object: in a network namespace, or without a device that makes it.
 MAY_BE_EMPTY = ("tcp", "udp", "unix", "netlink", "ipv6_route", "dmabuf")
 OPEN_VIEWS = tuple(

@@ -13,7 +13,7 @@ import time
 import groups
 from board import AROUND
 from readers import FORMATS
-from views import MAY_BE_EMPTY, OPEN_VIEWS
+from views import MAY_BE_EMPTY, OPEN_VIEWS, ROOT_VIEWS
 
 MAX_FAILURES = 5
 KEPT = 12  # files that a reader leaves open
@@ -143,6 +143,9 @@ class Reader:
         self.tally.counts["rows"] += len(rows)
         if view in groups.PROC:
             groups.check(rows, self.who, self.soak.groups, view, self.mount, pid)
+        elif view in ROOT_VIEWS and self.mount != "host":
+            is_root = not self.who.uid and self.who.world != groups.USERNS
+            assert bool(rows) == is_root, f"{len(rows)} rows of {view} for {self.who.name}"
         else:
             assert rows or view in MAY_BE_EMPTY, f"{view} is empty"
 
