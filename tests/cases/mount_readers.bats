@@ -210,6 +210,7 @@ refused() {
 		[ "$(as $ALICE cat "$MNT/task" | among)" = "root hers his" ]
 		[ "$(as $ALICE ls "$MNT/pid" | among)" = "root hers his" ]
 		[ "$(as $ALICE cat "$MNT/pid/$HIS/task" | among)" = his ]
+		# shellcheck disable=SC2086 # words
 		[ "$(as $ALICE ls "$MNT/pid/$HIS" | xargs)" = "$(sorted csv json $TASK_VIEWS)" ]
 		kview_umount
 	done
