@@ -95,6 +95,7 @@ teardown_file() {
 @test "in a pid namespace of its own kview cat shows that namespace, by its numbers" {
 	cat >"$DIR/inside" <<-'END'
 		sleep 1000 &
+		until grep -qx sleep /proc/$!/comm; do :; done
 		"$KVIEW" cat -F csv -c tid,ppid,comm task >"$DIR/inside.rows"
 		sh -c 'echo $$ >"$DIR/inside.cat" && exec "$KVIEW" cat -F csv -c pid,fd task_file' \
 			>"$DIR/inside.files"
