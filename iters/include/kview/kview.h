@@ -307,7 +307,8 @@ static __always_inline void kv_note_rights(struct kv_scratch *scratch,
 		scratch->seen.exec = ~0ULL; /* never so: the record is made again */
 	}
 	scratch->asked = kv_address(task);
-	scratch->granted |= 1 << guard;
+	/* What the task has to do with KV_STACK is the same. */
+	scratch->granted |= 1 << (guard == KV_STACK ? KV_FILES : guard);
 }
 
 /*
@@ -324,7 +325,7 @@ static __always_inline bool kv_still_may(struct kv_call *c)
 		return false;
 	if (scratch->seen.cred == (__u64)BPF_CORE_READ(task, real_cred) || !c->scope)
 		return true;
-	for (int guard = KV_PTRACE; guard <= KV_STACK; guard++)
+	for (int guard = KV_PTRACE; guard <= KV_MAPS; guard++)
 		if (scratch->granted >> guard & 1 && !kv_may_see(c->scope, task, guard, &seen))
 			return false;
 	return true;
