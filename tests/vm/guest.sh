@@ -11,7 +11,7 @@ PINS=/sys/fs/bpf/kview
 M=/tmp/kview
 
 kview() {
-	timeout 60 "$KVIEW" "$@"
+	timeout 200 "$KVIEW" "$@"
 }
 
 LIST=$(kview list)
