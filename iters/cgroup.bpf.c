@@ -79,7 +79,7 @@ enum cgroup_subsys_id {
 extern void bpf_rcu_read_lock(void) __ksym __weak;
 extern void bpf_rcu_read_unlock(void) __ksym __weak;
 
-/* They came with this (9bb00b2895cb, in 6.2); of functions themselves BTF tells programs nothing. */
+/* They came with this, in 6.2; of functions themselves BTF tells programs nothing. */
 enum bpf_type_flag {
 	MEM_RCU,
 };

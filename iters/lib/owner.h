@@ -23,7 +23,7 @@ struct inode___owned {
 	kuid_t i_uid;
 };
 
-/* The mapping's owner told how it maps until 6.9 (b4291c7fd9e5). Kept for: 6.6. */
+/* 6.12 has the map itself; between 6.1 and it the mapping's owner has it. Kept for: 6.6. */
 struct mnt_idmap___maps {
 	struct uid_gid_map uid_map;
 };
@@ -36,7 +36,7 @@ struct vfsmount___idmap {
 	struct mnt_idmap *mnt_idmap;
 };
 
-/* A namespace took the mapping's place until 6.2 (256c8aed2b42). Kept for: 6.1. */
+/* In 6.1 a namespace is in the mapping's place. Kept for: 6.1. */
 struct vfsmount___user_ns {
 	struct user_namespace *mnt_userns;
 };
