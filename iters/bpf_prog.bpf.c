@@ -169,7 +169,7 @@ static long add_cpu(__u64 i, struct sum *s)
 static __always_inline void put_runs(struct bpf_prog_row *r, const struct bpf_prog *prog,
 				     struct sum *s)
 {
-	if (!HAS(run_cnt) || !HAS(run_time))
+	if (!HAS(run_cnt) && !HAS(run_time))
 		return;
 	s->stats = (__u64)BPF_CORE_READ(prog, stats) - kv_percpu_base();
 	bpf_loop(MAX_CPUS, add_cpu, s, 0);

@@ -267,6 +267,12 @@ static __always_inline void put_pids(struct cgroup_row *r, const struct cgroup__
 /* --- the group --- */
 
 /* Groups of one directory follow one another, so the path of that directory is kept. */
+/* For container.h. */
+static __always_inline bool kv_has_container(void)
+{
+	return false;
+}
+
 static __always_inline void put_path(struct kv_call *c, struct kv_str *s,
 				     const struct cgroup *cgroup, const struct cgroup *up)
 {
@@ -305,9 +311,9 @@ static __always_inline void put_counts(struct cgroup_row *r, const struct cgroup
 	kv_set(r, frozen, BPF_CORE_READ(g, flags) >> CGRP_FROZEN & 1);
 	kv_set(r, descendants, BPF_CORE_READ(g, nr_descendants));
 	kv_set(r, dying, BPF_CORE_READ(g, nr_dying_descendants));
-	if (HAS(memory) && HAS(memory_max))
+	if (HAS(memory) || HAS(memory_max))
 		put_memory(r, g);
-	if (HAS(pids) && HAS(pids_max))
+	if (HAS(pids) || HAS(pids_max))
 		put_pids(r, g);
 }
 

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The view `netlink`: what /proc/net/netlink shows, a row per netlink socket of a namespace. */
 #include "net.h"
-
-#define NAME 12
+#include "names.h"
 
 struct netlink_row {
 	struct kv_head _head;
 	__u32 protocol KV_ROLE(key) KV_MEANS("NETLINK_ number of the protocol") KV_WIDTH(8);
-	char name[NAME] KV_MEANS("the protocol, as ss names it") KV_WIDTH(10);
+	char name[KV_NAME] KV_MEANS("the protocol, as ss names it") KV_WIDTH(10);
 	__u32 portid KV_ROLE(key) KV_MEANS("port id; 0 for the kernel") KV_WIDTH(10);
 	__u32 groups KV_MEANS("the first 32 multicast groups that it listens to, in hex")
 		KV_SHOW(hex) KV_WIDTH(8);
@@ -47,19 +46,6 @@ struct bpf_iter__netlink {
 
 #pragma clang diagnostic pop
 
-/* linux/netlink.h; the names are those of iproute2's nl_protos. */
-static __always_inline void put_name(struct netlink_row *r, __u32 protocol)
-{
-	static const char names[32][NAME] = {
-		"rtnl",	      "unused",	  "usersock", "fw",	"tcpdiag",   "nflog",
-		"xfrm",	      "selinux",  "iscsi",    "audit",	"fiblookup", "connector",
-		"nft",	      "ip6fw",	  "dec-rt",   "uevent", "genl",	     "",
-		"scsi-trans", "ecryptfs", "rdma",     "crypto",
-	};
-
-	__builtin_memcpy(r->name, names[protocol & 31], sizeof(r->name));
-}
-
 /* Freed and replaced when there are more groups; RCU keeps the old ones for the call. */
 static __always_inline __u32 first_groups(struct netlink_sock *nlk)
 {
@@ -84,7 +70,7 @@ int netlink(struct bpf_iter__netlink *ctx)
 	sk = &nlk->sk;
 	r = kv_record(&c, struct netlink_row);
 	r->protocol = sk->sk_protocol;
-	put_name(r, r->protocol);
+	kv_netlink_name(r->name, r->protocol);
 	r->portid = nlk->portid;
 	kv_set(r, groups, first_groups(nlk));
 	kv_set(r, rxq, sk->sk_backlog.rmem_alloc.counter);

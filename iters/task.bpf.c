@@ -3,7 +3,8 @@
 #include "kview.h"
 #include "cgroup.h"
 #include "clock.h"
-#include "path.h"
+#include "cputime.h"
+#include "exe.h"
 #include "process.h"
 #include "rss.h"
 #include "tty.h"
@@ -58,18 +59,13 @@ struct task {
 
 KV_VIEW(task, "a row per thread: ids, state, times, memory, names", "5.8");
 
-/*
- * What the row is read from. For each pointer loaded from the task, the verifier searches the
- * types of the whole kernel (btf_nested_type_is_trusted()), once per path to the load. So all
- * are loaded at the beginning, where there is one path.
- */
+/* What the row is read from; see struct kv_memory. */
 struct parts {
 	struct signal_struct *signal;
 	const struct cred *cred;
 	struct task_struct *parent;
 	struct pid *pid;
-	struct mm_struct *mm;
-	__u64 exec;
+	struct kv_memory memory;
 	struct cgroup *cgroup;
 	struct kernfs_node *cgroup_kn;
 };
@@ -79,8 +75,8 @@ static __always_inline void find_parts(struct parts *parts, struct task_struct *
 	parts->signal = task->signal;
 	parts->cred = task->real_cred;
 	parts->pid = task->thread_pid;
-	parts->mm = task->mm;
-	parts->exec = task->self_exec_id;
+	parts->memory.mm = task->mm;
+	parts->memory.exec = task->self_exec_id;
 	if (kv_has(task, ppid))
 		parts->parent = task->real_parent;
 	if (kv_has(task, cgroup)) {
@@ -89,7 +85,7 @@ static __always_inline void find_parts(struct parts *parts, struct task_struct *
 	}
 }
 
-/* For rss.h and tty.h. */
+/* For rss.h, tty.h and container.h. */
 static __always_inline bool kv_has_rss(void)
 {
 	return kv_has(task, rss);
@@ -100,144 +96,29 @@ static __always_inline bool kv_has_tty(void)
 	return kv_has(task, tty);
 }
 
-/* As kv_is_as_seen(). The mm is read as a number, not as a pointer: see struct parts. */
-static __always_inline bool has_parts(struct task_struct *task, const struct parts *parts)
+static __always_inline bool kv_has_container(void)
 {
-	return BPF_CORE_READ(task, mm) == parts->mm && task->self_exec_id == parts->exec;
+	return false;
 }
 
-struct exe_cache {
-	struct kv_kept path;
-	__u64 may_ptrace;
-};
-
-KV_THREAD_MAP(kv_exes, exe_cache);
-
-/*
- * A file that is replaced as the executable (prctl(PR_SET_MM_EXE_FILE)) is freed without a grace
- * period and may be reused. Then it may have the same address, but not the same inode.
- */
-static __always_inline void put_exe(struct kv_call *c, struct kv_str *s, struct kv_kept *kept,
-				    struct task_struct *task, const struct parts *parts)
+static __always_inline void put_times(struct task *r, const struct task_struct *task)
 {
-	struct mm_struct *mm = parts->mm;
-	struct file *file = mm->exe_file;
-	const struct vfsmount *mnt;
-	struct dentry *dentry;
-	struct inode *inode;
-	__u64 len = c->scratch->len;
-	bool is_known;
-
-	if (!file)
-		return;
-	mnt = file->f_path.mnt;
-	dentry = file->f_path.dentry;
-	if (!dentry)
-		return; /* the file was freed */
-	inode = dentry->d_inode;
-	const __u64 key[KV_KEY_MAX] = {
-		c->session,
-		(__u64)mnt,
-		(__u64)dentry,
-		(__u64)dentry->d_parent,
-		(__u64)inode,
-		inode->i_ino, /* of pseudo files, whose dentries have no place, never the same */
-		(__u64)dentry->d_hash.pprev,
-		dentry->d_seq.seqcount.sequence,
+	struct kv_cputime t = {
+		.utime = task->utime,
+		.stime = task->stime,
+		.runtime = task->se.sum_exec_runtime,
 	};
-	is_known = kv_put_kept(c, s, kept, key, KV_KEY_MAX);
-	if (!is_known)
-		kv_put_path_typed(c, s, mnt, dentry);
-	kv_barrier();
-	if (mm->exe_file != file || file->f_path.mnt != mnt || file->f_path.dentry != dentry ||
-	    dentry->d_inode != inode || !has_parts(task, parts)) {
-		s->len = 0;
-		s->off = KV_STR_UNREADABLE;
-		c->scratch->len = len;
-		return;
-	}
-	if (!is_known)
-		kv_keep(c, s, kept, key, KV_KEY_MAX);
+
+	kv_adjust_cputime(&t, task->prev_cputime.utime, task->prev_cputime.stime);
+	r->utime = t.utime;
+	r->stime = t.stime;
 }
-
-/* As __task_state_index() in include/linux/sched.h. */
-static __always_inline char state_letter(struct task_struct *task)
-{
-	__u32 state = task->__state, exit = task->exit_state;
-	__u32 s = (state | exit) & 0x7f;
-
-	if ((state & 0x402) == 0x402) /* TASK_IDLE */
-		return 'I';
-	if (state & 0x9000) /* TASK_RTLOCK_WAIT, TASK_FROZEN */
-		return 'D';
-	return s & 0x40	  ? 'P'
-	       : s & 0x20 ? 'Z'
-	       : s & 0x10 ? 'X'
-	       : s & 0x08 ? 't'
-	       : s & 0x04 ? 'T'
-	       : s & 0x02 ? 'D'
-	       : s & 0x01 ? 'S'
-			  : 'R';
-}
-
-/*
- * stime * rtime / (stime + utime), of 32 significant bits each, so that the product has 64: as
- * scale_stime() in kernel/sched/cputime.c did it.
- */
-static __always_inline __u64 scale_stime(__u64 stime, __u64 utime, __u64 rtime)
-{
-	__u64 total = stime + utime;
-	__u32 shift = 0;
-
-	for (int i = 0; i < 32 && ((rtime | total) >> 32); i++) {
-		stime >>= 1;
-		rtime >>= 1;
-		total >>= 1;
-		shift++;
-	}
-	return total ? stime * rtime / total << shift : 0;
-}
-
-/*
- * The exact run time is split in the ratio of the ticks, but neither part ever decreases:
- * cputime_adjust() in kernel/sched/cputime.c.
- */
-static __always_inline void put_parts_of_time(struct task *r, struct task_struct *task)
-{
-	__u64 utime = task->utime, stime = task->stime, rtime = task->se.sum_exec_runtime;
-	__u64 past_utime = task->prev_cputime.utime, past_stime = task->prev_cputime.stime;
-
-	if (past_utime + past_stime >= rtime) {
-		r->utime = past_utime;
-		r->stime = past_stime;
-		return;
-	}
-	if (!stime)
-		r->stime = 0;
-	else if (!utime)
-		r->stime = rtime;
-	else
-		r->stime = scale_stime(stime, utime, rtime);
-	if (r->stime < past_stime)
-		r->stime = past_stime;
-	r->utime = rtime - r->stime;
-	if (r->utime < past_utime) {
-		r->utime = past_utime;
-		r->stime = rtime - past_utime;
-	}
-}
-
-/*
- * /proc/PID/stat shows these times to everybody, in ticks of USER_HZ. Exact times would let a
- * reader measure what another user's process does. cputime is exact, as in /proc/PID/schedstat.
- */
-#define TICK 10000000
 
 static __always_inline void cut_times(struct task *r)
 {
-	r->start -= r->start % TICK;
-	r->utime -= r->utime % TICK;
-	r->stime -= r->stime % TICK;
+	r->start = kv_cut_time(r->start);
+	r->utime = kv_cut_time(r->utime);
+	r->stime = kv_cut_time(r->stime);
 }
 
 /* r->start is the time since boot so far. */
@@ -248,23 +129,22 @@ static __always_inline void put_start(const struct kv_call *c, struct task *r)
 	r->start = boot ? boot + r->start : 0;
 }
 
+#define KV_NO_RSS (~0ULL)
+
 static __always_inline void put_memory(struct task *r, struct kv_rss *rss,
 				       const struct task_struct *task, const struct parts *parts)
 {
 	const struct kv_rss_key key = {
-		.mm = kv_address(parts->mm),
-		.exec = parts->exec,
+		.mm = kv_address(parts->memory.mm),
+		.exec = parts->memory.exec,
 		.tgid = task->tgid,
 		.now = bpf_jiffies64(),
 	};
 	__u32 shift = kv_table()->page_shift;
 
-	kv_set(r, vsize, (__u64)parts->mm->total_vm << shift);
-	if (!kv_has(task, rss))
-		return;
-	r->rss = kv_has_plain_rss() ? kv_plain_rss(parts->mm) : kv_rss_pages(rss, &key);
-	if (r->rss != KV_RSS_UNKNOWN)
-		r->rss <<= shift;
+	kv_set(r, vsize, (__u64)parts->memory.mm->total_vm << shift);
+	if (kv_has(task, rss))
+		r->rss = kv_rss_find(rss, &key) ? kv_rss_pages(rss) << shift : KV_NO_RSS;
 }
 
 static __always_inline void put_ids(const struct kv_call *c, struct task *r,
@@ -288,14 +168,14 @@ static __always_inline void put_ids(const struct kv_call *c, struct task *r,
 static __always_inline void put_plain(struct task *r, struct task_struct *task)
 {
 	if (kv_has(task, state))
-		r->state[0] = state_letter(task);
+		r->state[0] = kv_state_letter(task);
 	kv_set(r, cpu, task->thread_info.cpu);
 	kv_set(r, prio, task->prio - 100);
 	kv_set(r, nice, task->static_prio - 120);
 	kv_set(r, policy, task->policy);
 	kv_set(r, cputime, task->se.sum_exec_runtime);
 	if (kv_has(task, utime) || kv_has(task, stime)) /* neither without the other */
-		put_parts_of_time(r, task);
+		put_times(r, task);
 	kv_set(r, minflt, task->min_flt);
 	kv_set(r, majflt, task->maj_flt);
 	kv_set(r, nvcsw, task->nvcsw);
@@ -305,12 +185,7 @@ static __always_inline void put_plain(struct task *r, struct task_struct *task)
 static __always_inline void put_cgroup(struct kv_call *c, struct kv_str *s,
 				       struct kv_cgroup_cache *cache, const struct parts *parts)
 {
-	const struct kv_cgroup group = {
-		.kn = parts->cgroup_kn,
-		.id = parts->cgroup_kn->id,
-		.level = parts->cgroup->level,
-		.flags = parts->cgroup->self.flags,
-	};
+	const struct kv_cgroup group = kv_cgroup_of(parts->cgroup, parts->cgroup_kn);
 
 	kv_put_cgroup(c, s, cache, &group);
 }
@@ -335,7 +210,7 @@ int task(struct bpf_iter__task *ctx)
 {
 	struct task_struct *task = ctx->task;
 	struct parts parts = {};
-	struct exe_cache *exes;
+	struct kv_exe_cache *exes;
 	struct kv_cgroup_cache *cgroups;
 	struct kv_rss *rss;
 	struct kv_call c;
@@ -368,10 +243,10 @@ int task(struct bpf_iter__task *ctx)
 		return KV_RETRY;
 	if (kv_has(task, comm))
 		kv_put_comm(&c, &r->comm, task);
-	if (!(task->flags & PF_KTHREAD) && parts.mm)
+	if (!(task->flags & PF_KTHREAD) && parts.memory.mm)
 		put_memory(r, rss, task, &parts);
 	kv_barrier();
-	if (!has_parts(task, &parts) || !kv_settle(&c))
+	if (!kv_has_memory(task, &parts.memory) || !kv_settle(&c))
 		return KV_RETRY;
 	if (kv_has(task, cgroup) && parts.cgroup_kn)
 		put_cgroup(&c, &r->cgroup, cgroups, &parts);
@@ -379,7 +254,7 @@ int task(struct bpf_iter__task *ctx)
 	 * Last, with a check of its own: a path may take longer than an execve(). For a process
 	 * that executes programs without end, the row would be made again without end.
 	 */
-	if (kv_has(task, exe) && !(task->flags & PF_KTHREAD) && parts.mm && exes->may_ptrace)
-		put_exe(&c, &r->exe, &exes->path, task, &parts);
+	if (kv_has(task, exe) && !(task->flags & PF_KTHREAD) && parts.memory.mm && exes->may_ptrace)
+		kv_put_exe(&c, &r->exe, &exes->path, task, &parts.memory);
 	return kv_emit(&c);
 }

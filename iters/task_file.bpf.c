@@ -31,8 +31,11 @@ struct task_file {
 	__s64 blocks KV_MEANS(
 		"what it takes on its device, in blocks of 512 bytes; - as for dev, and "
 		"where it lies in another layer of overlayfs") KV_NONE(-1) KV_WIDTH(8);
+	struct kv_str detail KV_MEANS("what it is about, in the words of lsfd or fdinfo")
+		KV_WIDTH(8);
 	struct kv_str comm KV_MEANS("name of the thread") KV_WIDTH(15);
 	struct kv_str path KV_MEANS("what readlink of /proc/PID/fd/FD gives");
+	__u32 _pad3;
 };
 
 KV_VIEW(task_file, "a row per open file descriptor: kind, flags, offset, path", "5.8");
@@ -41,9 +44,8 @@ KV_VIEW(task_file, "a row per open file descriptor: kind, flags, offset, path", 
 #include "stat.h"
 #define KV_OWNER_VIEW task_file
 #include "owner.h"
+#include "detail.h"
 
-#define ANON_INODE_FS_MAGIC 0x09041934
-#define PID_FS_MAGIC 0x50494446
 #define FMODE_READ 1
 #define FMODE_WRITE 2
 #define O_CLOEXEC 02000000
@@ -52,14 +54,13 @@ KV_VIEW(task_file, "a row per open file descriptor: kind, flags, offset, path", 
  * The type as in stat(2), which shows none for anon_inodefs and pidfs, although the inode has
  * one since 6.16 (cfd86ef7e8e7).
  */
-static __always_inline void put_type(struct task_file *r, struct inode *inode)
+static __always_inline void put_type(struct task_file *r, struct inode *inode, unsigned long magic)
 {
 	static const char names[16][4] = {
 		[0] = "ANON", [1] = "FIFO", [2] = "CHR",  [4] = "DIR",
 		[6] = "BLK",  [8] = "REG",  [10] = "LNK", [12] = "SOCK",
 	};
 	__u32 type = (inode->i_mode & S_IFMT) >> 12;
-	unsigned long magic = inode->i_sb->s_magic;
 
 	if (magic == ANON_INODE_FS_MAGIC || magic == PID_FS_MAGIC)
 		type = 0;
@@ -94,42 +95,35 @@ static __always_inline int mount_id(struct vfsmount *mnt)
 	return BPF_CORE_READ(m, mnt_id);
 }
 
-/*
- * The iterator took the file before the reader's right was checked. In between the task may
- * have dropped privileges, executed a program and closed the file.
- */
-static __always_inline bool is_still_open(struct fdtable *fdt, __u32 fd, struct file *file)
-{
-	struct file *now = NULL;
-
-	if (fd < fdt->max_fds)
-		bpf_probe_read_kernel(&now, sizeof(now), fdt->fd + fd);
-	return now == file;
-}
-
 static __always_inline bool shows_stat(void)
 {
 	return kv_has(task_file, dev) || kv_has(task_file, ino) || kv_has(task_file, size) ||
 	       kv_has(task_file, nlink) || kv_has(task_file, blocks);
 }
 
-static __always_inline void put_file(const struct kv_call *c, struct task_file *r,
-				     struct file *file)
+/* Returns the magic number of its file system. */
+static __always_inline unsigned long put_file(const struct kv_call *c, struct task_file *r,
+					      struct file *file)
 {
 	struct inode *inode = NULL;
+	unsigned long magic = 0;
 
-	if (kv_has(task_file, type) || kv_has(task_file, owner) || shows_stat())
+	if (kv_has(task_file, type) || kv_has(task_file, owner) || kv_has(task_file, detail) ||
+	    shows_stat())
 		inode = file->f_inode;
+	if (kv_has(task_file, type) || kv_has(task_file, detail))
+		magic = inode->i_sb->s_magic;
 	if (kv_has(task_file, owner))
 		r->owner = kv_owner(c, inode, file->f_path.mnt);
 	if (shows_stat())
 		kv_stat_of(r, inode, file->f_path.dentry);
 	if (kv_has(task_file, type))
-		put_type(r, inode);
+		put_type(r, inode, magic);
 	if (kv_has(task_file, access))
 		put_access(r, file->f_mode);
 	kv_set(r, pos, file->f_pos);
 	kv_set(r, mnt_id, mount_id(file->f_path.mnt));
+	return magic;
 }
 
 SEC("iter/task_file")
@@ -140,6 +134,7 @@ int task_file(struct bpf_iter__task_file *ctx)
 	struct task_file *r;
 	struct files_struct *files;
 	struct fdtable *fdt;
+	unsigned long magic;
 	struct kv_call c;
 	int verdict = kv_begin_common(&c, ctx->meta, task, KV_FILES, KV_COMMON_FILES);
 
@@ -152,7 +147,7 @@ int task_file(struct bpf_iter__task_file *ctx)
 		return 0; /* it is just exiting: nothing is open any more */
 	/* When the table grows, another fdtable takes its place. This one does not change then. */
 	fdt = files->fdt;
-	if (!kv_passes(&c, KV_FILES) && !is_still_open(fdt, ctx->fd, file))
+	if (!kv_passes(&c, KV_FILES) && !kv_is_still_open(fdt, ctx->fd, file))
 		return 0;
 	r = kv_record(&c, struct task_file);
 	r->pid = kv_tgid(&c, task);
@@ -164,9 +159,11 @@ int task_file(struct bpf_iter__task_file *ctx)
 	kv_barrier();
 	if (task->files != files || !kv_settle(&c))
 		return KV_RETRY; /* its files_struct was another one, which is freed at once */
-	put_file(&c, r, file);
+	magic = put_file(&c, r, file);
 	if (kv_has(task_file, comm))
 		kv_put_comm(&c, &r->comm, task);
+	if (kv_has(task_file, detail))
+		kv_put_detail(&c, &r->detail, file, magic);
 	if (kv_has(task_file, path))
 		kv_put_path(&c, &r->path, (struct path *)&file->f_path);
 	return kv_emit(&c);

@@ -43,38 +43,16 @@ KV_VIEW(tcp_row, "a row per TCP socket of the network namespace: addresses, stat
 
 #define KV_INET_VIEW tcp_row
 #include "inet.h"
+#define KV_TCP_VIEW tcp_row
+#include "tcp.h"
 
 #pragma clang diagnostic push
 #pragma clang diagnostic ignored "-Wpadded"
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
-struct inet_sock {
-	struct sock sk;
-};
-
-struct inet_connection_sock {
-	struct inet_sock icsk_inet;
-	__u8 icsk_retransmits;
-	__u8 icsk_pending;
-};
-
 /* The timer of keepalive was sk_timer until 7.0. Kept for: 6.18. */
 struct inet_connection_sock___keepalive {
 	struct timer_list icsk_keepalive_timer;
-};
-
-struct tcp_sock {
-	struct inet_connection_sock inet_conn;
-	__u64 bytes_sent;
-	__u64 bytes_received;
-	__u32 total_retrans;
-	__u32 srtt_us;
-	__u32 snd_cwnd;
-	__u32 mss_cache;
-	__u32 rcv_nxt;
-	__u32 copied_seq;
-	__u32 write_seq;
-	__u32 snd_una;
 };
 
 struct inet_timewait_sock {
@@ -134,20 +112,6 @@ static __always_inline void put_timer(struct tcp_row *r, const struct inet_conne
 		__builtin_memcpy(r->timer, "keepalive", 10);
 }
 
-static __always_inline void put_connection(struct tcp_row *r, const struct tcp_sock *tp)
-{
-	__s32 rxq = tp->rcv_nxt - tp->copied_seq;
-
-	r->rxq = rxq > 0 ? rxq : 0; /* below 0 behind a FIN */
-	r->txq = tp->write_seq - tp->snd_una;
-	kv_set(r, sent, tp->bytes_sent);
-	kv_set(r, received, tp->bytes_received);
-	kv_set(r, retrans, tp->total_retrans);
-	kv_set(r, rtt, (__u64)(tp->srtt_us >> 3) * 1000);
-	kv_set(r, cwnd, tp->snd_cwnd);
-	kv_set(r, mss, tp->mss_cache);
-}
-
 /* It is locked, so nothing of it changes but what is added to its queues. */
 static __always_inline void put_full(const struct kv_call *c, struct tcp_row *r,
 				     struct tcp_sock *tp, __u32 state)
@@ -162,6 +126,8 @@ static __always_inline void put_full(const struct kv_call *c, struct tcp_row *r,
 		put_timer(r, icsk);
 	if (state != TCP_LISTEN) {
 		put_connection(r, tp);
+		kv_set(r, cwnd, tp->snd_cwnd);
+		kv_set(r, mss, tp->mss_cache);
 	} else {
 		r->rxq = sk->sk_ack_backlog;
 		r->txq = sk->sk_max_ack_backlog;

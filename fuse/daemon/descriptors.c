@@ -13,7 +13,8 @@
 #include "fuse/fs/ops.h"
 
 /*
- * Of a file: its iterator, and what holds its reader's namespaces and root directory. Of a
+ * Of a file: its iterator, and what holds its reader's namespaces and root directory. Where
+ * arguments are fetched there are two iterators, but then no network namespace is held. Of a
  * listing: the latter but for the network namespace; it has an iterator for the time of a request.
  */
 #define PER_FILE (1 + KV_HOLDS + KV_HOLDS - 1)

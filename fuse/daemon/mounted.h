@@ -7,6 +7,7 @@
 #ifndef KVIEW_DAEMON_MOUNTED_H
 #define KVIEW_DAEMON_MOUNTED_H
 
+#include "access/courier.h"
 #include "fuse/daemon/broker.h"
 #include "fuse/daemon/connection.h"
 #include "fuse/daemon/flight.h"
@@ -45,6 +46,7 @@ struct kv_mounted {
 	int mount_lock;			/* of the directory below the mount, until it is there */
 	struct kv_lifeline lifeline;	/* of a worker */
 	struct kv_broker_client broker; /* of a worker */
+	struct kv_courier courier;	/* likewise */
 };
 
 #endif

@@ -16,6 +16,7 @@
 #include <linux/seccomp.h>
 #include <sched.h>
 #include <seccomp.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -105,7 +106,47 @@ static const struct condition conditions[] = {
 	{SCMP_SYS(tgkill), 2, IS(0)},		 /* is that process? */
 };
 
+/* Couriers and their keeper: files of /proc, and each other. */
+static const char *const courier_allowed[] = {
+	"read write close poll ppoll recvfrom pipe2 wait4",
+	"brk mremap munmap madvise set_robust_list rseq futex exit exit_group",
+	"rt_sigaction rt_sigprocmask rt_sigreturn restart_syscall",
+	"getpid getppid gettid getrusage clock_gettime clock_nanosleep nanosleep gettimeofday time",
+};
+
+static const struct condition courier_conditions[] = {
+	{SCMP_SYS(openat), 2, O_ACCMODE | O_CREAT | O_TRUNC, O_RDONLY},
+	{SCMP_SYS(sendto), 3, IS(MSG_DONTWAIT | MSG_NOSIGNAL)},
+	{SCMP_SYS(mmap), 2, PROT_EXEC, 0},
+	{SCMP_SYS(mprotect), 2, PROT_EXEC, 0},
+	{SCMP_SYS(clone), 0, CLONE_THREAD | CLONE_VM | CLONE_PARENT | NAMESPACES, 0}, /* fork() */
+	{SCMP_SYS(prctl), 0, IS(PR_SET_PDEATHSIG)},
+	{SCMP_SYS(kill), 1, IS(SIGKILL)},
+};
+
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+
+/* A filter: the calls of two lists, and what is deadly. */
+struct rules {
+	const char *const *allowed;
+	size_t n_allowed;
+	const struct condition *conditions;
+	size_t n_conditions;
+};
+
+static const struct rules worker_rules = {
+	allowed,
+	ARRAY_SIZE(allowed),
+	conditions,
+	ARRAY_SIZE(conditions),
+};
+
+static const struct rules courier_rules = {
+	courier_allowed,
+	ARRAY_SIZE(courier_allowed),
+	courier_conditions,
+	ARRAY_SIZE(courier_conditions),
+};
 
 static int allow_if(scmp_filter_ctx filter, const struct condition *c)
 {
@@ -129,22 +170,22 @@ static int add_list(scmp_filter_ctx filter, uint32_t action, const char *const *
 	return rc;
 }
 
-static int add_rules(scmp_filter_ctx filter)
+static int add_rules(scmp_filter_ctx filter, const struct rules *rules)
 {
 	/* abort(), and pthread_cancel() by which libfuse ends its threads. */
 	const struct condition own = {SCMP_SYS(tgkill), 0, IS(getpid())};
 	int rc = allow_if(filter, &own);
 
-	for (size_t i = 0; !rc && i < ARRAY_SIZE(conditions); i++)
-		rc = allow_if(filter, &conditions[i]);
+	for (size_t i = 0; !rc && i < rules->n_conditions; i++)
+		rc = allow_if(filter, &rules->conditions[i]);
 	if (!rc)
-		rc = add_list(filter, SCMP_ACT_ALLOW, allowed, ARRAY_SIZE(allowed));
+		rc = add_list(filter, SCMP_ACT_ALLOW, rules->allowed, rules->n_allowed);
 	if (!rc)
 		rc = add_list(filter, SCMP_ACT_KILL_PROCESS, deadly, ARRAY_SIZE(deadly));
 	return rc;
 }
 
-static int install(void)
+static int install(const struct rules *rules)
 {
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(ENOSYS));
 	int rc = filter ? 0 : -ENOMEM;
@@ -157,23 +198,30 @@ static int install(void)
 	if (!rc)
 		rc = seccomp_attr_set(filter, SCMP_FLTATR_API_SYSRAWRC, 1); /* errors as they are */
 	if (!rc)
-		rc = add_rules(filter);
+		rc = add_rules(filter, rules);
 	if (!rc)
 		rc = seccomp_load(filter);
 	seccomp_release(filter);
 	return rc;
 }
 
+/* The test of seccomp(2): EFAULT for the address where there are filters. */
+static bool has_filters(void)
+{
+	return KV_SECCOMP_IS_BUILT &&
+	       (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, NULL) == 0 || errno != EINVAL);
+}
+
 int kv_seccomp_worker(bool *is_filtered)
 {
-	int rc;
+	bool can = has_filters();
+	int rc = can ? install(&worker_rules) : 0;
 
-	*is_filtered = false;
-	/* The test of seccomp(2): EFAULT for the address where there are filters. */
-	if (!KV_SECCOMP_IS_BUILT ||
-	    (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, NULL) < 0 && errno == EINVAL))
-		return 0;
-	rc = install();
-	*is_filtered = !rc;
+	*is_filtered = can && !rc;
 	return rc;
+}
+
+int kv_seccomp_courier(void)
+{
+	return has_filters() ? install(&courier_rules) : 0;
 }

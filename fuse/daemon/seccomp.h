@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The system calls that a worker may make. */
+/* The system calls that a worker, or a courier, may make. */
 #ifndef KVIEW_DAEMON_SECCOMP_H
 #define KVIEW_DAEMON_SECCOMP_H
 
@@ -27,5 +27,8 @@
  * Return: 0 or -errno.
  */
 int kv_seccomp_worker(bool *is_filtered);
+
+/* kv_seccomp_courier() - the same for couriers and their keeper */
+int kv_seccomp_courier(void);
 
 #endif

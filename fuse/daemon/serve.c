@@ -127,6 +127,14 @@ static int open_place(struct kv_mounted *m, struct kv_err *err)
 	return rc ? rc : kv_predecessor_find(m->mountpoint, &m->before, err);
 }
 
+/* What the predecessor collects, and we are not asked to. */
+static void drop_unwanted(const struct kv_mounted *m)
+{
+	for (size_t i = 0; i < m->views.n; i++)
+		if (kv_view_is_off(&m->views.list[i]))
+			kv_pin_drop(&m->pins, &m->views.list[i]);
+}
+
 static int open_all(struct kv_mounted *m, struct kv_err *err)
 {
 	const struct kv_mount_opts *opts = m->opts;
@@ -140,6 +148,10 @@ static int open_all(struct kv_mounted *m, struct kv_err *err)
 		rc = open_limits(m, err);
 	if (!rc)
 		rc = kv_pins_open(opts->pin_dir, true, &m->pins, err);
+	if (!rc && opts->collect)
+		rc = kv_views_collect(&m->views, opts->collect, err);
+	if (!rc && opts->takeover)
+		drop_unwanted(m);
 	if (!rc)
 		rc = kv_pinset_make(&m->pins, &m->views, opts->takeover, opts->warn, err);
 	if (!rc)
@@ -279,6 +291,7 @@ int kv_mount(const struct kv_mount_opts *opts, struct kv_err *err)
 		.before = KV_PREDECESSOR_INIT,
 		.mount_lock = -1,
 		.starter_fd = -1,
+		.courier = KV_COURIER_INIT,
 		.server = {.host = KV_HOST_INIT,
 			   .ready_fd = -1,
 			   .uid = geteuid(),

@@ -208,16 +208,33 @@ static void reap_dying(struct supervisor *s)
 	s->m->shared->facts.dying = s->n_dying;
 }
 
+/*
+ * As the first process of a container we get the children of a worker that was killed, and these
+ * their children. Who is forked by the broker's thread is that one's.
+ */
+static void reap_orphans(const struct supervisor *s)
+{
+	siginfo_t info = {0};
+
+	while (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT | __WNOTHREAD) == 0 &&
+	       info.si_pid && info.si_pid != s->worker) {
+		waitpid(info.si_pid, NULL, 0);
+		info.si_pid = 0;
+	}
+}
+
 static void take_signal(struct supervisor *s)
 {
 	struct signalfd_siginfo info;
 
 	if (read(s->signals, &info, sizeof(info)) != sizeof(info))
 		return;
-	if (info.ssi_signo == SIGCHLD)
+	if (info.ssi_signo == SIGCHLD) {
 		reap_dying(s);
-	else if (s->order == SERVE)
+		reap_orphans(s);
+	} else if (s->order == SERVE) {
 		s->order = info.ssi_signo == KV_SIG_HAND_OVER ? HAND_OVER : END;
+	}
 }
 
 /* Until something happens to the worker or to us. False: nothing has until @deadline. */

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "stream/file.h"
+#include "fuse/daemon/confine.h"
 #include "fuse/daemon/privilege.h"
 #include "fuse/daemon/seccomp.h"
 #include "fuse/fs/dir.h"
@@ -213,6 +214,36 @@ static void free_file(void *file)
 	kv_file_free(file);
 }
 
+/* Is there anything to fetch? */
+static bool wants_courier(const struct kv_views *views)
+{
+	for (size_t i = 0; i < views->n; i++)
+		if (views->list[i].is_loaded && views->list[i].schema &&
+		    views->list[i].schema->whose)
+			return true;
+	return false;
+}
+
+/* It cannot start another one. The supervisor starts another worker. */
+static void end_without_keeper(void)
+{
+	_exit(EXIT_FAILURE);
+}
+
+/* While it may still fork. The keeper ends with us. */
+static int start_courier(struct kv_mounted *m)
+{
+	int rc = wants_courier(&m->views) ? kv_courier_start(&m->courier, kv_confine_courier) : 0;
+
+	if (rc)
+		return fail(m, rc, "can't start what fetches arguments");
+	if (m->courier.fd < 0)
+		return 0;
+	m->server.host.courier = &m->courier;
+	m->courier.lost = end_without_keeper;
+	return 0;
+}
+
 static int confine(struct kv_mounted *m)
 {
 	int rc = kv_privilege_work(!m->server.host.policy.host_view);
@@ -242,7 +273,9 @@ int kv_work(struct kv_mounted *m)
 
 	limit_heap();
 	m->lifeline.is_owner = !m->before.pid;
-	rc = confine(m);
+	rc = start_courier(m);
+	if (!rc)
+		rc = confine(m);
 	if (rc || (m->before.pid && !await_predecessors_end(m)))
 		return EXIT_FAILURE;
 	rc = serve(m);

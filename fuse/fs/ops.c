@@ -318,6 +318,8 @@ static void op_open(fuse_req_t req, fuse_ino_t told, struct fuse_file_info *fi)
 		rc = kv_caller_identify(req, &reader);
 	if (!rc)
 		rc = kv_caller_may(s, node, &reader);
+	if (!rc && node->type == KV_NODE_ROWS && kv_view_is_off(node->view))
+		rc = -ENODATA; /* an empty table would say: nothing has happened */
 	if (!rc)
 		rc = kv_caller_hold(req, node, &reader);
 	if (!rc)

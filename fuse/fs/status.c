@@ -70,6 +70,28 @@ static void put_view(FILE *out, const struct kv_view *view, const struct kv_coun
 	fprintf(out, "%s.errors\t%llu\n", view->name, atomic_load(&c->errors));
 }
 
+static void put_collectors(FILE *out, const struct kv_view *view)
+{
+	struct kv_collected counts;
+
+	for (size_t i = 0; i < view->collectors.n; i++) {
+		const struct kv_collector *c = &view->collectors.list[i];
+		struct kv_collector_use use;
+		bool runs = kv_collector_use(c, &use);
+
+		fprintf(out, "%s.%s.attached\t%s\n", view->name, c->name, runs ? "yes" : "no");
+		if (!runs)
+			continue;
+		fprintf(out, "%s.%s.runs\t%ju\n", view->name, c->name, (uintmax_t)use.runs);
+		fprintf(out, "%s.%s.ns\t%ju\n", view->name, c->name, (uintmax_t)use.ns);
+		fprintf(out, "%s.%s.missed\t%ju\n", view->name, c->name, (uintmax_t)use.missed);
+	}
+	if (!kv_collectors_counts(&view->collectors, &counts))
+		return;
+	fprintf(out, "%s.collected\t%ju\n", view->name, (uintmax_t)counts.used);
+	fprintf(out, "%s.dropped\t%ju\n", view->name, (uintmax_t)counts.dropped);
+}
+
 char *kv_status_text(const void *server, const struct kv_reader *reader)
 {
 	struct kv_server *s = (struct kv_server *)server;
@@ -81,8 +103,10 @@ char *kv_status_text(const void *server, const struct kv_reader *reader)
 		return NULL;
 	put_mount(out, s, reader);
 	put_use(out, s);
-	for (size_t i = 0; i < s->views->n; i++)
+	for (size_t i = 0; i < s->views->n; i++) {
 		put_view(out, &s->views->list[i], &s->counters[i]);
+		put_collectors(out, &s->views->list[i]);
+	}
 	if (fclose(out) == 0)
 		return text;
 	free(text);

@@ -76,7 +76,8 @@ static uint32_t add_dir(struct kv_tree *tree, uint32_t parent, const char *name,
 /* In the root, or of each member of a group. The root has what runs without a parameter. */
 static bool is_served(const struct kv_view *view, const struct kv_group *group)
 {
-	return view->is_loaded && (group ? group->has(view) : view->param != KV_PARAM_MAP);
+	return (view->is_loaded || kv_view_is_off(view)) &&
+	       (group ? group->has(view) : view->param != KV_PARAM_MAP);
 }
 
 /* The files of the views in one format, or of raw iterators (NULL), in the directory @dir. */

@@ -109,7 +109,7 @@ static bool parse_hidepid(const struct option *option, const char *value, void *
 	return false;
 }
 
-static bool parse_dir(const struct option *option, const char *value, void *to)
+static bool parse_text(const struct option *option, const char *value, void *to)
 {
 	(void)option;
 	if (*value)
@@ -123,8 +123,10 @@ static bool parse_dir(const struct option *option, const char *value, void *to)
 #define MAX_CPU 100000		/* a thousand CPUs */
 
 static const struct option options[] = {
-	{"pin_dir", parse_dir, AT(pin_dir), "pin_dir=DIR, in a BPF file system", 0, 0, 0},
-	{"iter_dir", parse_dir, AT(iter_dir), "iter_dir=DIR, with BPF objects", 0, 0, 0},
+	{"pin_dir", parse_text, AT(pin_dir), "pin_dir=DIR, in a BPF file system", 0, 0, 0},
+	{"iter_dir", parse_text, AT(iter_dir), "iter_dir=DIR, with BPF objects", 0, 0, 0},
+	{"collect", parse_text, AT(collect),
+	 "collect=VIEW+VIEW, those that have collectors; or collect=all", 0, 0, 0},
 	{"view", parse_view, AT(policy.host_view),
 	 "view=reader: each sees what /proc would show it; view=host: all see what the host does",
 	 0, 0, 0},
@@ -165,7 +167,7 @@ static int parse_word(const char *word, struct kv_mount_opts *opts, struct kv_er
 	kv_err_set(err, -EINVAL, "unknown mount option '%s'", word);
 	kv_err_hint(err,
 		    "kview's own are allow_other, view=, hidepid=, uid=, gid=, mode=, max_files=, "
-		    "max_user_files=, cpu=, pin_dir= and iter_dir=");
+		    "max_user_files=, cpu=, collect=, pin_dir= and iter_dir=");
 	return -EINVAL;
 }
 

@@ -16,6 +16,7 @@ struct kv_mount_opts {
 	const char *mountpoint;
 	const char *pin_dir;
 	const char *iter_dir; /* NULL: built-in views only */
+	const char *collect;  /* as kv_views_collect() takes it; NULL: nothing */
 	bool foreground;
 	bool takeover;	  /* of a live mount, if there is one */
 	bool allow_other; /* other users than the one who mounts may enter */

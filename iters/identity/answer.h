@@ -3,6 +3,7 @@
 #ifndef KVIEW_ANSWER_H
 #define KVIEW_ANSWER_H
 
+#include "master.h"
 #include "reader.h"
 
 /* --- who a thread is --- */
@@ -87,38 +88,9 @@ static __always_inline void put_cred(struct kv_identity *id, struct task_struct 
 	id->user_ns_inum = BPF_CORE_READ(ns, ns.inum);
 }
 
-struct ascent {
-	const struct user_namespace *ns;
-};
-
-/* Up to a user namespace that is a child of the initial one. */
-static long ascent_step(__u64 i, struct ascent *a)
-{
-	const struct user_namespace *ns = a->ns;
-
-	if (BPF_CORE_READ(ns, level) <= 1)
-		return 1;
-	a->ns = BPF_CORE_READ(ns, parent);
-	return 0;
-}
-
-/*
- * The user whom the ids of its user namespace belong to: who made the namespace, or if that was
- * root, the user who is root in it.
- */
 static __always_inline void put_master(struct kv_identity *id, struct task_struct *task)
 {
-	struct ascent a = {.ns = BPF_CORE_READ(task, cred, user_ns)};
-	const struct user_namespace *ns;
-
-	bpf_loop(KV_USER_NS_DEPTH, ascent_step, &a, 0);
-	ns = a.ns;
-	if (BPF_CORE_READ(ns, level))
-		id->master = BPF_CORE_READ(ns, owner.val);
-	if (BPF_CORE_READ(ns, level) && !id->master)
-		id->master = kv_map_id(ns, false, 0, true);
-	if (!id->master || id->master == KV_NOBODY)
-		id->master = id->fsuid;
+	id->master = kv_master_of(BPF_CORE_READ(task, cred, user_ns), id->fsuid);
 }
 
 #define SIGKILL 9

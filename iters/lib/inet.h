@@ -11,24 +11,11 @@
 
 #include "net.h"
 #include "ip.h"
-
-#define AF_INET 2
-#define AF_INET6 10
-
-#define TCP_TIME_WAIT 6
-#define TCP_LISTEN 10
-#define TCP_NEW_SYN_RECV 12 /* to users it is SYN_RECV */
+#include "names.h"
 
 static __always_inline void put_state(struct KV_INET_VIEW *r, __u32 state)
 {
-	/* As ss has them, which knows no name for 12. */
-	static const char names[16][12] = {
-		[1] = "ESTAB",	    [2] = "SYN-SENT",  [3] = "SYN-RECV", [4] = "FIN-WAIT-1",
-		[5] = "FIN-WAIT-2", [6] = "TIME-WAIT", [7] = "UNCONN",	 [8] = "CLOSE-WAIT",
-		[9] = "LAST-ACK",   [10] = "LISTEN",   [11] = "CLOSING", [12] = "SYN-RECV",
-	};
-
-	__builtin_memcpy(r->state, names[state & 15], sizeof(r->state));
+	kv_state_name(r->state, state);
 }
 
 static __always_inline void put_addresses(struct KV_INET_VIEW *r, const struct sock_common *sk)

@@ -13,7 +13,15 @@
 static __always_inline bool kv_has_rss(void);
 
 #define KV_CPUS_MAX 768 /* the parts of further CPUs are not added */
-#define KV_RSS_COUNTERS 4
+
+/* The kernel's counters of pages, as in include/linux/mm_types_task.h. */
+enum kv_rss_counter {
+	KV_RSS_FILE,
+	KV_RSS_ANON,
+	KV_RSS_SWAP,
+	KV_RSS_SHMEM,
+	KV_RSS_COUNTERS,
+};
 
 /*
  * Which mm a sum is of, and when it was made. The mm of another process may soon get the same
@@ -24,10 +32,11 @@ struct kv_rss_key {
 	__u64 now; /* in jiffies */
 };
 
-/* The sum is kept for the next threads of the process. */
+/* The sums are kept for the next threads of the process. */
 struct kv_rss {
 	struct kv_rss_key key;
-	__u64 pages;
+	__u64 pages[KV_RSS_COUNTERS];
+	__u64 is_known;		      /* 0: the kernel's counters are larger than the room here */
 	__u64 n;		      /* CPUs whose @offsets are known; 0: none yet */
 	__u64 counters[2][64];	      /* the kernel's, before and after adding the parts */
 	__u64 parts[KV_RSS_COUNTERS]; /* per-CPU pointers */
@@ -103,18 +112,11 @@ static __always_inline __u64 kv_rss_get(struct kv_rss *rss, int from, __u64 at)
 						     : 0;
 }
 
-/* File, anonymous and shared memory; the other counter is of what was swapped out. */
-static __always_inline __u64 kv_rss_sum(struct kv_rss *rss)
-{
-	return kv_above_0(KV_RSS_GET(rss, 0, 0, count) + rss->sums[0]) +
-	       kv_above_0(KV_RSS_GET(rss, 0, 1, count) + rss->sums[1]) +
-	       kv_above_0(KV_RSS_GET(rss, 0, 3, count) + rss->sums[3]);
-}
-
 /* A part may be added to the total meanwhile: then all is read again. */
 static long kv_rss_try(__u64 i, struct kv_rss_call *c)
 {
 	struct kv_rss *rss = c->rss;
+	bool is_same = true;
 
 	kv_rss_read(c, 0);
 	rss->together = true;
@@ -127,43 +129,59 @@ static long kv_rss_try(__u64 i, struct kv_rss_call *c)
 	bpf_loop(KV_CPUS_MAX, kv_rss_add_cpu, c, 0);
 	kv_barrier();
 	kv_rss_read(c, 1);
-	rss->pages = kv_rss_sum(rss);
-	return KV_RSS_GET(rss, 0, 0, count) == KV_RSS_GET(rss, 1, 0, count) &&
-	       KV_RSS_GET(rss, 0, 1, count) == KV_RSS_GET(rss, 1, 1, count) &&
-	       KV_RSS_GET(rss, 0, 3, count) == KV_RSS_GET(rss, 1, 3, count);
+	for (int k = 0; k < KV_RSS_COUNTERS; k++) {
+		rss->pages[k] = kv_above_0(KV_RSS_GET(rss, 0, k, count) + rss->sums[k]);
+		is_same &= KV_RSS_GET(rss, 0, k, count) == KV_RSS_GET(rss, 1, k, count);
+	}
+	return is_same;
 }
 
 #define KV_RSS_TRIES 8
-
-#define KV_RSS_UNKNOWN (~0ULL) /* the kernel's counters are larger than the room here */
 
 /* Counts into rss->pages. Not static, so that it is verified once (see kv_find_pid()). */
 __noinline int kv_rss_count(struct kv_rss *rss, __u64 mm)
 {
 	struct kv_rss_call c = {.rss = rss, .mm = (void *)mm};
 
-	if (!rss || !kv_has_rss() || kv_has_plain_rss())
+	if (!rss || !kv_has_rss())
 		return 0;
+	if (kv_has_plain_rss()) {
+		for (int k = 0; k < KV_RSS_COUNTERS; k++)
+			rss->pages[k] = kv_plain_rss((void *)mm, k);
+		rss->is_known = true;
+		return 0;
+	}
 	if (!rss->n) {
 		c.base = kv_percpu_base();
 		bpf_loop(KV_CPUS_MAX, kv_rss_find_cpu, &c, 0);
 	}
-	rss->pages = KV_RSS_UNKNOWN;
-	if (KV_RSS_COUNTERS * bpf_core_type_size(struct percpu_counter___rss) <=
-	    sizeof(rss->counters[0]))
+	rss->is_known = KV_RSS_COUNTERS * bpf_core_type_size(struct percpu_counter___rss) <=
+			sizeof(rss->counters[0]);
+	if (rss->is_known)
 		bpf_loop(KV_RSS_TRIES, kv_rss_try, &c, 0);
 	return 0;
 }
 
-/* kv_rss_pages() - resident pages of an mm, counted once for the threads of a process */
-static __always_inline __u64 kv_rss_pages(struct kv_rss *rss, const struct kv_rss_key *key)
+/**
+ * kv_rss_find() - pages of an mm, counted once for the threads of a process
+ * @rss: of this thread; receives them, by kv_rss_counter
+ *
+ * Return: false: this kernel does not tell them.
+ */
+static __always_inline bool kv_rss_find(struct kv_rss *rss, const struct kv_rss_key *key)
 {
 	if (rss->key.mm != key->mm || rss->key.exec != key->exec || rss->key.tgid != key->tgid ||
 	    rss->key.now != key->now) {
 		rss->key = *key;
 		kv_rss_count(rss, key->mm);
 	}
-	return rss->pages;
+	return rss->is_known;
+}
+
+/* kv_rss_pages() - resident ones of those that were found: what was swapped out is not */
+static __always_inline __u64 kv_rss_pages(const struct kv_rss *rss)
+{
+	return rss->pages[KV_RSS_FILE] + rss->pages[KV_RSS_ANON] + rss->pages[KV_RSS_SHMEM];
 }
 
 #endif

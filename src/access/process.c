@@ -33,7 +33,7 @@ int kv_process_look(const struct kv_host *host, const struct kv_reader *reader, 
 		return kv_ask_process(&host->ask, &reader->scope, pid, process);
 	iter = kv_loaded_iter(&host->processes_query, &link);
 	if (iter < 0)
-		return iter == -ESRCH ? -ENOENT : iter;
+		return iter;
 	n = read_some(host, reader, iter, process, sizeof(*process));
 	if (n < 0)
 		return (int)n;

@@ -15,7 +15,8 @@
 #include "load/kernel.h"
 #include "load/said.h"
 
-#define PASSES_ALL (1 << KV_PUBLIC | 1 << KV_PTRACE | 1 << KV_FILES | 1 << KV_MAPS | 1 << KV_STACK)
+/* Inode number of the initial cgroup namespace: include/uapi/linux/nsfs.h. */
+#define PROC_CGROUP_INIT_INO 0xEFFFFFFB
 
 static bool has_cap(const struct kv_identity *id, unsigned int cap)
 {
@@ -105,7 +106,7 @@ static uint8_t passes(const struct kv_host *host, const struct kv_identity *id)
 	if (has_cap(id, CAP_SYS_PTRACE)) {
 		bits |= 1 << KV_PTRACE | 1 << KV_MAPS;
 		if (has_cap(id, CAP_DAC_READ_SEARCH) || has_cap(id, CAP_DAC_OVERRIDE))
-			bits |= 1 << KV_FILES;
+			bits |= 1 << KV_FILES | 1 << KV_IO;
 	}
 	if ((bits >> KV_FILES & 1) && has_cap(id, CAP_SYS_ADMIN))
 		bits |= 1 << KV_STACK;
@@ -159,6 +160,7 @@ static void fill_scope(const struct kv_host *host, pid_t tid, const struct kv_id
 		.pid_ns_level = id->pid_ns_level,
 		.user_ns_level = id->user_ns_level,
 		.cgroup_level = id->cgroup_level,
+		.in_cgroup_ns = id->cgroup_ns_inum != PROC_CGROUP_INIT_INO,
 		.host_level = host->self.pid_ns_level,
 		.fsuid = id->fsuid,
 		.fsgid = id->fsgid,
@@ -235,7 +237,7 @@ static void see_as_host(const struct kv_host *host, pid_t tid, uid_t uid, struct
 	*reader = KV_READER_INIT;
 	reader->user = tid > 0 && get_identity(host, tid, &id) == 0 ? id.master : uid;
 	fill_scope(host, tid, &host->self, &reader->scope);
-	reader->scope.passes = PASSES_ALL;
+	reader->scope.passes = KV_ALL_GUARDS;
 	reader->scope.hidepid = KV_HIDEPID_OFF;
 	reader->pid = kv_kernel_process_of(tid);
 	reader->net_ns = host->self.net_ns;

@@ -16,6 +16,8 @@
 #include "load/pin.h"
 #include "kview/abi.h"
 
+struct kv_courier;
+
 /* The operator's decisions, by mount options. */
 struct kv_policy {
 	bool host_view; /* everyone sees what kview itself does */
@@ -42,7 +44,8 @@ struct kv_host {
 	int (*iter_in)(void *arg, const struct kv_view *view, int net_ns);
 	/* As kv_map_open(). NULL: we have the right ourselves. */
 	int (*map_open)(void *arg, uint32_t id, bool or_next, struct kv_map_fds *fds);
-	void *broker; /* first argument of these two */
+	void *broker;		    /* first argument of these two */
+	struct kv_courier *courier; /* for views with arguments; NULL: they are (unreadable) */
 };
 
 /* kv_host_map() - kv_map_open(), by who may */

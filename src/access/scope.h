@@ -53,13 +53,15 @@ static inline bool kv_saw_is_end(uint8_t saw, ssize_t n, size_t size)
 }
 
 /*
- * kv_saw_is_lost() - did the walk end too early? @before: KV_SAW_ bits of all earlier reads
+ * kv_saw_may_be_lost() - may the walk have ended too early? @before: KV_SAW_ bits of all earlier
+ * reads
  *
  * The walk through one process continues with the thread whose record did not fit. If that
  * thread has exited meanwhile, the kernel reports the end. A true end comes in the same read
- * as the last object, or a second time.
+ * as the last object, or a second time; or by itself, if the thread is there but has closed or
+ * unmapped what was left.
  */
-static inline bool kv_saw_is_lost(uint8_t saw, uint8_t before)
+static inline bool kv_saw_may_be_lost(uint8_t saw, uint8_t before)
 {
 	return (before & KV_SAW_OBJECT) && !(before & KV_SAW_LATE) && (saw & KV_SAW_END) &&
 	       !(saw & KV_SAW_OBJECT);

@@ -30,6 +30,7 @@ enum {
 	LONG_MAP,
 	LONG_CGROUP,
 	LONG_KINDS,
+	LONG_FOR,
 	LONG_TAKEOVER,
 };
 
@@ -48,6 +49,7 @@ static const struct option_def defs[] = {
 	{KV_OPT_MAP, "map", LONG_MAP, "ID", "the BPF map whose elements are shown", AT(map)},
 	{KV_OPT_CGROUP, "cgroup", LONG_CGROUP, "PATH", "only this cgroup and those below it",
 	 AT(cgroup)},
+	{KV_OPT_FOR, "for", LONG_FOR, "SECONDS", "collect for so long first", AT(seconds)},
 	{KV_OPT_KINDS, "kinds", LONG_KINDS, NULL, "list the kernel's kinds of iterators",
 	 AT(kinds)},
 	{KV_OPT_ITER_DIR, "iter-dir", LONG_ITER_DIR, "DIR",
@@ -90,8 +92,11 @@ static void make_tables(unsigned int options, char *letters, struct option *long
 	*longs = (struct option){0};
 }
 
-/* An id from 1 to @max; 0 with @err set: @text is none. */
-static uint32_t parse_id(const char *text, const char *of, unsigned long max, struct kv_err *err)
+#define MAX_SECONDS (366u * 24 * 60 * 60)
+
+/* A number from 1 to @max; 0 with @err set: @text is none. */
+static uint32_t parse_number(const char *text, const char *what, unsigned long max,
+			     struct kv_err *err)
 {
 	unsigned long v;
 	char *end;
@@ -100,7 +105,7 @@ static uint32_t parse_id(const char *text, const char *of, unsigned long max, st
 	v = strtoul(text, &end, 10);
 	if (!errno && *text >= '0' && *text <= '9' && !*end && v && v <= max)
 		return (uint32_t)v;
-	kv_err_set(err, -EINVAL, "'%s' is not a %s id", text, of);
+	kv_err_set(err, -EINVAL, "'%s' is not %s", text, what);
 	return 0;
 }
 
@@ -110,12 +115,16 @@ static int set_option(struct kv_args *args, const struct option_def *d, char *va
 	char *to = (char *)args + d->at;
 
 	if (d->bit == KV_OPT_PID) {
-		args->pid = (pid_t)parse_id(value, "process", 1 << 30, err);
+		args->pid = (pid_t)parse_number(value, "a process id", 1 << 30, err);
 		return args->pid ? 0 : -EINVAL;
 	}
 	if (d->bit == KV_OPT_MAP) {
-		args->map = parse_id(value, "map", UINT32_MAX, err);
+		args->map = parse_number(value, "a map id", UINT32_MAX, err);
 		return args->map ? 0 : -EINVAL;
+	}
+	if (d->bit == KV_OPT_FOR) {
+		args->seconds = parse_number(value, "a number of seconds", MAX_SECONDS, err);
+		return args->seconds ? 0 : -EINVAL;
 	}
 	if (d->bit == KV_OPT_MOUNT && args->n_mount_words == KV_MAX_MOUNT_WORDS)
 		return kv_err_set(err, -EINVAL, "more than %d -o", KV_MAX_MOUNT_WORDS);

@@ -25,6 +25,7 @@
 #define KV_OPT_CGROUP (1u << 9)
 #define KV_OPT_KINDS (1u << 10)
 #define KV_OPT_ITER (1u << 11)
+#define KV_OPT_FOR (1u << 12)
 
 #define KV_MAX_OPERANDS 2
 #define KV_MAX_MOUNT_WORDS 16
@@ -42,6 +43,7 @@ struct kv_args {
 	pid_t pid;
 	uint32_t map; /* id; 0: none */
 	const char *cgroup;
+	uint32_t seconds; /* to collect for; 0: not at all */
 	bool kinds;
 	bool help;
 	const char *operands[KV_MAX_OPERANDS];

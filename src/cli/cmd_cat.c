@@ -3,9 +3,13 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdio_ext.h>
+#include <time.h>
+#include <unistd.h>
 
+#include "access/courier.h"
 #include "base/cleanup.h"
 #include "cli/commands.h"
+#include "fuse/daemon/confine.h"
 #include "load/map.h"
 #include "load/pinset.h"
 #include "stream/run.h"
@@ -26,7 +30,7 @@ static int put_rows(struct kv_rows *rows, struct kv_err *err)
 	setvbuf(stdout, buffer, _IOFBF, sizeof(buffer));
 	while (!rc && (more = kv_rows_next(rows, &n, err)) > 0)
 		rc = put(rows->text, n, err);
-	if (more == -EACCES)
+	if (more == -EACCES || more == -ENOENT)
 		__fpurge(stdout); /* no row was there to see: a header alone would say so */
 	return rc ? rc : more;
 }
@@ -93,12 +97,51 @@ static int choose_subset(const struct kv_args *args, struct kv_subset *subset, i
 	return 0;
 }
 
+/* Command lines take ten times as long as the rest of their rows. */
+static bool wants_arguments(const struct kv_view *view)
+{
+	const struct kv_schema *schema = view->schema;
+
+	for (unsigned int i = 0; schema && schema->whose && i < schema->ncolumns; i++)
+		if (schema->columns[i].off == schema->args)
+			return !(view->unwanted >> i & 1);
+	return false;
+}
+
+static int start_courier(struct kv_courier *courier, struct kv_host *host, struct kv_err *err)
+{
+	int rc = kv_courier_start(courier, kv_confine_courier);
+
+	if (rc)
+		return kv_err_errno(err, rc, "can't start what fetches arguments");
+	host->courier = courier;
+	return 0;
+}
+
+/* While its collectors run. A terminal shows how long it takes. */
+static void wait_for(uint32_t seconds)
+{
+	bool shows = isatty(STDERR_FILENO);
+
+	for (uint32_t i = 0; i < seconds; i++) {
+		struct timespec left = {.tv_sec = 1};
+
+		if (shows)
+			fprintf(stderr, "\rcollecting: %u of %u s", i, seconds);
+		while (nanosleep(&left, &left) < 0)
+			;
+	}
+	if (shows && seconds)
+		fprintf(stderr, "\r%*s\r", 40, "");
+}
+
 /* Prints what the caller would read in the mount. */
-static int cat_view(const struct kv_args *args, struct kv_view *view, struct kv_types *types,
+static int cat_view(const struct kv_args *args, const struct kv_views *views, struct kv_view *view,
 		    struct kv_err *err)
 {
 	const struct kv_policy policy = {0};
 	struct kv_reader reader = KV_READER_INIT;
+	struct kv_courier courier = KV_COURIER_INIT;
 	struct kv_host host = KV_HOST_INIT;
 	struct kv_run_opts opts = {.reader = &reader, .host = &host};
 	_cleanup_close_ int fd = -1;
@@ -113,13 +156,23 @@ static int cat_view(const struct kv_args *args, struct kv_view *view, struct kv_
 		rc = choose_subset(args, &opts.subset, &fd, err);
 	if (rc)
 		return rc;
+	if (args->seconds)
+		rc = kv_views_collect(views, view->name, err);
+	if (rc)
+		return KV_USAGE;
+	view->unwanted = view->schema ? kv_plan_unwanted(&plan) : 0;
 	if (kv_pins_open(args->pin_dir, false, &dir, NULL) == 0)
 		pins = &dir;
 	rc = kv_pinset_get(pins, view, err);
 	if (!rc)
-		rc = kv_host_open(&host, &policy, false, pins, types, err);
+		rc = kv_host_open(&host, &policy, false, pins, views->types, err);
+	kv_pins_close(&dir);
 	if (!rc)
 		rc = kv_reader_self(&host, &reader, err);
+	if (!rc && wants_arguments(view))
+		rc = start_courier(&courier, &host, err);
+	if (!rc)
+		wait_for(args->seconds);
 	if (!rc)
 		rc = kv_run_new(view, &opts, &run, err);
 	if (!rc) {
@@ -128,8 +181,8 @@ static int cat_view(const struct kv_args *args, struct kv_view *view, struct kv_
 	}
 	kv_rows_free(&rows);
 	kv_reader_close(&reader);
+	kv_courier_stop(&courier);
 	kv_host_close(&host);
-	kv_pins_close(&dir);
 	return rc;
 }
 
@@ -141,7 +194,7 @@ int kv_cmd_cat(const struct kv_args *args, struct kv_err *err)
 
 	if (rc)
 		return rc;
-	rc = cat_view(args, view, views.types, err);
+	rc = cat_view(args, &views, view, err);
 	kv_views_close(&views);
 	return rc;
 }

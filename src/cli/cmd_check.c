@@ -147,12 +147,22 @@ static int read_row(const struct kv_view *view, const struct kv_host *host, stru
 	return rc < 0 ? rc : 0;
 }
 
+static void check_collector(const struct kv_view *view, const struct kv_collector *c)
+{
+	char item[300];
+
+	snprintf(item, sizeof(item), "collector %s", c->name);
+	put_item(item, c->link_fd >= 0, c->why ? c->why : view->rc ? "its view is not loaded" : "");
+}
+
 /* @host: NULL: no reader can be identified, and so nothing read */
 static bool check_view(struct kv_view *view, const struct kv_host *host)
 {
 	char item[300], note[NOTE_MAX] = "", columns[1024];
-	int rc = kv_view_load(view);
+	int rc;
 
+	view->collectors.wanted = KV_COLLECT_RUN;
+	rc = kv_view_load(view);
 	if (!rc && host && !view->program)
 		rc = read_row(view, host, &view->err);
 	snprintf(item, sizeof(item), "%s %s", view->program ? "raw" : "view", view->name);
@@ -161,6 +171,8 @@ static bool check_view(struct kv_view *view, const struct kv_host *host)
 	else if (view->schema && kv_schema_put_lacking(view->schema, columns, sizeof(columns)))
 		snprintf(note, sizeof(note), "without %s", columns);
 	put_item(item, rc == 0, note);
+	for (size_t i = 0; i < view->collectors.n; i++)
+		check_collector(view, &view->collectors.list[i]);
 	return rc == 0;
 }
 

@@ -26,11 +26,44 @@ static void put_line(const char *name, const char *supported, const char *pinned
 	printf("%-12s %-10s %-7s %s", name, supported, pinned, shows);
 }
 
-static void put_view(struct kv_view *view, const char *pinned)
+/* While the pins are used, if there are any. */
+static void put_collector(const struct kv_collector *c)
 {
-	bool supported = kv_view_is_supported(view);
-	const struct kv_schema *schema = view->schema;
+	struct kv_collector_use use;
 
+	put_line("", "", "", "collects: ");
+	printf("%s (%s)", c->name, c->section);
+	if (!kv_collector_use(c, &use))
+		printf(": %s\n", c->why ? c->why : "off");
+	else if (use.runs)
+		printf(": %ju runs, %ju ns each, %ju missed\n", (uintmax_t)use.runs,
+		       (uintmax_t)(use.ns / use.runs), (uintmax_t)use.missed);
+	else
+		printf(": on, %ju missed\n", (uintmax_t)use.missed);
+}
+
+static void put_collectors(struct kv_view *view, const struct kv_pins *pins)
+{
+	struct kv_collected counts;
+
+	if (view->collectors.n && pins->fd >= 0)
+		kv_pin_use(pins, view, NULL);
+	for (size_t i = 0; i < view->collectors.n; i++)
+		put_collector(&view->collectors.list[i]);
+	if (kv_collectors_counts(&view->collectors, &counts)) {
+		put_line("", "", "", "collected: ");
+		printf("%ju, dropped: %ju\n", (uintmax_t)counts.used, (uintmax_t)counts.dropped);
+	}
+	kv_view_unload(view);
+}
+
+static void put_view(struct kv_view *view, const char *pinned, const struct kv_pins *pins)
+{
+	const struct kv_schema *schema = view->schema;
+	bool supported;
+
+	view->collectors.wanted = KV_COLLECT_LOAD;
+	supported = kv_view_is_supported(view);
 	put_line(view->name, supported ? "yes" : "no", pinned, schema ? schema->shows : "");
 	if (view->program)
 		printf("raw: what its iter/%s prints%s", view->kind,
@@ -42,6 +75,7 @@ static void put_view(struct kv_view *view, const char *pinned)
 		put_line("", "", "", "not attached: ");
 		puts(view->others);
 	}
+	put_collectors(view, pins);
 	for (unsigned int i = 0; supported && schema && i < schema->ncolumns; i++) {
 		if (!schema->columns[i].lacks)
 			continue;
@@ -134,17 +168,14 @@ int kv_cmd_list(const struct kv_args *args, struct kv_err *err)
 		kv_views_close(&views);
 		return kv_err_errno(err, -ENOMEM, "can't list the views");
 	}
-	/*
-	 * First the pins: where a view can't be loaded, its schema has what the pin lacks. And
-	 * as long as the directory is open, the last mount can't remove it.
-	 */
+	/* First the pins: where a view can't be loaded, its schema has what the pin lacks. */
 	no_pins = kv_pins_open(args->pin_dir, false, &pins, NULL);
 	for (size_t i = 0; i < views.n; i++)
 		pinned[i] = is_pinned(&pins, no_pins, &views.list[i]);
-	kv_pins_close(&pins);
 	put_line("VIEW", "SUPPORTED", "PINNED", "SHOWS\n");
 	for (size_t i = 0; i < views.n; i++)
-		put_view(&views.list[i], pinned[i]);
+		put_view(&views.list[i], pinned[i], &pins);
+	kv_pins_close(&pins);
 	rc = check_readers(&views, err);
 	kv_views_close(&views);
 	return rc;

@@ -28,7 +28,7 @@ const struct kv_command kv_commands[] = {
 	{"list", "", "each view: is it supported, is it pinned, what does it show",
 	 KV_OPT_KINDS | KV_OPT_ITER_DIR | KV_OPT_PIN_DIR, 0, 0, kv_cmd_list},
 	{"cat", "VIEW", "print a view, without a mount",
-	 KV_OPT_FORMAT | KV_OPT_COLUMNS | KV_OPT_PID | KV_OPT_MAP | KV_OPT_CGROUP |
+	 KV_OPT_FORMAT | KV_OPT_COLUMNS | KV_OPT_PID | KV_OPT_MAP | KV_OPT_CGROUP | KV_OPT_FOR |
 		 KV_OPT_ITER_DIR | KV_OPT_PIN_DIR,
 	 1, 1, kv_cmd_cat},
 	{"schema", "VIEW", "a view's columns: name, type, unit, meaning, role", KV_OPT_ITER_DIR, 1,

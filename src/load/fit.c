@@ -18,13 +18,29 @@ static int load(struct kv_view *view, uint64_t has, struct kv_err *err)
 				&object, err);
 
 	kv_loaded_close(&view->loaded);
+	kv_collectors_detach(&view->collectors);
 	if (view->schema)
 		kv_schema_lack(view->schema, ~has);
 	if (!rc)
+		kv_collectors_choose(&view->collectors, object);
+	if (!rc)
 		rc = kv_object_load(object, view->schema, view->is_private ? 0 : view->fingerprint,
 				    &view->loaded, err);
+	if (!rc)
+		rc = kv_collectors_attach(&view->collectors, object, err);
+	if (rc)
+		kv_loaded_close(&view->loaded);
 	bpf_object__close(object);
 	return rc;
+}
+
+static struct bpf_object *open_again(const void *arg)
+{
+	const struct kv_view *view = arg;
+	struct bpf_object *object = NULL;
+
+	kv_object_parse(view->name, view->data, view->size, view->types, &object, NULL);
+	return object;
 }
 
 /*
@@ -34,6 +50,12 @@ static int load(struct kv_view *view, uint64_t has, struct kv_err *err)
 static bool is_refused(int rc)
 {
 	return rc == -EINVAL || rc == -EACCES;
+}
+
+/* Or one of its collectors: libbpf, for what it looks up, has other numbers. */
+static bool is_of_program(int rc)
+{
+	return rc && rc != -EMFILE && rc != -ENOMEM;
 }
 
 static void note(struct kv_column *column, const struct kv_err *err)
@@ -51,8 +73,8 @@ static void note(struct kv_column *column, const struct kv_err *err)
 static int add(struct kv_view *view, unsigned int first, unsigned int n, uint64_t *has,
 	       struct kv_err *err)
 {
-	uint64_t some = UINT64_MAX >> (64 - n) << first;
-	int rc = load(view, *has | some, err);
+	uint64_t some = UINT64_MAX >> (64 - n) << first & ~view->unwanted;
+	int rc = some ? load(view, *has | some, err) : 0;
 
 	if (!rc)
 		*has |= some;
@@ -69,8 +91,10 @@ static int add(struct kv_view *view, unsigned int first, unsigned int n, uint64_
 int kv_fit_load(struct kv_view *view, struct kv_err *err)
 {
 	uint64_t has = 0;
-	int rc = load(view, UINT64_MAX, err);
+	int rc = load(view, ~view->unwanted, err);
 
+	if (is_of_program(rc) && kv_collectors_try(&view->collectors, open_again, view))
+		rc = load(view, ~view->unwanted, err);
 	if (!is_refused(rc) || !view->schema)
 		return rc;
 	/* A program that does not load without any column has another fault: that one is told. */

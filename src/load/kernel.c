@@ -127,6 +127,14 @@ static uint32_t count_nodes(void)
 	return (uint32_t)strtoul(list + n, NULL, 10) + 1;
 }
 
+static bool tells_number_of_fds(void)
+{
+	_cleanup_close_ int fd = open("/proc/self/fd", O_PATH | O_CLOEXEC);
+	struct stat st;
+
+	return fd >= 0 && fstat(fd, &st) == 0 && st.st_size > 0;
+}
+
 void kv_kernel_table(struct kv_table *table)
 {
 	_cleanup_free_ char *maps = NULL;
@@ -139,6 +147,7 @@ void kv_kernel_table(struct kv_table *table)
 	line = line ? strchr(line, ' ') : NULL;
 	if (line)
 		memcpy(table->vsyscall, line + 1, sizeof(table->vsyscall));
+	table->fds_are_public = tells_number_of_fds();
 }
 
 bool kv_kernel_has_descriptors(void)

@@ -33,7 +33,7 @@ int kv_kernel_kinds(char ***kinds, struct kv_err *err);
 
 void kv_kernel_kinds_free(char **kinds);
 
-/* kv_kernel_table() - fill in page_shift, nr_nodes and vsyscall */
+/* kv_kernel_table() - fill in what the kernel is like: page_shift to fds_are_public */
 void kv_kernel_table(struct kv_table *table);
 
 /* kv_kernel_has_descriptors() - are a few file descriptors left? libbpf hides that they are not */

@@ -11,6 +11,7 @@
 
 #include "base/cleanup.h"
 #include "base/hash.h"
+#include "load/collect.h"
 #include "load/kernel.h"
 #include "load/said.h"
 #include "load/types.h"
@@ -71,7 +72,7 @@ static struct bpf_program *chosen(const struct bpf_object *object)
 {
 	struct bpf_program *prog = bpf_object__next_program(object, NULL);
 
-	while (prog && !bpf_program__autoload(prog))
+	while (prog && !(bpf_program__autoload(prog) && kind_of(prog)))
 		prog = bpf_object__next_program(object, prog);
 	return prog;
 }
@@ -109,7 +110,7 @@ char *kv_object_others(const struct bpf_object *object)
 	if (!f)
 		return NULL;
 	while ((prog = bpf_object__next_program(object, prog)))
-		if (prog != own)
+		if (prog != own && !kv_is_collector(prog))
 			fprintf(f, "%s%s (%s)", ftell(f) ? ", " : "", bpf_program__name(prog),
 				bpf_program__section_name(prog));
 	fclose(f);
@@ -326,25 +327,49 @@ static int keep(const struct bpf_object *object, const struct bpf_link *link,
 	return no_descriptors(err);
 }
 
-/* Over all objects. The walk through cgroups must be told its order. */
-static struct bpf_link *attach(const struct bpf_program *prog)
+/* The map of the object whose elements are the view's rows; NULL: they are none of a map. */
+static const struct bpf_map *rows_of(const struct bpf_object *object,
+				     const struct kv_schema *schema)
 {
+	return schema && *schema->rows ? bpf_object__find_map_by_name(object, schema->rows) : NULL;
+}
+
+/* Over all objects. The walk through cgroups must be told its order, one through a map its map. */
+static struct bpf_link *attach(const struct bpf_program *prog, const struct bpf_map *rows)
+{
+	enum kv_param param = kv_kind_param(kind_of(prog));
 	union bpf_iter_link_info info = {.cgroup.order = BPF_CGROUP_ITER_DESCENDANTS_PRE};
 	LIBBPF_OPTS(bpf_iter_attach_opts, opts, .link_info = &info, .link_info_len = sizeof(info));
 
-	if (kv_kind_param(kind_of(prog)) != KV_PARAM_CGROUP)
+	if (param == KV_PARAM_MAP)
+		info = (union bpf_iter_link_info){.map.map_fd = (uint32_t)bpf_map__fd(rows)};
+	else if (param != KV_PARAM_CGROUP)
 		return bpf_program__attach_iter(prog, NULL);
 	return bpf_program__attach_iter(prog, &opts);
+}
+
+static bool needs_link(const struct bpf_program *prog, const struct bpf_map *rows)
+{
+	const char *kind = kind_of(prog);
+
+	return kind != call_kind && (rows || kv_kind_param(kind) != KV_PARAM_MAP);
 }
 
 int kv_object_load(struct bpf_object *object, const struct kv_schema *schema, uint64_t fingerprint,
 		   struct kv_loaded *loaded, struct kv_err *err)
 {
 	const struct bpf_program *own = chosen(object);
+	const struct bpf_map *rows = rows_of(object, schema);
 	struct bpf_link *link = NULL;
 	int rc = 0;
 
 	kv_said_clear();
+	if (schema && *schema->rows && !rows) {
+		kv_err_set(err, -EINVAL, "its rows are of a map '%s', which it does not have",
+			   schema->rows);
+		kv_err_hint(err, "KV_VIEW_OF_MAP() names one of the object's own maps");
+		return -EINVAL;
+	}
 	if (schema)
 		rc = fill_table(object, schema, fingerprint, err);
 	if (rc)
@@ -352,8 +377,8 @@ int kv_object_load(struct bpf_object *object, const struct kv_schema *schema, ui
 	rc = bpf_object__load(object);
 	if (rc)
 		return explain(rc, object, schema, err);
-	if (kind_of(own) != call_kind && kv_kind_param(kind_of(own)) != KV_PARAM_MAP) {
-		link = attach(own);
+	if (needs_link(own, rows)) {
+		link = attach(own, rows);
 		if (!link)
 			return explain(-errno, object, schema, err);
 	}

@@ -140,8 +140,10 @@ struct kv_link kv_link_cgroup(int fd);
 /**
  * kv_loaded_iter() - begin an iteration
  *
- * Return: the iterator's descriptor, to be closed, or -errno; -ESRCH: there is
- * no such process or thread.
+ * The kernel does not look whether there is such a process or thread: without one there is no
+ * object.
+ *
+ * Return: the iterator's descriptor, to be closed, or -errno.
  */
 int kv_loaded_iter(const struct kv_loaded *loaded, const struct kv_link *link);
 

@@ -15,6 +15,7 @@
 
 #include "base/cleanup.h"
 #include "load/kernel.h"
+#include "load/pin_collect.h"
 #include "schema/table.h"
 
 #define BPFFS "/sys/fs/bpf"
@@ -91,27 +92,35 @@ static bool is_current(int fd, const char *dir)
 	       now.st_dev == held.st_dev;
 }
 
+static int open_dir(const char *dir, struct kv_err *err)
+{
+	_cleanup_close_ int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct statfs fs;
+
+	if (fd < 0)
+		return kv_err_errno(err, -errno, "can't open the pin directory '%s'", dir);
+	if (fstatfs(fd, &fs) < 0 || (unsigned long)fs.f_type != BPF_FS_MAGIC)
+		return refuse_dir(dir, err);
+	return TAKE_FD(fd);
+}
+
 /*
- * Opens and locks. The last user removes the directory under an exclusive lock, so the
- * directory may be gone from the tree when we get our lock: then it is opened anew.
+ * Makes it, opens and locks. The last user removes the directory under an exclusive lock, so the
+ * directory may be gone from the tree when we get our lock: then it is made anew.
  */
-static int open_locked(const char *dir, bool create, struct kv_err *err)
+static int open_locked(const char *dir, struct kv_err *err)
 {
 	for (int try = 0; try < 100; try++) {
 		_cleanup_close_ int fd = -1;
-		struct statfs fs;
-		int rc;
+		int rc = make_dir(dir, err);
 
-		rc = create ? make_dir(dir, err) : 0;
 		if (rc)
 			return rc;
-		fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		if (fd < 0 && errno == ENOENT && create)
+		fd = open_dir(dir, err);
+		if (fd == -ENOENT)
 			continue;
 		if (fd < 0)
-			return kv_err_errno(err, -errno, "can't open the pin directory '%s'", dir);
-		if (fstatfs(fd, &fs) < 0 || (unsigned long)fs.f_type != BPF_FS_MAGIC)
-			return refuse_dir(dir, err);
+			return fd;
 		if (flock(fd, LOCK_SH) < 0)
 			return kv_err_errno(err, -errno, "can't lock the pin directory '%s'", dir);
 		if (is_current(fd, dir))
@@ -122,7 +131,7 @@ static int open_locked(const char *dir, bool create, struct kv_err *err)
 
 int kv_pins_open(const char *dir, bool create, struct kv_pins *pins, struct kv_err *err)
 {
-	int rc = pins->fd = open_locked(dir, create, err);
+	int rc = pins->fd = create ? open_locked(dir, err) : open_dir(dir, err);
 
 	if (rc < 0) {
 		*pins = KV_PINS_INIT;
@@ -275,35 +284,32 @@ int kv_pin_use(const struct kv_pins *pins, struct kv_view *view, struct kv_err *
 				  "file system's module was loaded",
 				  path.text);
 	}
+	rc = kv_pin_use_collectors(pins->dir, view, p.loaded.link_fd);
+	if (rc) {
+		kv_loaded_close(&p.loaded);
+		return kv_err_set(err, -ESTALE, "'%s' was pinned without its collectors",
+				  path.text);
+	}
 	kv_schema_lack(view->schema, kv_schema_lacks(view->schema, &p.table));
 	view->loaded = p.loaded;
 	view->is_loaded = true;
 	return 0;
 }
 
-static bool is_program(int fd, const char *name)
-{
-	struct bpf_prog_info info = {0};
-	uint32_t len = sizeof(info);
-
-	return fd >= 0 && bpf_obj_get_info_by_fd(fd, &info, &len) == 0 &&
-	       strcmp(info.name, name) == 0;
-}
-
-/* A pin of a view or, as NAME=FINGERPRINT, of a query; of whatever build of kview. */
+/*
+ * A pin of a view or, as NAME=FINGERPRINT, of a query or, as VIEW+NAME, of a collector; of whatever
+ * build of kview.
+ */
 static bool is_ours(const char *path)
 {
 	const char *name = strrchr(path, '/') + 1;
-	_cleanup_free_ char *query = strndup(name, strcspn(name, "="));
-	_cleanup_close_ int fd = -1;
 	struct pinned p;
 
 	if (inspect(path, &p) == 0) {
 		kv_loaded_close(&p.loaded);
 		return true;
 	}
-	fd = query && strchr(name, '=') ? bpf_obj_get(path) : -1;
-	return is_program(fd, query);
+	return kv_pin_is_query(path, name) || kv_pin_is_collector(path, name);
 }
 
 /* A file under a view's name may be replaced if kview pinned it. */
@@ -316,7 +322,7 @@ static int check_free(const char *path, struct kv_err *err)
 	return -EEXIST;
 }
 
-static int replace_pin(const struct kv_view *view, const char *path, const char *new,
+static int replace_pin(const struct kv_view *view, int fd, const char *path, const char *new,
 		       struct kv_err *err)
 {
 	int rc = check_free(path, err);
@@ -324,9 +330,7 @@ static int replace_pin(const struct kv_view *view, const char *path, const char 
 	if (rc)
 		return rc;
 	unlink(new);
-	/* A view without an iterator has its program alone. */
-	rc = bpf_obj_pin(view->loaded.link_fd >= 0 ? view->loaded.link_fd : view->loaded.prog_fd,
-			 new);
+	rc = bpf_obj_pin(fd, new);
 	if (rc < 0) {
 		kv_err_errno(err, rc, "can't pin view '%s' as '%s'", view->name, path);
 		kv_err_hint(err,
@@ -346,12 +350,51 @@ static int replace_pin(const struct kv_view *view, const char *path, const char 
 	return rc;
 }
 
+static int store(const struct kv_pins *pins, const struct kv_view *view, int fd, const char *name,
+		 struct kv_err *err)
+{
+	char new[NAME_MAX + 1];
+
+	snprintf(new, sizeof(new), "%s%c%d", name, NEW, (int)getpid());
+	return replace_pin(view, fd, path_of(pins, name).text, path_of(pins, new).text, err);
+}
+
+static void drop(const char *path)
+{
+	if (is_ours(path))
+		unlink(path);
+}
+
 int kv_pin_store(const struct kv_pins *pins, const struct kv_view *view, struct kv_err *err)
+{
+	const struct kv_collectors *c = &view->collectors;
+	char name[NAME_MAX + 1];
+	int rc = 0;
+
+	/* The view last: without its collectors it would be another one. */
+	for (size_t i = 0; i < c->n && !rc; i++) {
+		kv_pin_collector_name(view, &c->list[i], name);
+		if (c->list[i].link_fd >= 0)
+			rc = store(pins, view, c->list[i].link_fd, name, err);
+		else
+			drop(path_of(pins, name).text);
+	}
+	/* A view without an iterator has its program alone. */
+	return rc ? rc
+		  : store(pins, view,
+			  view->loaded.link_fd >= 0 ? view->loaded.link_fd : view->loaded.prog_fd,
+			  view->name, err);
+}
+
+void kv_pin_drop(const struct kv_pins *pins, const struct kv_view *view)
 {
 	char name[NAME_MAX + 1];
 
-	snprintf(name, sizeof(name), "%s%c%d", view->name, NEW, (int)getpid());
-	return replace_pin(view, path_of(pins, view->name).text, path_of(pins, name).text, err);
+	drop(path_of(pins, view->name).text);
+	for (size_t i = 0; i < view->collectors.n; i++) {
+		kv_pin_collector_name(view, &view->collectors.list[i], name);
+		drop(path_of(pins, name).text);
+	}
 }
 
 /* --- removal --- */
@@ -427,7 +470,7 @@ int kv_pin_use_query(const struct kv_pins *pins, const char *query, uint64_t fin
 	fd = bpf_obj_get(path_of(pins, name).text);
 	if (fd < 0)
 		return -errno;
-	return is_program(fd, query) ? TAKE_FD(fd) : -ESTALE;
+	return kv_pin_is_program(fd, query) ? TAKE_FD(fd) : -ESTALE;
 }
 
 int kv_pin_store_query(const struct kv_pins *pins, const char *query, uint64_t fingerprint,

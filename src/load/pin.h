@@ -3,9 +3,12 @@
  * Pins: a link for each view, and a program for the identity query, in a directory of a BPF
  * file system. A mount uses the pins that it finds, if this very build made them.
  *
- * Each user of the directory holds a shared flock on it, and the kernel drops the lock when the
- * user dies. The pins that a mount made are removed with the last mount that uses them.
- * `kview load` sets the sticky bit of the directory, which keeps the pins.
+ * Each mount holds a shared flock on the directory, and the kernel drops the lock when the mount
+ * dies. The pins that a mount made are removed with the last mount that uses them. `kview load`
+ * sets the sticky bit of the directory, which keeps the pins.
+ *
+ * Who only looks at pins, as `kview list` and `kview cat` do, holds no lock: it would keep the last
+ * mount from removing them. A pin may go at any moment, and then is not there.
  */
 #ifndef KVIEW_LOAD_PIN_H
 #define KVIEW_LOAD_PIN_H
@@ -19,14 +22,14 @@
 
 struct kv_pins {
 	char *dir;
-	int fd; /* of the directory, with the flock */
+	int fd; /* of the directory, with the flock if it was opened to be used */
 };
 
 #define KV_PINS_INIT ((struct kv_pins){NULL, -1})
 
 /**
  * kv_pins_open() - open the pin directory
- * @create: make it, and mount a BPF file system on /sys/fs/bpf if none is there
+ * @create: to use it: make it, mount a BPF file system on /sys/fs/bpf if none is there, and lock it
  *
  * Return: 0 or -errno with @err set; -ENOENT: there is none (and not @create).
  */
@@ -63,6 +66,9 @@ int kv_pin_use(const struct kv_pins *pins, struct kv_view *view, struct kv_err *
  * kv_pin_store() - pin a loaded view, replacing a pin of its name atomically
  */
 int kv_pin_store(const struct kv_pins *pins, const struct kv_view *view, struct kv_err *err);
+
+/* kv_pin_drop() - remove the pins of a view and of its collectors, if kview made them */
+void kv_pin_drop(const struct kv_pins *pins, const struct kv_view *view);
 
 /**
  * kv_pin_use_query() - take a query's program from its pin

@@ -20,11 +20,9 @@
 #include "load/kernel.h"
 #include "load/said.h"
 #include "load/types.h"
-#include "render/render.h"
+#include "load/view_name.h"
 
 #define OBJECT_MAX (16u << 20)
-#define NAME_MAX_LEN 48
-#define RAW_NAME_MAX 200
 #define TRIAL_SECONDS 20
 
 /* --- one object --- */
@@ -107,7 +105,13 @@ static int read_view(struct kv_view *view, struct bpf_object *object)
 		return rc;
 	note_kind(view, object);
 	view->others = kv_object_others(object);
-	return kv_schema_from_btf(bpf_object__btf(object), &view->schema, &view->err);
+	rc = kv_collectors_find(object, &view->collectors);
+	if (rc)
+		return kv_err_errno(&view->err, rc, "can't read it");
+	rc = kv_schema_from_btf(bpf_object__btf(object), &view->schema, &view->err);
+	if (!rc && *view->schema->rows)
+		view->param = KV_PARAM_NONE; /* its link names the map */
+	return rc;
 }
 
 /* --- the list --- */
@@ -150,43 +154,6 @@ static int add_embedded(struct kv_views *views, const struct kv_embedded *e)
 	return 0;
 }
 
-static bool is_taken(const struct kv_views *views, const struct kv_view *view)
-{
-	for (size_t i = 0; i < views->n; i++)
-		if (&views->list[i] != view && strcmp(views->list[i].name, view->name) == 0)
-			return true;
-	return false;
-}
-
-/* A view's name is a file name in the mount, and the name of a pin, which allows no dot. */
-static const char *wrong_name(const struct kv_views *views, const struct kv_view *view)
-{
-	static const char *const taken[] = {"pid", "map", "raw", "schema", "status", "self"};
-	const char *name = view->name;
-
-	if (name[strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_")])
-		return "a view's name is of a-z, 0-9 and _";
-	if (*name < 'a' || *name > 'z' || strlen(name) > NAME_MAX_LEN)
-		return "a view's name begins with a letter and has at most 48";
-	for (size_t i = 0; i < sizeof(taken) / sizeof(taken[0]); i++)
-		if (strcmp(name, taken[i]) == 0 || kv_format_is_dir(name))
-			return "that name is the mount's own";
-	return is_taken(views, view) ? "there is a view of that name already" : NULL;
-}
-
-/* A raw one's name is a file name below raw/, or a part of one below map/. */
-static const char *wrong_raw_name(const struct kv_views *views, const struct kv_view *view)
-{
-	const char *name = view->name;
-
-	for (const char *c = name; *c; c++)
-		if (*c <= ' ' || *c > '~' || *c == '/')
-			return "its name has a slash, or bytes that are no visible ASCII";
-	if (*name == '.' || strlen(name) > RAW_NAME_MAX)
-		return "its name with that of the program begins with '.', or has more than 200";
-	return is_taken(views, view) ? "there is an iterator of that name already" : NULL;
-}
-
 static int refuse_name(struct kv_view *view, const char *wrong)
 {
 	kv_err_set(&view->err, -EINVAL, "%s", wrong);
@@ -197,7 +164,7 @@ static int refuse_name(struct kv_view *view, const char *wrong)
 static int add_view(struct kv_views *views, struct bpf_object *object)
 {
 	struct kv_view *view = &views->list[views->n - 1];
-	const char *wrong = wrong_name(views, view);
+	const char *wrong = kv_view_wrong_name(views, view);
 	int rc;
 
 	if (wrong)
@@ -217,7 +184,7 @@ static int add_raw(struct kv_views *views, struct bpf_object *object, const char
 		view->name = TAKE_PTR(name);
 		return -ENOMEM;
 	}
-	wrong = wrong_raw_name(views, view);
+	wrong = kv_view_wrong_raw_name(views, view);
 	if (wrong)
 		return refuse_name(view, wrong);
 	view->program = strdup(program);
@@ -401,6 +368,7 @@ void kv_views_close(struct kv_views *views)
 		struct kv_view *view = &views->list[i];
 
 		kv_view_unload(view);
+		kv_collectors_free(&view->collectors);
 		kv_map_free(view->map);
 		kv_schema_free(view->schema);
 		free(view->name);
@@ -492,5 +460,6 @@ void kv_view_unload(struct kv_view *view)
 {
 	if (view->is_loaded)
 		kv_loaded_close(&view->loaded);
+	kv_collectors_detach(&view->collectors);
 	view->is_loaded = false;
 }

@@ -11,6 +11,7 @@
 #include <stddef.h>
 
 #include "base/err.h"
+#include "load/collect.h"
 #include "load/load.h"
 #include "schema/schema.h"
 
@@ -25,12 +26,14 @@ struct kv_view {
 	char *program;		  /* of a raw one: its iterator's name; NULL: it is not raw */
 	struct kv_schema *schema; /* NULL: it is raw, or the object is broken, see @err */
 	char *others;		  /* of a view: kv_object_others(); "" or NULL: it has none */
+	struct kv_collectors collectors;
 	uint64_t fingerprint;
 	char kind[KV_KIND_MAX];
 	enum kv_param param; /* of the kind */
 	bool is_of_net;	     /* its rows are of the network namespace of who makes the iterator */
 	bool is_by_rights;   /* they are what this one may see */
 	bool is_private;     /* to be loaded without being pinned */
+	uint64_t unwanted;   /* bits of columns that may be left out: nobody asks for them */
 	bool is_loaded;	     /* @loaded is open */
 	struct kv_loaded loaded;
 	int rc;			/* of the last failure, 0 for none */
@@ -44,6 +47,15 @@ static inline bool kv_view_is_wide(const struct kv_view *view)
 {
 	return view->program || (view->param != KV_PARAM_TASK && !view->is_of_net &&
 				 !(view->schema && view->schema->for_all));
+}
+
+/*
+ * kv_view_is_off() - it has collectors, which are not asked for: there is nothing to show. Its
+ * file is there, and says so.
+ */
+static inline bool kv_view_is_off(const struct kv_view *view)
+{
+	return view->collectors.n && !kv_collectors_are_on(&view->collectors);
 }
 
 /* The file of a user's object. */

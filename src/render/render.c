@@ -109,6 +109,15 @@ int kv_plan_pick(struct kv_plan *plan, const struct kv_schema *schema, const cha
 	}
 }
 
+uint64_t kv_plan_unwanted(const struct kv_plan *plan)
+{
+	uint64_t unwanted = UINT64_MAX;
+
+	for (unsigned int i = 0; i < plan->ncolumns; i++)
+		unwanted &= ~(1ULL << (plan->columns[i] - plan->schema->columns));
+	return unwanted;
+}
+
 bool kv_plan_pass(const struct kv_plan *plan, unsigned int pass, struct kv_plan *part)
 {
 	begin_plan(part, plan->schema);

@@ -42,6 +42,9 @@ void kv_plan_all(struct kv_plan *plan, const struct kv_schema *schema);
 int kv_plan_pick(struct kv_plan *plan, const struct kv_schema *schema, const char *list,
 		 struct kv_err *err);
 
+/* kv_plan_unwanted() - bits of the schema's columns that are not in the plan */
+uint64_t kv_plan_unwanted(const struct kv_plan *plan);
+
 /**
  * kv_plan_pass() - the plan of one pass of a format by column
  * @pass: from 0 on

@@ -17,7 +17,7 @@ static int check_string(const struct kv_schema *schema, const struct kv_column *
 	struct kv_str s;
 
 	memcpy(&s, record + col->off, sizeof(s));
-	if (s.off == KV_STR_NONE || s.off == KV_STR_UNREADABLE || s.off == KV_STR_TOO_LONG)
+	if (s.off == KV_STR_NONE || s.off >= KV_STR_BUSY)
 		return 0;
 	if (s.off < schema->fixed || (uint32_t)s.off + s.len > len || s.len > *room)
 		return kv_err_set(err, -EBADMSG, "malformed record: column '%s' points outside it",
@@ -28,6 +28,7 @@ static int check_string(const struct kv_schema *schema, const struct kv_column *
 
 int kv_record_check(const struct kv_schema *schema, const void *p, size_t avail, struct kv_err *err)
 {
+	const uint32_t most = schema->whose ? KV_FILLED_MAX : KV_RECORD_MAX;
 	struct kv_head head;
 	uint32_t room;
 	int rc;
@@ -35,7 +36,7 @@ int kv_record_check(const struct kv_schema *schema, const void *p, size_t avail,
 	if (avail < sizeof(head))
 		return 0;
 	memcpy(&head, p, sizeof(head));
-	if (head.len < schema->fixed || head.len > KV_RECORD_MAX)
+	if (head.len < schema->fixed || head.len > most)
 		return kv_err_set(err, -EBADMSG, "malformed record: it says it has %u bytes",
 				  head.len);
 	if (avail < head.len)
@@ -68,6 +69,8 @@ static struct kv_string string(const struct kv_column *col, const unsigned char 
 		return constant("(too long)");
 	if (s.off == KV_STR_UNREADABLE)
 		return constant("(unreadable)");
+	if (s.off == KV_STR_BUSY)
+		return constant("(busy)");
 	return (struct kv_string){record + s.off, s.len};
 }
 
@@ -90,6 +93,14 @@ static struct kv_string ipv4(const unsigned char bytes[4], char *value)
 	return (struct kv_string){(unsigned char *)value, (size_t)(end - value)};
 }
 
+static struct kv_string number(const unsigned char *bytes, char *value)
+{
+	uint32_t n;
+
+	memcpy(&n, bytes, sizeof(n));
+	return (struct kv_string){(unsigned char *)value, (size_t)sprintf(value, "%u", n)};
+}
+
 static struct kv_string address(const unsigned char *p, char *value)
 {
 	struct kv_ip ip;
@@ -99,6 +110,8 @@ static struct kv_string address(const unsigned char *p, char *value)
 		return no_value;
 	if (ip.family == 4)
 		return ipv4(ip.bytes, value);
+	if (ip.family == KV_IP_NUMBER)
+		return number(ip.bytes, value);
 	if (ip.family != 6)
 		return constant("(unreadable)");
 	return constant(inet_ntop(AF_INET6, ip.bytes, value, KV_VALUE_MAX));

@@ -280,6 +280,41 @@ static int set_width(struct parser *p, struct kv_column *col, const char *text)
 	return rc;
 }
 
+/* Where the record says whose arguments it wants. */
+static int find_whose(struct parser *p, const struct btf_type *record)
+{
+	for (int i = 1; i < btf_vlen(record); i++) {
+		const struct btf_member *m = &btf_members(record)[i];
+		const struct btf_type *t = kv_btf_resolve(p->btf, m->type);
+		uint32_t bit = btf_member_bit_offset(record, (uint32_t)i);
+
+		if (!t || !btf_is_struct(t) ||
+		    strcmp(kv_btf_name(p->btf, t->name_off), "kv_whose") != 0)
+			continue;
+		if (bit % 8 || bit / 8 + sizeof(struct kv_whose) > p->schema->fixed)
+			break;
+		p->schema->whose = (uint16_t)(bit / 8);
+		return 0;
+	}
+	return kv_err_set(p->err, -EINVAL,
+			  "its record has no struct kv_whose for KV_FROM(cmdline)");
+}
+
+static int set_from(struct parser *p, const struct kv_column *col, const char *what)
+{
+	if (strcmp(what, "cmdline") != 0)
+		return kv_err_set(p->err, -EINVAL,
+				  "column '%s' is from '%s', which kview does not know", col->name,
+				  what);
+	if (col->type != KV_TYPE_STR || p->schema->whose) {
+		kv_err_set(p->err, -EINVAL, "column '%s' can't be from the arguments", col->name);
+		kv_err_hint(p->err, "KV_FROM(cmdline) is for one struct kv_str");
+		return -EINVAL;
+	}
+	p->schema->args = col->off;
+	return find_whose(p, kv_btf_resolve(p->btf, p->record));
+}
+
 static int column_tag(struct parser *p, struct kv_column *col, const char *tag)
 {
 	const char *v;
@@ -294,6 +329,8 @@ static int column_tag(struct parser *p, struct kv_column *col, const char *tag)
 		return set_role(p, col, v);
 	if ((v = tag_value(tag, "none")))
 		return set_none(p, col, v);
+	if ((v = tag_value(tag, "from")))
+		return set_from(p, col, v);
 	if ((v = tag_value(tag, "width")))
 		return set_width(p, col, v);
 	return 0; /* not kview's */
@@ -309,6 +346,8 @@ static int view_tag(struct parser *p, const char *tag)
 		return copy_text(&p->schema->since, v);
 	if ((v = tag_value(tag, "readers")))
 		p->schema->for_all = strcmp(v, "all") == 0;
+	if ((v = tag_value(tag, "rows")))
+		return copy_text(&p->schema->rows, v);
 	return 0;
 }
 
@@ -380,7 +419,8 @@ int kv_schema_from_btf(const struct btf *btf, struct kv_schema **schema, struct 
 	if (rc)
 		return rc;
 	p.schema = calloc(1, sizeof(*p.schema));
-	if (!p.schema || copy_text(&p.schema->shows, "") || copy_text(&p.schema->since, ""))
+	if (!p.schema || copy_text(&p.schema->shows, "") || copy_text(&p.schema->since, "") ||
+	    copy_text(&p.schema->rows, ""))
 		rc = -ENOMEM;
 	if (!rc)
 		rc = add_columns(&p);
@@ -411,6 +451,7 @@ void kv_schema_free(struct kv_schema *schema)
 	}
 	free(schema->shows);
 	free(schema->since);
+	free(schema->rows);
 	free(schema);
 }
 

@@ -44,9 +44,12 @@ struct kv_column {
 struct kv_schema {
 	char *shows;	/* one line: what a row is */
 	char *since;	/* first kernel that has the iterator, "" if not said */
+	char *rows;	/* the map of its object that the rows are of, "": they are of none */
 	bool for_all;	/* every user may have its rows */
 	uint16_t fixed; /* bytes of a record's fixed part */
 	unsigned int ncolumns;
+	uint16_t whose;	  /* offset of the struct kv_whose; 0: no column wants arguments */
+	uint16_t args;	  /* offset of the column that wants them, a struct kv_str */
 	uint64_t strings; /* 1 << index of each KV_TYPE_STR column: what records are checked for */
 	struct kv_column columns[KV_MAX_COLUMNS];
 };

@@ -60,8 +60,6 @@ static int no_process(pid_t pid, struct kv_err *err)
 
 static int fail_open(const struct kv_view *view, pid_t pid, int rc, struct kv_err *err)
 {
-	if (rc == -ESRCH)
-		return no_process(pid, err);
 	if (!pid)
 		return kv_err_errno(err, rc, "can't run view '%s'", view->name);
 	kv_err_errno(err, rc, "can't run view '%s' for process %d", view->name, (int)pid);
@@ -305,7 +303,7 @@ void kv_run_settle(struct kv_run *run)
 	run->pos = 0;
 }
 
-/* No row of one process: was there none to show? */
+/* If a process has no row: had it none to show? */
 static int check_end(const struct kv_run *run, struct kv_err *err)
 {
 	if (run->pos < run->len) {
@@ -320,7 +318,10 @@ static int check_end(const struct kv_run *run, struct kv_err *err)
 		kv_err_hint(err, "it takes the right to ptrace it, as for /proc/PID/fd and maps");
 		return -EACCES;
 	}
-	return run->saw & KV_SAW_OTHER ? no_process(run->opts.subset.pid, err) : 0;
+	/* Its iterator had nothing, as that of a process without open files or memory. */
+	if ((run->saw & KV_SAW_OTHER) || !kv_kernel_has_process(run->opts.subset.pid))
+		return no_process(run->opts.subset.pid, err);
+	return 0;
 }
 
 int kv_run_next(struct kv_run *run, const void **record, uint32_t *len, struct kv_err *err)

@@ -92,6 +92,24 @@ static int find(struct kv_kernel_walk *w, struct found *found)
 	return rc;
 }
 
+bool kv_threads_shares(const struct kv_kernel_walk *walk, pid_t nr)
+{
+	struct kv_kernel_walk look = *walk;
+	struct found found = {0};
+	size_t i = 0;
+	bool shares;
+
+	look.progress = (struct kv_progress){
+		.common = walk->is_mm ? KV_COMMON_MM : KV_COMMON_FILES,
+	};
+	shares = find(&look, &found) == 0;
+	while (i < found.n && found.list[i].nr != nr)
+		i++;
+	shares = shares && i < found.n;
+	free(found.list);
+	return shares;
+}
+
 /*
  * Where the walk was. Through all it goes by number; through one process by the list of its
  * threads, in which a number says nothing once its thread is gone.
@@ -175,7 +193,7 @@ int kv_threads_new(struct kv_kernel_walk *walk, struct kv_threads **threads)
 	*t = (struct kv_threads){.walk = walk, .iter = -1, .shown = NO_GROUP};
 	rc = find(walk, &found);
 	place = find_place(&found, walk->pid, walk->progress.stopped_at);
-	if (rc == -ESRCH || (!rc && walk->pid && place == found.n))
+	if (!rc && walk->pid && place == found.n)
 		rc = -ESTALE;
 	if (!rc)
 		rc = list_from(&found, place, t);
@@ -198,23 +216,21 @@ void kv_threads_free(struct kv_threads *t)
 
 /* --- one by one --- */
 
-/* The next thread that is still there. 1: it is; 0: none is left; -errno. */
+/* The next thread, or one that has ended meanwhile. 1: it is open; 0: none is left; -errno. */
 static int open_next(struct kv_threads *t)
 {
-	while (t->iter < 0) {
-		struct kv_link link;
+	struct kv_link link;
 
-		while (t->at < t->n && t->list[t->at].group == t->shown)
-			t->at++;
-		if (t->at == t->n)
-			return 0;
-		link = kv_link_thread(t->list[t->at++].nr);
-		t->iter = kv_loaded_iter(&t->walk->view->loaded, &link);
-		t->seen = 0;
-		if (t->iter < 0 && t->iter != -ESRCH)
-			return t->iter;
-	}
-	return 1;
+	if (t->iter >= 0)
+		return 1;
+	while (t->at < t->n && t->list[t->at].group == t->shown)
+		t->at++;
+	if (t->at == t->n)
+		return 0;
+	link = kv_link_thread(t->list[t->at++].nr);
+	t->iter = kv_loaded_iter(&t->walk->view->loaded, &link);
+	t->seen = 0;
+	return t->iter < 0 ? t->iter : 1;
 }
 
 /* One read of one thread. 1: there may be more; 0: all are done. */
@@ -238,7 +254,8 @@ static int read_one(struct kv_threads *t, char *to, size_t size, size_t *n, uint
 	/* If it has nothing to show any more, the next one of its group may have. */
 	if ((t->seen & KV_SAW_OBJECT) || !(t->seen & KV_SAW_END))
 		t->shown = t->list[t->at - 1].group;
-	if (w->pid && kv_saw_is_lost(seen, before))
+	if (w->pid && kv_saw_may_be_lost(seen, before) &&
+	    !kv_threads_shares(w, t->list[t->at - 1].nr))
 		return -ESTALE;
 	if (kv_saw_is_end(seen, got, size))
 		close(TAKE_FD(t->iter));

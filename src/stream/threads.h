@@ -13,6 +13,7 @@
 #ifndef KVIEW_STREAM_THREADS_H
 #define KVIEW_STREAM_THREADS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -30,6 +31,12 @@ struct kv_threads;
  * process nothing else tells which threads are left.
  */
 int kv_threads_new(struct kv_kernel_walk *walk, struct kv_threads **threads);
+
+/*
+ * kv_threads_shares() - does thread @nr of the walk's process still have files or memory, whichever
+ * the walk is about? One that has ended has not, though its number may still be taken.
+ */
+bool kv_threads_shares(const struct kv_kernel_walk *walk, pid_t nr);
 
 /* kv_threads_free() - @threads may be NULL */
 void kv_threads_free(struct kv_threads *threads);

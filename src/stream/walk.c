@@ -36,8 +36,9 @@ static int open_elements(struct kv_kernel_walk *w, const struct kv_view *view)
 }
 
 /* The mappings of a process are those of its leader, so an iterator for that one is enough. */
-int kv_walk_open(struct kv_kernel_walk *w, const struct kv_view *view, const struct kv_host *host,
-		 const struct kv_scope *scope, const struct kv_link *link, int net_ns)
+static int open_plain(struct kv_kernel_walk *w, const struct kv_view *view,
+		      const struct kv_host *host, const struct kv_scope *scope,
+		      const struct kv_link *link, int net_ns)
 {
 	bool is_mm = !view->program && strcmp(view->kind, "task_vma") == 0;
 	pid_t pid = !view->program && link->param == KV_PARAM_TASK ? (pid_t)link->info.task.pid : 0;
@@ -64,8 +65,42 @@ int kv_walk_open(struct kv_kernel_walk *w, const struct kv_view *view, const str
 	return 0;
 }
 
+int kv_walk_open(struct kv_kernel_walk *w, const struct kv_view *view, const struct kv_host *host,
+		 const struct kv_scope *scope, const struct kv_link *link, int net_ns)
+{
+	struct kv_kernel_walk first, second;
+	struct kv_args_walk *args;
+	int rc;
+
+	if (!host || !host->courier || !view->schema || !view->schema->whose)
+		return open_plain(w, view, host, scope, link, net_ns);
+	rc = open_plain(&first, view, host, scope, link, net_ns);
+	if (rc)
+		return rc;
+	rc = open_plain(&second, view, host, scope, link, net_ns);
+	args = rc ? NULL : kv_args_new(host->courier, &first, &second);
+	if (args) {
+		*w = (struct kv_kernel_walk){.view = view, .fd = -1, .net_ns = -1, .args = args};
+		return 0;
+	}
+	kv_walk_end(&first);
+	if (!rc)
+		kv_walk_end(&second);
+	return rc ? rc : -ENOMEM;
+}
+
+static ssize_t read_args(struct kv_kernel_walk *w, char *to, size_t size, uint8_t *saw,
+			 struct kv_err *err)
+{
+	ssize_t n = kv_args_read(w->args, to, size, saw, err);
+
+	w->has_ended = n == 0;
+	return n;
+}
+
 void kv_walk_end(struct kv_kernel_walk *w)
 {
+	kv_args_free(w->args);
 	kv_closep(&w->fd);
 	kv_threads_free(w->threads);
 	kv_spool_free(w->spool);
@@ -122,21 +157,32 @@ static bool is_stopped(uint8_t saw, ssize_t n, size_t size)
 	return (saw & KV_SAW_REPEATS) && n < (ssize_t)size;
 }
 
+/* Has the thread ended that the walk was to go on with? */
+static bool is_lost(const struct kv_kernel_walk *w, uint8_t saw)
+{
+	pid_t nr = w->progress.judged.nr;
+
+	if (!w->pid || !kv_saw_may_be_lost(saw, w->seen))
+		return false;
+	if (nr == KV_NR_LEADER)
+		nr = w->pid;
+	return !nr || !kv_threads_shares(w, nr);
+}
+
 static ssize_t read_iter(struct kv_kernel_walk *w, char *to, size_t size, uint8_t *saw,
 			 struct kv_err *err)
 {
 	ssize_t n = kv_scope_read(w->view->loaded.readers_fd, &w->scope, &w->progress, w->fd, to,
 				  size, saw, err);
-	bool is_lost = w->pid && kv_saw_is_lost(*saw, w->seen);
+	bool lost = is_lost(w, *saw);
 	int rc = 0;
 
 	w->seen |= *saw;
-
 	if (is_stopped(*saw, n, size))
 		rc = list_threads(w);
 	else if (is_leader_gone(w, *saw))
 		return look_behind_leader(w);
-	else if (is_lost)
+	else if (lost)
 		rc = -ESTALE;
 	else
 		w->has_ended = kv_saw_is_end(*saw, n, size);
@@ -196,6 +242,8 @@ ssize_t kv_walk_read(struct kv_kernel_walk *w, char *to, size_t size, uint8_t *s
 	*saw = 0;
 	if (rc)
 		return rc;
+	if (w->args)
+		return read_args(w, to, size, saw, err);
 	if (w->elements)
 		return read_elements(w, to, size, err);
 	if (w->view->program)

@@ -7,6 +7,7 @@
 #define KVIEW_STREAM_WALK_H
 
 #include "access/reader.h"
+#include "stream/args.h"
 #include "stream/spool.h"
 #include "stream/threads.h"
 #include "load/elements.h"
@@ -24,6 +25,7 @@ struct kv_kernel_walk {
 	struct kv_threads *threads;   /* that are left; NULL: as the kernel finds them */
 	struct kv_spool *spool;	      /* records of a view that spools them; NULL before the walk */
 	struct kv_elements *elements; /* of a BPF map; NULL: of another view */
+	struct kv_args_walk *args;    /* of a view with arguments that couriers fetch; or NULL */
 	uint64_t reads;
 	uint8_t seen;	/* KV_SAW_ bits of the reads of @fd */
 	bool has_ended; /* nothing comes any more */
@@ -35,7 +37,7 @@ struct kv_kernel_walk {
  * @net_ns: descriptor of the network namespace to show, for which @link has no parameters and
  *	    kv_host.iter_in makes the iterator; it must outlive the walk; -1: our own
  *
- * Return: 0; -ESRCH: no such process; another -errno.
+ * Return: 0 or -errno.
  */
 int kv_walk_open(struct kv_kernel_walk *walk, const struct kv_view *view,
 		 const struct kv_host *host, const struct kv_scope *scope,

@@ -131,8 +131,7 @@ static int make_scope(struct kv_scope *scope, struct kv_err *err)
 	if (rc)
 		return rc;
 	*scope = reader.scope;
-	scope->passes =
-		1 << KV_PUBLIC | 1 << KV_PTRACE | 1 << KV_FILES | 1 << KV_MAPS | 1 << KV_STACK;
+	scope->passes = KV_ALL_GUARDS;
 	kv_reader_close(&reader);
 	return 0;
 }

@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Sockets, control groups and BPF programs to measure with. Knows nothing of kview or of time.
+"""Sockets, control groups, BPF programs and processes to measure with. Knows nothing of kview or of time.
 
-As a program, objects.py tcp|unix|bpf_prog N: makes N of them, prints "ready", and keeps them
+As a program, objects.py tcp|unix|socket|bpf_prog|process_args N: makes N of them, prints "ready", and keeps them
 until its standard input ends.
 """
 
+import atexit
 import contextlib
 import ctypes
 import os
 import resource
+import signal
 import socket
 import subprocess
 import sys
@@ -21,13 +23,16 @@ RETURN_1 = bytes.fromhex("b700000001000000 9500000000000000")
 # What is measured, in this order: view and number of objects. Of programs there are some
 # on any machine: those of kview.
 STAGES = (
+    ("process", 10000),
     ("tcp", 5000),
     ("tcp", 20000),
     ("unix", 5000),
     ("unix", 20000),
+    ("socket", 50000),
     ("cgroup", 10000),
     ("bpf_prog", 0),
     ("bpf_prog", 1000),
+    ("process_args", 10000),
 )
 
 
@@ -36,13 +41,27 @@ def cgroup2():
         return next(line.split()[1] for line in f if line.split()[2] == "cgroup2")
 
 
+def rows_of(view, n):
+    """Rows that a view has of @n objects."""
+    return n // 10 + n // 25 if view == "socket" else n
+
+
+PS = (
+    "ps -eo pid,ppid,pgid,sid,tty,uid,euid,suid,gid,egid,stat,nlwp,ni,policy,lstart,time,min_flt,maj_flt,"
+    "vsz,rss,mntns,netns,pidns,userns,cgroup,exe,comm"
+)
+
+
 def peers(view):
     """Name and command line of other ways to the same."""
     return {
+        "process": (("ps -eo (27 columns)", PS), ("ps -ef", "ps -ef")),
         "tcp": (("ss -tan", "ss -tan"), ("cat /proc/net/tcp", "cat /proc/self/net/tcp")),
         "unix": (("ss -xan", "ss -xan"), ("cat /proc/net/unix", "cat /proc/self/net/unix")),
+        "socket": (("lsof -n -P -i", "lsof -n -P -i"), ("ss -tanp", "ss -tanp")),
         "cgroup": (("find CGROUP2 -type d", f"find {cgroup2()} -type d"),),
         "bpf_prog": (("bpftool prog", "bpftool prog"),),
+        "process_args": (("ps -eo pid,args", "ps -eo pid,args"),),
     }[view]
 
 
@@ -120,6 +139,12 @@ def unix(n):
     return kept
 
 
+def socket_(n):
+    """Descriptors: a tenth are of TCP, a twenty-fifth of unix, the others no sockets."""
+    kept = tcp(n // 10) + unix(n // 25)
+    return kept + [os.open("/dev/null", os.O_RDONLY) for _ in range(n - len(kept))]
+
+
 def bpf_prog(n):
     libbpf = ctypes.CDLL("libbpf.so.1", use_errno=True)
     fds = [
@@ -131,10 +156,17 @@ def bpf_prog(n):
     return fds
 
 
+def process_args(n):
+    sleepers = [os.posix_spawn("/bin/sleep", ["sleep", "3600"], os.environ) for _ in range(n)]
+    atexit.register(lambda: [os.kill(pid, signal.SIGKILL) for pid in sleepers])
+    return sleepers
+
+
 def keep(view, n):
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    kept = {"tcp": tcp, "unix": unix, "bpf_prog": bpf_prog}[view](n)
+    make = {"tcp": tcp, "unix": unix, "socket": socket_, "bpf_prog": bpf_prog, "process_args": process_args}
+    kept = make[view](n)
     print("ready", len(kept), flush=True)
     sys.stdin.read()
 

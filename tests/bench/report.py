@@ -22,16 +22,27 @@ VIEWS = ("task", "task_file", "task_vma", "kmem_cache")
 DRAIN_GOALS = {"text": 1.3, "json": 1.6, "csv": 1.3}
 
 # The same of views that are measured in other populations: see objects.py.
+FIVE = ("stat", "status", "io", "limits", "cgroup")
+ONE_PROCESS, FIVE_FILES = "pid/PID/process", f"/proc/PID/{{{','.join(FIVE)}}}"
 OBJECT_RATIOS = (
+    ("cat process", "ps -eo (27 columns)", "faster", None, 30),
+    ("cat process", "ps -ef", "faster", None, None),
+    (f"read {ONE_PROCESS}", f"read {FIVE_FILES}", "times", None, 1),
     ("cat tcp", "ss -tan", "faster", None, 2),
     ("cat tcp", "cat /proc/net/tcp", "faster", None, None),
     ("cat unix", "ss -xan", "faster", None, 1),
     ("cat unix", "cat /proc/net/unix", "faster", None, None),
+    ("cat socket", "lsof -n -P -i", "faster", None, 50),
+    ("cat socket", "ss -tanp", "faster", None, 5),
     ("cat cgroup", "find CGROUP2 -type d", "faster", None, 10),
     ("cat bpf_prog", "bpftool prog", "faster", None, 20),
+    ("cat process_args", "ps -eo pid,args", "faster", None, 5),
 )
-OBJECT_DRAIN_GOALS = {"tcp": 1.2, "unix": 1.2, "cgroup": None, "bpf_prog": None}
-OBJECT_TIMES_MS = {("cgroup", 10000): 15}
+# A drain of process_args fetches no arguments.
+OBJECT_DRAIN_GOALS = {
+    "process": 1.3, "process_args": None, "tcp": 1.2, "unix": 1.2, "socket": 1.2, "cgroup": None, "bpf_prog": None
+}
+OBJECT_TIMES_MS = {("process", 10000): 30, ("cgroup", 10000): 15}
 
 # At most so many milliseconds.
 TIMES_MS = {

@@ -67,7 +67,7 @@ add_view() {
 			[ "$("$KVIEW" cat -F csv --pid $$ -c tid,nice task_more | tail -n +2)" = "$$,$(ps -o ni= $$ | tr -d ' ')" ]
 		}
 	B
-	sed -i '/^\.Sh BPF MAPS/{
+	sed -i '/^\.Sh COLLECTORS/{
 		i .Ss task_more
 		i A row per thread.
 		i .Bl -column "comm" "integer" "meaning"

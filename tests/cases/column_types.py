@@ -21,7 +21,7 @@ LISTS = [
     b"\xf0\x9f\x98\x80\0,",
 ]
 ADDRESSES = [
-    None,
+    4000000000,
     ipaddress.ip_address("127.0.0.1"),
     ipaddress.ip_address("::1"),
     "::ffff:1.2.3.4",

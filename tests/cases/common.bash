@@ -9,12 +9,15 @@ KVIEW=$BUILD/kview
 # Built without sanitizers, whose threads and files the oracles would find.
 TOOLS=${KVIEW_TEST_TOOLS:-$BUILD/tests/cases}
 
-# The built-in views, in the order of kview list; and those of tasks, which are in pid/ too.
-VIEWS=$(cd "$ROOT/iters" && printf '%s\n' *.bpf.c | sed 's/\.bpf\.c$//' | xargs)
+# The built-in views, in the order of kview list: all; those that show what is, not what collectors
+# have counted; and of these those of tasks, which are in pid/ too.
+ALL_VIEWS=$(cd "$ROOT/iters" && printf '%s\n' *.bpf.c | sed 's/\.bpf\.c$//' | xargs)
+COLLECT_VIEWS=$(cd "$ROOT/iters" && grep -l '^KV_VIEW_OF_MAP' ./*.bpf.c | sed 's|^\./||; s/\.bpf\.c$//' | xargs)
+VIEWS=$(comm -23 <(xargs -n 1 <<<"$ALL_VIEWS") <(xargs -n 1 <<<"$COLLECT_VIEWS") | xargs)
 TASK_VIEWS=$(cd "$ROOT/iters" && grep -lE '^SEC\("iter(\.s)?/task' ./*.bpf.c | sed 's|^\./||; s/\.bpf\.c$//' | xargs)
 # Those that every user may read; the others are for root. Those that are iterators, with a link.
 OPEN_VIEWS=$(cd "$ROOT/iters" && grep -lE '^SEC\("iter(\.s)?/(task|tcp|udp|unix|netlink|ipv6_route)|^KV_VIEW_FOR_ALL' ./*.bpf.c | sed 's|^\./||; s/\.bpf\.c$//' | xargs)
-LINKED_VIEWS=$(cd "$ROOT/iters" && grep -lE '^SEC\("iter' ./*.bpf.c | sed 's|^\./||; s/\.bpf\.c$//' | xargs)
+LINKED_VIEWS=$(comm -12 <(cd "$ROOT/iters" && grep -lE '^SEC\("iter' ./*.bpf.c | sed 's|^\./||; s/\.bpf\.c$//') <(xargs -n 1 <<<"$VIEWS") | xargs)
 
 # sorted NAME...: one line of them, as listings have them
 sorted() {

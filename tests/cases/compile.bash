@@ -69,7 +69,7 @@ mount_all() {
 # What a mount of the good views alone shows, and not a file more.
 only() {
 	# shellcheck disable=SC2086 # words
-	[ "$(cd "$MNT" && sorted ./* | sed 's|\./||g')" = "$(sorted csv json map pid schema status $VIEWS "$@")" ]
+	[ "$(cd "$MNT" && sorted ./* | sed 's|\./||g')" = "$(sorted csv json map pid schema status $ALL_VIEWS "$@")" ]
 	# shellcheck disable=SC2086
 	[ "$(pinned)" = "$(sorted $VIEWS "$@")" ]
 }

@@ -68,6 +68,17 @@ sees_itself() {
 	stop own
 }
 
+@test "a container's id is seen from the host, by the cgroup that an engine makes for it" {
+	local id=0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
+	start named ".linux.cgroupsPath = \"/docker/$id\""
+	[ "$(jq -r .container "$MNT/pid/$(first_of named)/json/process.json")" = "$id" ]
+	[ "$(jq -r "select(.container == \"$id\").comm" "$MNT/json/process.json")" = sleep ]
+	# Within a cgroup namespace of its own it has no name.
+	inside named 'grep -q '"$id"' /proc/1/cgroup' && want=$id || want=-
+	same "$want" "$(inside named 'awk "\$1 == 1 {print \$50}" /mnt/kview/process')"
+	stop named
+}
+
 @test "a container finds a process below pid/, and none of the host's" {
 	start dirs
 	agree inside dirs "$FILES_BY_PROC" 'awk "NR > 1 {print \$NF}" /mnt/kview/pid/1/task_file' | grep -qx /dev/null

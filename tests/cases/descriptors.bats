@@ -51,6 +51,11 @@ refused() {
 	descriptors users
 }
 
+@test "the same of files that fetch arguments" {
+	up -o allow_other,max_files=400,max_user_files=30
+	descriptors users process_args
+}
+
 @test "the same in a mount that was taken over, after its worker was killed" {
 	up -o allow_other,max_files=64
 	up --takeover -o allow_other,max_files=1000,max_user_files=64

@@ -12,7 +12,7 @@ CLONE_NEWNS = 0x20000
 CLONE_NEWNET = 0x40000000
 FIRST = 24001
 # A reader's pid, user and cgroup namespaces and its root directory; its network namespace and an
-# iterator for a file that shows that.
+# iterator for a file that shows that, or two iterators for arguments.
 OF_LISTING, OF_FILE = 4, 6
 
 
@@ -32,7 +32,8 @@ class Reader:
     `opened` files and listings, and the errors at which it stopped.
     """
 
-    def __init__(self, mnt, uid, most=1 << 16):
+    def __init__(self, mnt, uid, most=1 << 16, name="tcp"):
+        self.name = name
         self.hear, tell = os.pipe()
         hold, self.stay = os.pipe()
         os.set_inheritable(self.stay, False)
@@ -57,8 +58,7 @@ class Reader:
         _, status = os.waitpid(fork(self.act, root, most, tell, hold), 0)
         assert status == 0
 
-    @staticmethod
-    def act(root, most, tell, hold):
+    def act(self, root, most, tell, hold):
         os.chroot("/usr")
         held = []
 
@@ -67,7 +67,7 @@ class Reader:
             assert not size or len(os.read(held[-1], size)) == size
 
         told = []
-        for name, size in (("tcp", 100), ("pid", 0)):
+        for name, size in ((self.name, 40), ("pid", 0)):
             error, before = None, len(held)
             while not error and len(held) - before < most:
                 error = error_of(take, name, size)
@@ -100,7 +100,7 @@ def serves(mnt):
     assert as_user(FIRST - 1, uses_all, mnt, os.getpid())
 
 
-def case_users(mnt):
+def case_users(mnt, name="tcp"):
     """Ten users have all that one may have; then all users together; then root has its part."""
     every, each = number(mnt, "max_files"), number(mnt, "max_user_files")
     worker = number(mnt, "worker")
@@ -108,7 +108,7 @@ def case_users(mnt):
     readers = []
 
     def add(uid, n, error, most=1 << 16):
-        reader = Reader(mnt, uid, most)
+        reader = Reader(mnt, uid, most, name)
         readers.append(reader)
         assert reader.opened == (n, n), (uid, reader.opened, reader.errors)
         assert reader.errors == (error, error), (uid, reader.errors)

@@ -69,7 +69,7 @@ commands() {
 
 # Places that are the reader's become the test's own.
 own_places() {
-	sed -e "s|/tmp/|$DIR/|g" -e "s|/mnt/kview|$MNT|g" \
+	sed -e "s|/tmp/|$DIR/|g" -e "s|/mnt/kview|$MNT|g" -e "s|/mnt/data|$DIR/data|g" \
 		-e "s|/sys/fs/bpf/kview|$KVIEW_PIN_DIR|g" -e "s|/usr/include/kview|$ROOT/iters/include/kview|g" \
 		-e "s|/sys/fs/bpf/d\b|$KVIEW_PIN_DIR-d|g" \
 		-e "/^\(# \)*kview u\{0,1\}mount/s|\$| $MNT|"

@@ -262,7 +262,7 @@ print(flush=True); time.sleep(60)' >"$DIR/ready" 3>&- &
 	grep -qF "has at most $(limit KV_RECORD_MAX iters/include/kview/abi.h) bytes" <<<"$text"
 	grep -qF "at most $(($(limit KV_COLUMN_NAME iters/include/kview/abi.h) - 1)) characters" <<<"$text"
 	grep -qF "may have up to $(limit KV_PATH_MAX iters/include/kview/kview.h) bytes" <<<"$text"
-	grep -qF "has at most $(limit NAME_MAX_LEN src/load/view.c) characters" <<<"$text"
+	grep -qF "has at most $(limit NAME_MAX_LEN src/load/view_name.c) characters" <<<"$text"
 }
 
 # --- lists ---
@@ -376,6 +376,9 @@ print(flush=True); time.sleep(60)' >"$DIR/ready" 3>&- &
 		sed 's/task->static_prio/((struct task_struct___other *)task)->nonesuch/' "$DIR/blocks/c.1"
 	} >"$DIR/field/nonesuch.bpf.c"
 	compile "$DIR/field/nonesuch.bpf.c" "$DIR/field/nonesuch.bpf.o"
+	mkdir -p "$DIR/none"
+	sed 's|tp_btf/sched_process_fork|tp_btf/nonesuch|' "$ROOT/tests/cases/iters/forks.bpf.c" >"$DIR/none/forks.bpf.c"
+	compile "$DIR/none/forks.bpf.c" "$DIR/none/forks.bpf.o"
 	kview_mount 3>&-
 	while IFS= read -r text; do
 		pattern=$(sed "s/'[A-Z]*'/'.*'/; s/\bPID\b/[0-9]+/; s/\bN\b/[0-9]+/g; s/STRUCT\.FIELD/task_struct\.nonesuch/" <<<"$text")
@@ -391,6 +394,9 @@ provoke() {
 	case $1 in
 	*'is mounted on '*already) echo "kview mount $MNT" ;;
 	'unknown mount option'*) echo "kview mount -o nonesuch $DIR/other" ;;
+	*'has no collectors') echo "kview mount -o collect=task $DIR/other" ;;
+	'nothing is collected'*) echo "kview cat exits" ;;
+	*'runs none of its collectors') echo "kview cat --iter-dir $DIR/none --for 1 forks" ;;
 	'bad value'*) echo "kview mount -o mode=9 $DIR/other" ;;
 	*'is not below'*) echo "kview mount -o max_files=5,max_user_files=6 $DIR/other" ;;
 	max_files=*) echo "setpriv --bounding-set=-sys_resource --inh-caps=-sys_resource prlimit --nofile=2000:2000 kview mount -o max_files=1000 $DIR/other" ;;

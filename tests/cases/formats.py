@@ -121,6 +121,9 @@ def check_pin(view, mnt, people, pin):
     for name in (name for name, kind in schema if kind == "list"):
         for row in got:
             row[name] = row[name].replace(b"?", b" ")  # which is the NUL between its parts
+    if view == "process_args":  # which kview puts in, not the program: oracle_process_args.bats
+        assert {row["args"] for row in got} == {b"(unreadable)"}
+        columns.remove("args")
     compare(report, pin, columns, want, got, "pin")
     return report.end()
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * hang FILE SECONDS FUSE_DEVICE: an ordinary user's process whose end takes for ever, in
+ * hang FILE SECONDS FUSE_DEVICE [MODE]: an ordinary user's process whose end takes for ever, in
  * whichever process gives its memory back.
  *
  * In a user namespace of ours we mount a file system on FILE that takes a page and
@@ -8,6 +8,10 @@
  * page and has 60,000 mappings besides, so that a walk through them takes a while. At a byte on
  * standard input it is killed; if a walk holds its memory at that moment, the walker writes the
  * page back, and hangs. All ends with standard input, or after SECONDS, 60 at most.
+ *
+ * restless: it changes its mappings all the time, which others have to wait for. args: the file
+ * system never answers a READ, and a page of the file takes the place of its arguments. flip: as
+ * args, in turns with a page of memory, which has an x.
  */
 #define FUSE_USE_VERSION 314
 #include <err.h>
@@ -16,6 +20,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,10 +30,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "set_args.h"
+
 #define PAGE 4096ul
 #define MAPPINGS 60000
 #define MAX_SECONDS 60
 
+static enum { IDLE, RESTLESS, ARGS, FLIP } mode;
 static pid_t victim;
 
 /* --- the file system: its root is the file --- */
@@ -56,6 +64,8 @@ static void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 	(void)ino;
 	(void)off;
 	(void)fi;
+	if (mode == ARGS || mode == FLIP)
+		return; /* not answered */
 	fuse_reply_buf(req, zeros, size < PAGE ? size : PAGE);
 }
 
@@ -80,6 +90,31 @@ static const struct fuse_lowlevel_ops ops = {
 
 /* --- the victim --- */
 
+static char *map_fixed(char *at, int flags, int fd)
+{
+	return mmap(at, PAGE, PROT_READ | PROT_WRITE, MAP_FIXED | flags, fd, 0);
+}
+
+static void say(int told)
+{
+	if (write(told, "x", 1) != 1)
+		_exit(1);
+}
+
+static _Noreturn void hide_args(char *page, int fd, int told)
+{
+	set_args(page, PAGE);
+	map_fixed(page, MAP_SHARED, fd);
+	say(told);
+	while (mode == FLIP) {
+		map_fixed(page, MAP_PRIVATE | MAP_ANONYMOUS, -1);
+		*(volatile char *)page = 'x';
+		map_fixed(page, MAP_SHARED, fd);
+	}
+	for (;;)
+		pause();
+}
+
 static _Noreturn void be_victim(const char *path, int go, int told)
 {
 	struct stat st; /* asked for, or the kernel takes the file for empty */
@@ -97,12 +132,15 @@ static _Noreturn void be_victim(const char *path, int go, int told)
 		    -1, 0);
 	if (page == MAP_FAILED || many == MAP_FAILED)
 		err(1, "mmap");
+	if (mode == ARGS || mode == FLIP)
+		hide_args(many, fd, told);
 	close(fd);
 	for (unsigned long i = 0; i < MAPPINGS; i += 2)
 		mprotect(many + i * PAGE, PAGE, PROT_NONE);
 	*page = 1;
-	if (write(told, "x", 1) != 1)
-		_exit(1);
+	say(told);
+	for (bool odd = false; mode == RESTLESS; odd = !odd)
+		madvise(many, MAPPINGS * PAGE, odd ? MADV_DODUMP : MADV_DONTDUMP);
 	for (;;)
 		pause();
 }
@@ -178,8 +216,10 @@ int main(int argc, char **argv)
 	unsigned long seconds;
 	pthread_t thread;
 
-	if (argc != 4)
-		errx(2, "three arguments");
+	if (argc != 4 && argc != 5)
+		errx(2, "three or four arguments");
+	if (argc == 5)
+		mode = *argv[4] == 'r' ? RESTLESS : *argv[4] == 'a' ? ARGS : FLIP;
 	seconds = strtoul(argv[2], NULL, 10);
 	alarm(seconds < MAX_SECONDS ? (unsigned int)seconds : MAX_SECONDS);
 	signal(SIGCHLD, SIG_IGN);

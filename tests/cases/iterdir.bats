@@ -335,7 +335,7 @@ sys.exit(subprocess.call(sys.argv[2:]))' "$@"
 	broken no_columns 'struct kv_head _head; __u32 _pad;'
 	broken no_head '__u32 pid; __u32 tid;'
 	broken late_head '__u32 pid; struct kv_head _head;'
-	broken many "struct kv_head _head; $(printf '__u32 c%d; ' {1..49})"
+	broken many "struct kv_head _head; $(printf '__u32 c%d; ' {1..65})"
 	mount_all
 	only
 	says upper "column 'Pid' is not in lower case"
@@ -356,19 +356,19 @@ sys.exit(subprocess.call(sys.argv[2:]))' "$@"
 	says no_columns "its record has no columns"
 	says no_head "does not begin with struct kv_head"
 	says late_head "does not begin with struct kv_head"
-	says many "more than 48 columns"
+	says many "more than 64 columns"
 	[ "$(grep -c '^kview: ' "$DIR/err")" -eq 19 ]
 	kview_umount
 }
 
 @test "a view with limits just kept works" {
-	broken many "struct kv_head _head; $(printf '__u32 c%d; ' {1..48})"
+	broken many "struct kv_head _head; $(printf '__u32 c%d; ' {1..64})"
 	broken long_name 'struct kv_head _head; __u32 a_column_name_of_23byte;'
 	broken wide_chars 'struct kv_head _head; char name[64];'
 	mount_all
 	[ ! -s "$DIR/err" ]
 	only long_name many wide_chars
-	[ "$(awk 'NR > 1 {print NF; exit}' "$MNT/many")" = 48 ]
+	[ "$(awk 'NR > 1 {print NF; exit}' "$MNT/many")" = 64 ]
 	[ "$(head -n 1 "$MNT/long_name" | tr -d ' ')" = A_COLUMN_NAME_OF_23BYTE ]
 	[ "$(jq -c .name "$MNT/json/wide_chars.json" | sort -u)" = null ]
 	kview_umount

@@ -38,6 +38,18 @@ MODULES="dentry.d_fsdata ext4_inode_info.i_flags ext4_inode_info.i_inline_off
 	btrfs_root.anon_dev ovl_entry.__lowerstack ovl_entry.__numlower ovl_fs.fs ovl_fs.xino_mode
 	ovl_inode.__upperdentry ovl_inode.flags ovl_inode.oe ovl_inode.vfs_inode ovl_layer.fsid
 	ovl_path.dentry ovl_path.layer ovl_sb.pseudo_dev"
+# What a kind of descriptors has of its own: files of that kind alone have no detail.
+DETAIL=".alarm .cq_entries .fanotify_data .obj .rbn .sig .sq_entries .tag .tmr alarm.node
+	bpf_link.id bpf_link.prog bpf_link.type bpf_map.id bpf_map.map_type bpf_prog.aux
+	bpf_prog.type bpf_prog_aux.id btf.id epitem.ep epitem.ffd epoll_filefd.fd eventfd_ctx.count
+	eventfd_ctx.flags eventfd_ctx.id eventpoll.rbr fanotify_group_private_data.f_flags
+	fanotify_group_private_data.flags fsnotify_group.marks_list fsnotify_mark.connector
+	fsnotify_mark.g_list fsnotify_mark.group hlist_head.first hrtimer.base hrtimer.node
+	hugetlbfs_inode_info.seals hugetlbfs_inode_info.vfs_inode inode.i_fsnotify_marks
+	list_head.next pid.tasks rb_node.__rb_parent_color rb_node.rb_left rb_node.rb_right
+	rb_root.rb_node rb_root_cached.rb_root shmem_inode_info.seals shmem_inode_info.vfs_inode
+	signalfd_ctx.sigmask timerfd_ctx.clockid timerfd_ctx.settime_flags timerfd_ctx.t
+	timerfd_ctx.ticks timerfd_ctx.tintv timerqueue_node.expires userfaultfd_ctx.features"
 # Without these it is a kernel that never had them.
 OLDER="task_struct.user_dumpable"
 
@@ -66,15 +78,20 @@ lacks() {
 	return $rc
 }
 
+# subject COMMAND...: whose rows are looked at; it becomes a sleep
+subject() {
+	"$@" 3>&- &
+	SUBJECT=$!
+	mine "$SUBJECT"
+	until_true grep -qx sleep "/proc/$SUBJECT/comm"
+	until_true grep -q '^State:.S (sleeping)' "/proc/$SUBJECT/status"
+}
+
 # each VIEW REFUSED WHOLE [MAYBE]: without one of REFUSED there is no view; without one of WHOLE
 # it has all columns, and so perhaps without one of MAYBE; any other field costs columns
 each() {
-	local pid
-	sleep 3000 3>&- &
-	pid=$!
-	mine $pid
-	until_true grep -q '^State:.S (sleeping)' /proc/$pid/status
-	lacks "$1" $pid
+	[ -n "${SUBJECT:-}" ] || subject sleep 3000
+	lacks "$1" "$SUBJECT"
 	diff <(words "$2") <(fields refused)
 	diff <(words "$3") <(fields whole | grep -vxF "$(words "${4:-none}")")
 	[ "$(fields without | wc -l)" -gt 15 ]
@@ -102,9 +119,34 @@ each() {
 	each task "$RIGHTS $NUMBERS" "$SHARED $KTHREADS $OLDER"
 }
 
+@test "process without each field that it reads" {
+	each process "$RIGHTS $NUMBERS" "$KTHREADS $OLDER files_struct.count .counter"
+}
+
+# The process that is looked at has a connection of TCP, and no other socket.
+connected() {
+	subject python3 -c 'import os, socket
+listener = socket.create_server(("127.0.0.1", 0))
+client, server = socket.create_connection(listener.getsockname()), listener.accept()[0]
+client.send(b"x")
+os.set_inheritable(client.detach(), True)
+os.execvp("sleep", ["sleep", "3000"])'
+}
+
 @test "task_file without each field that it reads" {
+	connected
 	each task_file "$RIGHTS $NUMBERS $SHARED
-		files_struct.fdt fdtable.fd fdtable.max_fds" "$KTHREADS $OLDER" "$MODULES"
+		files_struct.fdt fdtable.fd fdtable.max_fds" "$KTHREADS $OLDER $DETAIL" \
+		"$MODULES packet_sock.num vsock_sock.local_addr vsock_sock.remote_addr"
+}
+
+@test "socket without each field that it reads" {
+	connected
+	# Without the first ones it is a kernel that has no such sockets.
+	each socket "$RIGHTS $NUMBERS $SHARED files_struct.fdt fdtable.fd fdtable.max_fds
+		socket.sk sock.__sk_common sock_common.skc_family sock_common.skc_state" "$KTHREADS $OLDER" \
+		"mptcp_sock.first packet_sock.num packet_sock.prot_hook vsock_sock.local_addr
+		vsock_sock.remote_addr sock.sk_ino sock.sk_socket socket_alloc.vfs_inode unix_sock.inq_len"
 }
 
 @test "task_vma without each field that it reads" {

@@ -120,8 +120,9 @@ refused() {
 		reads_waiting reads_stuck
 	END
 	xargs -n 1 <"$DIR/names" >"$DIR/want"
-	for v in $VIEWS; do
+	for v in $ALL_VIEWS; do
 		printf "$v.%s\n" iterator reads rows bytes errors
+		sed -nE "\|^SEC.\"tp_btf/|{n; s/^int ([a-z_]*)\(.*/$v.\1.attached/p}" "$ROOT/iters/$v.bpf.c"
 	done >>"$DIR/want"
 	diff "$DIR/want" <(cut -f 1 "$DIR/status")
 	[ "$(grep -cvP '^[a-z0-9_.]+\t[^\t]+$' "$DIR/status")" -eq 0 ]

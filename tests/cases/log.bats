@@ -60,7 +60,7 @@ holder_of() {
 	local pid
 	for pid in $(pgrep -f "^$KVIEW mount.* $MNT\$"); do
 		[ "/proc/$pid/root/dev" -ef "$DIR/$1" ] || continue
-		[ -z "$(cat "/proc/$pid/task/$pid/children")" ] || echo "$pid"
+		[ "$(pgrep -P "$pid" -x kview)" = "" ] || echo "$pid"
 	done
 }
 

@@ -233,12 +233,12 @@ def case_variables(mnt, _):
 
 def case_large(mnt, kview):
     ident = made("made_large")
-    values = [bytes((7 * i + j) % 256 for j in range(512)) for i in range(2)]
+    values = [bytes((7 * i + j) % 256 for j in range(1024)) for i in range(2)]
     for i, value in enumerate(values):
         put_into(ident, number(i), value)
     check(mnt, kview, ident, lambda k, c, v: {
         "key": struct.unpack("I", k)[0], "value.first": struct.unpack_from("I", v)[0],
-        "value.many": v[8:488].hex(), **point("value.last", v[488:])}, [(number(i), None, v) for i, v in enumerate(values)])
+        "value.many": v[8:1000].hex(), **point("value.last", v[1000:])}, [(number(i), None, v) for i, v in enumerate(values)])
 
 
 def case_too_long(mnt, _):

@@ -341,7 +341,7 @@ link_ids() {
 		echo "d 555 ."
 		for v in csv json pid schema; do echo "d 555 $v"; done
 		echo "d 500 map"
-		for v in $VIEWS; do
+		for v in $ALL_VIEWS; do
 			mode=400
 			[[ " $OPEN_VIEWS " != *" $v "* ]] || mode=444
 			printf "f $mode %s\n" "$v" "json/$v.json" "csv/$v.csv"

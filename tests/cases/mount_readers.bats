@@ -32,12 +32,14 @@ as() {
 # sleepers: processes $ROOTS, $HERS of ALICE and $HIS of BOB.
 sleepers() {
 	local p
+	exec 9<>/dev/udp/127.0.0.1/9 # they have a socket
 	sleep 300 3>&- &
 	ROOTS=$!
 	setpriv --reuid $ALICE --regid $ALICE --clear-groups sleep 300 3>&- &
 	HERS=$!
 	setpriv --reuid $BOB --regid $BOB --clear-groups sleep 300 3>&- &
 	HIS=$!
+	exec 9>&-
 	mine $ROOTS
 	mine $HERS
 	mine $HIS

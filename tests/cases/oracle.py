@@ -15,7 +15,7 @@ import sys
 import kview_read
 import procfs
 
-KEYS = {"task": ("tid",), "task_file": ("tid", "fd"), "task_vma": ("pid", "start")}
+KEYS = {"process": (), "task": ("tid",), "task_file": ("tid", "fd"), "task_vma": ("pid", "start")}
 SHOWN = 25
 
 

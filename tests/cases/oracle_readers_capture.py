@@ -96,9 +96,9 @@ def linked(capture, path, phase="before"):
         return None, False
 
 
-def pid_namespace(capture, path, phase="before"):
+def namespace(capture, path, phase="before"):
     link, refused = linked(capture, path, phase)
-    return (int(re.fullmatch(r"pid:\[(\d+)\]", link)[1]) if link else None), refused
+    return (int(re.fullmatch(r"[a-z]+:\[(\d+)\]", link)[1]) if link else None), refused
 
 
 def cgroup2(text):
@@ -114,7 +114,7 @@ def task_row(capture, base):
     status = lines_of(capture.get("file", f"{base}/status"))
     uids, gids = status["Uid"].split(), status["Gid"].split()
     exe, no_exe = linked(capture, f"{base}/exe")
-    pidns, no_pidns = pid_namespace(capture, f"{base}/ns/pid")
+    pidns, no_pidns = namespace(capture, f"{base}/ns/pid")
     row = {
         "pid": int(status["Tgid"]),
         "tid": int(status["Pid"]),
@@ -137,6 +137,56 @@ def task_row(capture, base):
     }
     refused = {"exe": no_exe, "pidns": no_pidns}
     return row, {name for name, is_refused in refused.items() if is_refused}
+
+
+NAMESPACES = {"mntns": "mnt", "netns": "net", "pidns": "pid", "userns": "user", "cgroupns": "cgroup"}
+IO = ("rchar", "wchar", "read_bytes", "write_bytes")
+
+
+def process_io(capture, path):
+    try:
+        text = capture.get("file", path)
+    except Refused:
+        return dict.fromkeys(IO), set(IO)
+    lines = dict(line.split(": ") for line in text.splitlines())
+    return {name: int(lines[name]) for name in IO}, set()
+
+
+def process_row(capture, base):
+    """A row as kview's, and which of its columns were refused."""
+    fields = stat_fields(capture.get("file", f"{base}/stat"))
+    status = lines_of(capture.get("file", f"{base}/status"))
+    limits = capture.get("file", f"{base}/limits")
+    login = int(capture.get("file", f"{base}/loginuid"))
+    row, refused = process_io(capture, f"{base}/io")
+    for name in ("exe", "cwd", "root"):
+        row[name], is_refused = linked(capture, f"{base}/{name}")
+        refused |= {name} if is_refused else set()
+    for name, link in NAMESPACES.items():
+        row[name], is_refused = namespace(capture, f"{base}/ns/{link}")
+        refused |= {name} if is_refused else set()
+    row |= {
+        "pid": int(status["Tgid"]),
+        "ppid": int(fields[4]),
+        "pgid": int(fields[5]),
+        "sid": int(fields[6]),
+        "state": fields[3],
+        "threads": int(fields[20]),
+        "oom_score_adj": int(capture.get("file", f"{base}/oom_score_adj")),
+        "fds": int(capture.get("size", f"{base}/fd")),
+        "fd_limit": int(re.search(r"^Max open files +(\d+)", limits, re.M)[1]),
+        "loginuid": None if login == 0xFFFFFFFF else login,
+        "seccomp": int(status["Seccomp"]),
+        "no_new_privs": int(status["NoNewPrivs"]),
+        "cap_eff": f"{int(status['CapEff'], 16):08x}",
+        "vpid": int(status["NSpid"].split()[-1]),
+        "cgroup": cgroup2(capture.get("file", f"{base}/cgroup")),
+        "container": None,
+        "comm": capture.get("file", f"{base}/comm").removesuffix("\n"),
+    }
+    row |= dict(zip(("uid", "euid", "suid"), map(int, status["Uid"].split())))
+    row |= dict(zip(("gid", "egid"), map(int, status["Gid"].split())))
+    return row, refused
 
 
 def file_row(capture, base, fd):

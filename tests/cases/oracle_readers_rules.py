@@ -20,7 +20,12 @@ import oracle_readers_capture as facts
 from oracle_readers_capture import Gone, Refused
 
 SHOWN = 40
-KEYS = {"task": ("pid", "tid"), "task_file": ("pid", "tid", "fd"), "task_vma": ("pid", "start")}
+KEYS = {
+    "process": ("pid",),
+    "task": ("pid", "tid"),
+    "task_file": ("pid", "tid", "fd"),
+    "task_vma": ("pid", "start"),
+}
 
 
 class Report:
@@ -82,6 +87,11 @@ class Judge:
                 want.denials[(pid,)] = why
             self.report.refused += 1
             return
+        row, columns = facts.process_row(self.proc, f"/proc/{pid}")
+        if pid == self.proc.pid:  # it reads, and has opened what it reads
+            row = {name: value for name, value in row.items() if name not in (*facts.IO, "fds")}
+        self.want["process"].rows[(pid,)] = row
+        self.want["process"].columns[(pid,)] = columns
         names = {}
         for tid in tids:
             row, columns = facts.task_row(self.proc, f"/proc/{pid}/task/{tid}")
@@ -230,7 +240,7 @@ class Judge:
         return (
             (fields[22], fields[3] == "Z", status["Uid"].split()[:2], status["Gid"].split()[:1]),
             facts.linked(self.proc, f"{base}/exe", phase),
-            facts.pid_namespace(self.proc, f"{base}/ns/pid", phase),
+            facts.namespace(self.proc, f"{base}/ns/pid", phase),
             opens,
         )
 

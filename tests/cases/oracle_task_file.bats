@@ -13,7 +13,7 @@ teardown_file() {
 }
 
 @test "task_file: the columns of the contract, in its order" {
-	columns task_file pid tid fd type access flags pos mnt_id dev ino size nlink owner blocks comm path
+	columns task_file pid tid fd type access flags pos mnt_id dev ino size nlink owner blocks detail comm path
 }
 
 @test "task_file: a row per descriptor of each table, none twice" {

@@ -4,17 +4,7 @@
 
 bats_require_minimum_version 1.5.0
 
-load common
-
-setup_file() {
-	kview_setup
-	chmod 755 "$DIR"
-	kview_mount -o allow_other
-}
-
-teardown_file() {
-	kview_teardown
-}
+load mounted
 
 # Runs until the case ends it: sleeper COMMAND...; its number is in SLEEPER.
 sleeper() {

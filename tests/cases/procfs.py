@@ -140,6 +140,120 @@ def process_tasks(pid):
     return [task(pid, tid) for tid in tids(pid)]
 
 
+# --- process ---
+
+RELEASE = [int(n) for n in os.uname().release.split(".")[:2]]
+
+
+class Near(int):
+    """Bytes of memory. Before 6.18 status lacks what the processors have not added up yet."""
+
+    CPUS = os.cpu_count()
+    SLACK = 0 if RELEASE < [6, 2] or RELEASE >= [6, 18] else 3 * CPUS * max(32, 2 * CPUS) * PAGE
+
+    def __eq__(self, other):
+        return isinstance(other, int) and abs(int(other) - int(self)) <= self.SLACK
+
+    __hash__ = int.__hash__
+
+
+def number_lines(path):
+    """{name: number} of lines like "rchar: 12"."""
+    lines = (line.split(b": ") for line in slurp(path).splitlines())
+    return {name.decode(): int(value) for name, value in lines}
+
+
+def fd_limit(pid):
+    line = re.search(rb"^Max open files +(\S+)", slurp(f"/proc/{pid}/limits"), re.M)
+    return None if line[1] == b"unlimited" else int(line[1])
+
+
+def namespace(pid, name):
+    link = readlink(f"/proc/{pid}/ns/{name}")
+    return link and int(re.fullmatch(rb"[a-z]+:\[(\d+)\]", link)[1])
+
+
+def container(pid):
+    """Of the innermost group that is named for one, in the v2 hierarchy or any other."""
+    for line in sorted(slurp(f"/proc/{pid}/cgroup").splitlines()):
+        found = re.findall(rb"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])", line)
+        if found:
+            return found[-1]
+    return None
+
+
+def cpu_clock(pid):
+    """The clock of clock_getcpuclockid(3): of all threads, those that have ended included."""
+    return time.clock_gettime_ns(~pid << 3 | 2)
+
+
+def process(pid):
+    base = f"/proc/{pid}"
+    row = task(pid, pid)
+    fields, status = stat_fields(f"{base}/stat"), status_lines(f"{base}/status")
+    io = number_lines(f"{base}/io")
+    threads = [status_lines(f"{base}/task/{tid}/status") for tid in tids(pid)]
+    for name in ("tid", "cpu", "prio"):
+        del row[name]
+
+    def of_status(name):
+        return int(status.get(name, "0 kB").split()[0]) * 1024
+
+    def memory(name):
+        return Near(of_status(name))
+
+    def of_threads(name):
+        return sum(int(each[name]) for each in threads)
+
+    row.update({
+        "suid": int(status["Uid"].split()[2]),
+        "egid": int(status["Gid"].split()[1]),
+        "oom_score_adj": int(slurp(f"{base}/oom_score_adj")),
+        "start_boot": Roughly(int(fields[22])),
+        "utime": Roughly(int(fields[14])),
+        "stime": Roughly(int(fields[15])),
+        "cputime": cpu_clock(pid),
+        "minflt": int(fields[10]),
+        "majflt": int(fields[12]),
+        "nvcsw": of_threads("voluntary_ctxt_switches"),
+        "nivcsw": of_threads("nonvoluntary_ctxt_switches"),
+        "rss": memory("VmRSS"),
+        "rss_anon": memory("RssAnon"),
+        "rss_file": memory("RssFile"),
+        "rss_shmem": memory("RssShmem"),
+        "rss_peak": memory("VmHWM"),
+        "swap": memory("VmSwap"),
+        "pagetables": of_status("VmPTE"),
+        "hugetlb": of_status("HugetlbPages"),
+        "fds": len(os.listdir(f"{base}/fd")),
+        "fd_limit": fd_limit(pid),
+        "rchar": io["rchar"],
+        "wchar": io["wchar"],
+        "read_bytes": io["read_bytes"],
+        "write_bytes": io["write_bytes"],
+        "loginuid": int(slurp(f"{base}/loginuid")),
+        "seccomp": int(status["Seccomp"]),
+        "no_new_privs": int(status["NoNewPrivs"]),
+        "cap_eff": b"%08x" % int(status["CapEff"], 16),
+        "mntns": namespace(pid, "mnt"),
+        "netns": namespace(pid, "net"),
+        "pidns": namespace(pid, "pid"),
+        "userns": namespace(pid, "user"),
+        "cgroupns": namespace(pid, "cgroup"),
+        "vpid": int(status["NSpid"].split()[-1]),
+        "container": container(pid),
+        "cwd": readlink(f"{base}/cwd"),
+        "root": readlink(f"{base}/root"),
+    })
+    if row["loginuid"] == 0xFFFFFFFF:
+        row["loginuid"] = None
+    return row
+
+
+def processes(pid):
+    return [process(pid)]
+
+
 # --- task_file ---
 
 SYS_KCMP = {"x86_64": 312, "aarch64": 272, "riscv64": 272, "ppc64le": 354, "s390x": 343}
@@ -256,4 +370,4 @@ def process_mappings(pid):
     return []
 
 
-PROCESS = {"task": process_tasks, "task_file": process_files, "task_vma": process_mappings}
+PROCESS = {"process": processes, "task": process_tasks, "task_file": process_files, "task_vma": process_mappings}

@@ -9,14 +9,14 @@ load compile
 	{
 		cat "$ROOT/tests/cases/iters/thread_bits.bpf.c"
 		cat <<-'C'
-			SEC("tp_btf/no_such_tracepoint") int count(void *ctx) { return 0; }
+			SEC("kprobe/no_such_function") int count(void *ctx) { return 0; }
 			SEC("iter/no_such_kind") int no_such(void *ctx) { return 0; }
 		C
 	} | sed 's/^int [a-z_]*(struct bpf_iter__task/int several(struct bpf_iter__task/' | compile several
 	mount_all
 	only several
 	[ "$(jq -s length "$MNT/pid/$$/json/several.json")" -ge 1 ]
-	[[ $("$KVIEW" list --iter-dir "$D") == *"not attached: count (tp_btf/no_such_tracepoint), no_such (iter/no_such_kind)"* ]]
+	[[ $("$KVIEW" list --iter-dir "$D") == *"not attached: count (kprobe/no_such_function), no_such (iter/no_such_kind)"* ]]
 	[ ! -s "$DIR/err" ]
 	kview_umount
 }

@@ -45,6 +45,128 @@ teardown() {
 	P
 }
 
+@test "descriptors and mappings that go amid a slow read leave a whole file, no error" {
+	kview_mount 3>&-
+	timeout 200 python3 -B - "$MNT" <<-'P'
+		import mmap, os, resource, sys, threading
+		resource.setrlimit(resource.RLIMIT_NOFILE, (19000, 19000))
+		maps = [mmap.mmap(-1, 4096, prot=mmap.PROT_READ | i % 2 * mmap.PROT_WRITE) for i in range(16000)]
+		def file(view):
+		    return os.open(f"{sys.argv[1]}/pid/{os.getpid()}/csv/{view}.csv", os.O_RDONLY)
+		def rest(fd, got):
+		    while chunk := os.read(fd, 65536):
+		        got += chunk
+		    os.close(fd)
+		    rows = got.decode().splitlines()
+		    assert got.endswith(b"\n") and len({r.count(",") for r in rows}) == 1, rows[-1]
+		    return rows
+		def numbers(rows, column):
+		    at = rows[0].split(",").index(column)
+		    return {row.split(",")[at] for row in rows[1:]}
+		# Alone, and beside other threads with the same table.
+		for threads in (0, 5):
+		    stay = threading.Event()
+		    for _ in range(threads):
+		        threading.Thread(target=stay.wait, daemon=True).start()
+		    for fd in range(100, 18000):
+		        os.dup2(0, fd)
+		    fd = file("task_file")
+		    got = os.read(fd, 4096)
+		    os.closerange(100, 18000)
+		    left = {str(n) for n in range(100) if os.path.exists(f"/proc/self/fd/{n}")}
+		    rows = rest(fd, got)
+		    print(len(rows), "rows of descriptors")
+		    assert len(rows) < 17900 and left and left <= numbers(rows, "fd")
+		    stay.set()
+		def starts():
+		    with open("/proc/self/maps", encoding="ascii") as proc:
+		        return {line.split("-")[0].zfill(16) for line in proc}
+		before, fd = starts(), file("task_vma")
+		got = os.read(fd, 4096)
+		for m in maps:
+		    m.close()
+		rows = rest(fd, got)
+		left = before & starts()
+		print(len(rows), "rows of mappings")
+		assert len(rows) < 15900 and left and left <= {n.zfill(16) for n in numbers(rows, "start")}
+	P
+}
+
+@test "a thread that ends amid a slow read of its own descriptors is no silent end" {
+	kview_mount 3>&-
+	timeout 200 python3 -B - "$MNT" <<-'P'
+		import ctypes, os, resource, sys, threading
+		resource.setrlimit(resource.RLIMIT_NOFILE, (19000, 19000))
+		libc, ready = ctypes.CDLL(None, use_errno=True), threading.Barrier(4)
+		ends = [threading.Event() for _ in range(3)]
+		def own_table(end):
+		    assert libc.unshare(0x400) == 0  # CLONE_FILES
+		    for fd in range(100, 18000):
+		        os.dup2(0, fd)
+		    ready.wait()
+		    end.wait()
+		threads = [threading.Thread(target=own_table, args=(end,), daemon=True) for end in ends]
+		for t in threads:
+		    t.start()
+		ready.wait()
+		first, *stay = sorted(t.native_id for t in threads)
+		fd = os.open(f"{sys.argv[1]}/pid/{os.getpid()}/csv/task_file.csv", os.O_RDONLY)
+		def tids(text):
+		    return {row.split(",")[1] for row in text.decode().splitlines()[1:] if row.count(",") > 2}
+		got, error = b"", None
+		while str(first) not in tids(got):
+		    got += os.read(fd, 4096)
+		gone = next(i for i, t in enumerate(threads) if t.native_id == first)
+		ends[gone].set()
+		while os.path.exists(f"/proc/self/task/{first}"):
+		    pass
+		try:
+		    while chunk := os.read(fd, 65536):
+		        got += chunk
+		except OSError as e:
+		    error = e.errno
+		seen = tids(got)
+		print(f"error {error}, rows of {seen},", got.decode().count(f",{first},"), "of the one that ended")
+		assert error == 5 or {str(t) for t in stay} <= seen
+		for end in ends:
+		    end.set()
+	P
+}
+
+@test "a first thread that ends amid a slow read of its mappings is no silent end" {
+	kview_mount 3>&-
+	mkfifo "$DIR/go"
+	python3 -B - "$DIR/go" >"$DIR/ready" 3>&- <<-'P' &
+		import ctypes, mmap, sys, threading, time
+		maps = [mmap.mmap(-1, 4096, prot=mmap.PROT_READ | i % 2 * mmap.PROT_WRITE) for i in range(16000)]
+		threading.Thread(target=time.sleep, args=(300,)).start()
+		print("ready", flush=True)
+		open(sys.argv[1]).read()
+		ctypes.CDLL(None).pthread_exit(None)
+	P
+	mine $!
+	until_true grep -q ready "$DIR/ready"
+	timeout 60 python3 -B - "$MNT/pid/$!/csv/task_vma.csv" "$DIR/go" "/proc/$!" <<-'P'
+		import sys, time
+		path, go, proc = sys.argv[1:]
+		with open(path, "rb", buffering=0) as file:
+		    got, error = file.read(4096), None
+		    open(go, "w").close()
+		    while open(f"{proc}/stat").read().rpartition(") ")[2][0] != "Z":
+		        time.sleep(0.01)
+		    try:
+		        while chunk := file.read(65536):
+		            got += chunk
+		    except OSError as e:
+		        error = e.errno
+		print(f"error {error} after {got.count(10)} lines")
+		assert error == 5 or got.count(10) > 16000
+		# Another thread has them.
+		with open(path, "rb", buffering=0) as file:
+		    assert len(file.readall().splitlines()) > 16000
+	P
+}
+
 @test "kview cat ended by a signal leaves nobody registered as a reader" {
 	local i map prog
 	"$KVIEW" load

@@ -80,6 +80,17 @@ static void put_stat(const char *path)
 	    rc ? 0 : (size_t)sprintf(arena_end + HEAD_MAX, "%lu", (unsigned long)st.st_ino));
 }
 
+/* Of /proc/PID/fd: how many it has. */
+static const char *put_size(const char *path)
+{
+	struct stat st;
+	int rc = stat(path, &st);
+
+	return put("size", path, rc ? errno : 0,
+		   rc ? 0
+		      : (size_t)sprintf(arena_end + HEAD_MAX, "%lu", (unsigned long)st.st_size));
+}
+
 /* The numbers in a directory, a line each; never NULL. */
 static const char *put_list(const char *path)
 {
@@ -145,11 +156,19 @@ static void put_thread(const char *base)
 /* All that /proc says of a process. */
 static void put_process(int pid)
 {
+	static const char *const files[] = {"stat", "status", "comm",	  "cgroup",
+					    "io",   "limits", "loginuid", "oom_score_adj"};
+	static const char *const links[] = {"exe",    "cwd",	"root",	   "ns/mnt",
+					    "ns/net", "ns/pid", "ns/user", "ns/cgroup"};
 	char path[64];
 	const char *list;
 
 	snprintf(path, sizeof(path), "/proc/%d", pid);
-	put_under(path, "stat", put_file);
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
+		put_under(path, files[i], put_file);
+	for (size_t i = 0; i < sizeof(links) / sizeof(links[0]); i++)
+		put_under(path, links[i], put_link);
+	put_under(path, "fd", put_size);
 	snprintf(path, sizeof(path), "/proc/%d/task", pid);
 	list = put_list(path);
 	FOR_EACH_NUMBER(at, list)
@@ -184,6 +203,7 @@ static void put_views(const char *base)
 	put_under(base, "json/task.json", put_file);
 	put_under(base, "json/task_file.json", put_file);
 	put_under(base, "json/task_vma.json", put_file);
+	put_under(base, "json/process.json", put_file);
 }
 
 static void put_views_of(const struct probe *p, int pid)

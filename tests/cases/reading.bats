@@ -98,7 +98,8 @@ alike() {
 	same rg --no-line-number '' "$F"
 	same rg --mmap --no-line-number '' "$F"
 	[ "$(rg -c -- '---p' "$F")" = "$(grep -c -- '---p' "$REF")" ]
-	[ "$(grep -rl "$PID" "$MNT/pid/$PID/csv" | wc -l)" = "$(wc -w <<<"$TASK_VIEWS")" ]
+	# It has no socket.
+	[ "$(grep -rl "$PID" "$MNT/pid/$PID/csv" | wc -l)" = "$(($(wc -w <<<"$TASK_VIEWS") - 1))" ]
 }
 
 @test "awk, sed, cut, wc, tr, od, sums" {
@@ -233,11 +234,12 @@ alike() {
 	[ "$(stat -c %s "$MNT/task" "$F" "$MNT/json/task.json" | sort -u)" = 0 ]
 }
 
+# They open a file to find that it has no bytes: what is not collected fails.
 @test "tar and rsync copy nothing, as for /proc, and do not fail" {
 	mkdir "$DIR/copied"
-	timeout 60 tar -C "$MNT" -cf - task csv | tar -C "$DIR/copied" -xf -
+	timeout 60 tar -C "$MNT" --exclude 'exit*' -cf - task csv | tar -C "$DIR/copied" -xf -
 	[ "$(find "$DIR/copied" -type f -size 0 | wc -l)" -eq $((1 + $(wc -w <<<"$VIEWS"))) ]
-	timeout 60 rsync -a "$MNT/json" "$DIR/copied/"
+	timeout 60 rsync -a --exclude 'exit*' "$MNT/json" "$DIR/copied/"
 	[ "$(find "$DIR/copied/json" -type f -size 0 | wc -l)" -eq "$(wc -w <<<"$VIEWS")" ]
 }
 

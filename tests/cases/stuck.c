@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * stuck FILE SECONDS: prints the number of a process whose mmap_lock nobody
- * gets, and keeps it so for that long, 100 seconds at most, or until killed.
+ * stuck FILE SECONDS [UID]: prints the number of a process, of that user, whose mmap_lock
+ * nobody gets, and keeps it so for that long, 100 seconds at most, or until killed.
  *
  * We mount a file system of our own on FILE. One thread of the victim touches a
  * mapped page of it. The kernel drops the lock for the READ at first; we let
@@ -110,7 +110,16 @@ static void *want_lock(void *arg)
 	return NULL;
 }
 
-static _Noreturn void be_victim(const char *path)
+static void be_user(const char *uid)
+{
+	uid_t id = (uid_t)strtoul(uid, NULL, 10);
+
+	if (setresgid(id, id, id) < 0 || setresuid(id, id, id) < 0)
+		err(1, "setresuid");
+	prctl(PR_SET_PDEATHSIG, SIGKILL); /* that was cleared */
+}
+
+static _Noreturn void be_victim(const char *path, const char *uid)
 {
 	volatile const char *page;
 	pthread_t writer;
@@ -122,13 +131,15 @@ static _Noreturn void be_victim(const char *path)
 	page = mmap(NULL, PAGE, PROT_READ, MAP_SHARED, fd, 0);
 	if (fd < 0 || fstat(fd, &st) < 0 || page == MAP_FAILED)
 		err(1, "%s", path);
+	if (uid)
+		be_user(uid);
 	if (pthread_create(&writer, NULL, want_lock, NULL))
 		errx(1, "no thread");
 	_exit(*page);
 }
 
 /* Before there is a connection, which it must not have. */
-static pid_t start_victim(const char *path)
+static pid_t start_victim(const char *path, const char *uid)
 {
 	pid_t parent = getpid(), pid = fork();
 
@@ -140,7 +151,7 @@ static pid_t start_victim(const char *path)
 	close(to_victim.tell);
 	close(to_us.hear);
 	if (getppid() == parent)
-		be_victim(path);
+		be_victim(path, uid);
 	_exit(1);
 }
 
@@ -169,15 +180,15 @@ int main(int argc, char **argv)
 	struct fuse_session *session;
 	unsigned long seconds;
 
-	if (argc != 3)
-		errx(2, "two arguments");
+	if (argc != 3 && argc != 4)
+		errx(2, "two or three arguments");
 	seconds = strtoul(argv[2], NULL, 10);
 	alarm(seconds < MAX_SECONDS ? (unsigned int)seconds : MAX_SECONDS);
 	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
 		err(1, "no mount namespace of our own");
 	open_channel(&to_victim);
 	open_channel(&to_us);
-	victim = start_victim(argv[1]);
+	victim = start_victim(argv[1], argv[3]);
 	session = open_session(argv[1]);
 	if (write(to_victim.tell, "x", 1) != 1)
 		err(1, "write");

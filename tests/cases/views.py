@@ -8,13 +8,15 @@ _SOURCES = {}
 for _path in glob.glob(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../iters/*.bpf.c")):
     with open(_path, encoding="utf-8") as _file:
         _SOURCES[os.path.basename(_path).removesuffix(".bpf.c")] = _file.read()
-VIEWS = tuple(sorted(_SOURCES))
+# Not of what collectors count: those are off, unless a mount is told otherwise.
+VIEWS = tuple(v for v in sorted(_SOURCES) if "\nKV_VIEW_OF_MAP" not in _SOURCES[v])
 TASK_VIEWS = tuple(v for v in VIEWS if re.search(r'^SEC\("iter(\.s)?/task', _SOURCES[v], re.M))
-# Where everybody has rows, of itself at least. In the others of tasks root alone has.
-OWN_VIEWS = tuple(v for v in TASK_VIEWS if "KV_STACK" not in _SOURCES[v])
-ROOT_VIEWS = tuple(v for v in TASK_VIEWS if v not in OWN_VIEWS)
-# A machine may have no such object: in a network namespace, or without a device that makes it.
-MAY_BE_EMPTY = ("tcp", "udp", "unix", "netlink", "ipv6_route", "dmabuf")
+# A machine may have no such object: in a network namespace, or without a device that makes it. A
+# reader may have no socket.
+MAY_BE_EMPTY = ("tcp", "udp", "unix", "netlink", "ipv6_route", "dmabuf", "socket")
+# Of tasks, where root alone has rows; and where everybody has, of itself at least.
+ROOT_VIEWS = tuple(v for v in TASK_VIEWS if "KV_STACK" in _SOURCES[v])
+OWN_VIEWS = tuple(v for v in TASK_VIEWS if v not in ROOT_VIEWS + MAY_BE_EMPTY)
 OPEN_VIEWS = tuple(
     v for v in VIEWS
     if re.search(r'^SEC\("iter(\.s)?/(task|tcp|udp|unix|netlink|ipv6_route)|^KV_VIEW_FOR_ALL', _SOURCES[v], re.M)

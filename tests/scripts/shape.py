@@ -31,7 +31,7 @@ IO = re.compile(r'^(fcntl|unistd|poll|dirent|mntent)\.h$|^sys/(?!types|uio)|^lin
 ROOMS = [
     ('iters/include/', [r'iters/include/'], [re.compile(r'^linux/'), LIBBPF], None),
     ('iters/lib/', [r'iters/(include|lib)/'], [], None),
-    ('iters/identity/', [r'iters/(include|identity)/'], [], None),
+    ('iters/identity/', [r'iters/(include|lib|identity)/'], [], None),
     ('iters/', [r'iters/'], [re.compile(r'^linux/'), LIBBPF], None),
     ('src/base/', [r'src/base/'], [LIBC], NOT_LIBC),
     ('src/schema/', [r'src/(base|schema)/', ABI], [LIBC, BTF], IO),
@@ -39,7 +39,7 @@ ROOMS = [
     ('src/load/', [r'src/(base|schema|render|load)/', ABI], [LIBC, LIBBPF], FUSE),
     ('src/access/', [r'src/(base|schema|load|access)/', ABI], [LIBC, LIBBPF], FUSE),
     ('src/stream/', [r'src/(base|schema|render|load|access|stream)/', ABI], [LIBC], NOT_LIBC),
-    ('src/cli/', [r'src/', r'fuse/daemon/serve\.h$', r'fuse/mount/(options|umount)\.h$'], [LIBC],
+    ('src/cli/', [r'src/', r'fuse/daemon/(serve|confine)\.h$', r'fuse/mount/(options|umount)\.h$'], [LIBC],
      NOT_LIBC),
     ('fuse/fs/', [r'src/(?!cli/)', r'fuse/fs/', ABI], [LIBC, FUSE], LIBMOUNT),
     ('fuse/mount/', [r'src/(?!cli/)', r'fuse/mount/', r'fuse/fs/ioctl\.h$'], [LIBC, LIBMOUNT], None),

@@ -3,6 +3,7 @@
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <ctype.h>
+#include <errno.h>
 
 #include "load/view.h"
 #include "render/render.h"
@@ -55,6 +56,77 @@ static void views_of_tasks_know_that_they_are(void **state)
 	for (size_t i = 0; i < views.n; i++)
 		assert_int_equal(views.list[i].param == KV_PARAM_TASK,
 				 strncmp(views.list[i].kind, "task", 4) == 0);
+}
+
+/* Their rows are of one map, which the object itself has: it is no parameter. */
+static void views_that_collect_have_a_map_and_collectors(void **state)
+{
+	unsigned int n = 0;
+
+	(void)state;
+	for (size_t i = 0; i < views.n; i++) {
+		const struct kv_view *view = &views.list[i];
+
+		assert_int_equal(*view->schema->rows != '\0', view->collectors.n > 0);
+		assert_int_equal(kv_view_is_off(view), view->collectors.n > 0);
+		if (!view->collectors.n)
+			continue;
+		n++;
+		assert_string_equal(view->kind, "bpf_map_elem");
+		assert_int_equal(view->param, KV_PARAM_NONE);
+		assert_true(kv_view_is_wide(view));
+		assert_string_equal(view->others, "");
+		for (size_t j = 0; j < view->collectors.n; j++)
+			assert_int_equal(view->collectors.list[j].link_fd, -1);
+	}
+	assert_int_equal(n, 2);
+}
+
+static unsigned int count_wanted(void)
+{
+	unsigned int n = 0;
+
+	for (size_t i = 0; i < views.n; i++)
+		n += views.list[i].collectors.wanted == KV_COLLECT_RUN;
+	return n;
+}
+
+static void want_none(void)
+{
+	for (size_t i = 0; i < views.n; i++)
+		views.list[i].collectors.wanted = KV_COLLECT_NOT;
+}
+
+static void collectors_are_asked_for_by_their_views_names(void **state)
+{
+	struct kv_err err;
+
+	(void)state;
+	assert_int_equal(kv_views_collect(&views, "exits", &err), 0);
+	assert_int_equal(count_wanted(), 1);
+	assert_false(kv_view_is_off(view_of("exits")));
+	assert_true(kv_view_is_off(view_of("exit_totals")));
+	assert_int_equal(kv_views_collect(&views, "exit_totals+exits", &err), 0);
+	assert_int_equal(count_wanted(), 2);
+	want_none();
+	assert_int_equal(kv_views_collect(&views, "all", &err), 0);
+	assert_int_equal(count_wanted(), 2);
+	want_none();
+}
+
+static void names_that_nothing_is_collected_for_are_refused(void **state)
+{
+	static const char *const none[] = {"nope",   "task", "exits+task",
+					   "exits+", "+",    "raw/exits,"};
+	struct kv_err err;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(none); i++) {
+		err = (struct kv_err){0};
+		assert_int_equal(kv_views_collect(&views, none[i], &err), -EINVAL);
+		assert_true(err.msg[0] && err.hint[0]);
+		want_none();
+	}
 }
 
 static void queries_are_no_views(void **state)
@@ -267,6 +339,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(no_view_is_broken),
 		cmocka_unit_test(views_of_tasks_know_that_they_are),
+		cmocka_unit_test(views_that_collect_have_a_map_and_collectors),
+		cmocka_unit_test(collectors_are_asked_for_by_their_views_names),
+		cmocka_unit_test(names_that_nothing_is_collected_for_are_refused),
 		cmocka_unit_test(queries_are_no_views),
 		cmocka_unit_test(every_view_says_what_it_shows_and_since_when),
 		cmocka_unit_test(every_column_has_a_meaning),

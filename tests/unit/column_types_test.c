@@ -292,8 +292,11 @@ static void addresses_have_their_usual_form(void **state)
 	check_address(6, ones, "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff\n",
 		      "{\"x\":\"ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff\"}\n",
 		      "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff\n");
+	check_address(KV_IP_NUMBER, ones, "4294967295\n", "{\"x\":\"4294967295\"}\n",
+		      "4294967295\n");
 	check_address(0, ones, "-\n", "{\"x\":null}\n", "\"\"\n");
-	check_address(7, ones, "(unreadable)\n", "{\"x\":\"(unreadable)\"}\n", "(unreadable)\n");
+	check_address(KV_IP_UNREADABLE, ones, "(unreadable)\n", "{\"x\":\"(unreadable)\"}\n",
+		      "(unreadable)\n");
 }
 
 /* Each byte in each place, as the C library writes it. */

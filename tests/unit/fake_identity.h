@@ -10,7 +10,6 @@
 #include "access/reader.h"
 
 #define CAP(n) (UINT64_C(1) << CAP_##n)
-#define ALL_GUARDS (1 << KV_PUBLIC | 1 << KV_PTRACE | 1 << KV_FILES | 1 << KV_MAPS | 1 << KV_STACK)
 #define NO_TID ((4 << 20) + 1) /* above the highest number that Linux gives */
 
 /* --- /proc/TID/status, whose groups a test can't choose --- */

@@ -78,8 +78,8 @@ static void the_last_of_two_counts(void **state)
 static void an_unknown_word_is_named(void **state)
 {
 	static const char *const own[] = {
-		"allow_other", "view=",	   "hidepid=",	"uid=",	      "gid=",
-		"mode=",       "pin_dir=", "iter_dir=", "max_files=", "max_user_files="};
+		"allow_other", "view=",	    "hidepid=", "uid=",	      "gid=",		"mode=",
+		"pin_dir=",    "iter_dir=", "collect=", "max_files=", "max_user_files="};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(own); i++)
@@ -96,6 +96,7 @@ static void a_directory_without_a_name_is_refused(void **state)
 	(void)state;
 	refuse("pin_dir=", "'pin_dir='", "pin_dir=DIR");
 	refuse("iter_dir=", "'iter_dir='", "iter_dir=DIR");
+	refuse("collect=", "'collect='", "collect=VIEW+VIEW");
 }
 
 static void a_key_without_a_value_is_unknown(void **state)

@@ -117,8 +117,8 @@ static void a_string_may_reach_the_end_but_not_beyond(void **state)
 static void a_string_cannot_wrap_around(void **state)
 {
 	(void)state;
-	check_str(0xfffd, 0xffff, -EBADMSG);
-	check_str(0xfffd, 3, -EBADMSG);
+	check_str(0xfffc, 0xffff, -EBADMSG);
+	check_str(0xfffc, 4, -EBADMSG);
 	check_str(KV_FIXED_MAX, 0xffff, -EBADMSG);
 	check_str(1, 0xffff, -EBADMSG);
 }
@@ -130,6 +130,7 @@ static void special_strings_are_sound_with_any_length(void **state)
 	check_str(KV_STR_NONE, 0xffff, KV_FIXED_MAX + 100);
 	check_str(KV_STR_TOO_LONG, 0xffff, KV_FIXED_MAX + 100);
 	check_str(KV_STR_UNREADABLE, 0xffff, KV_FIXED_MAX + 100);
+	check_str(KV_STR_BUSY, 0xffff, KV_FIXED_MAX + 100);
 }
 
 static void every_string_of_a_record_is_checked(void **state)
@@ -371,6 +372,32 @@ static void a_string_that_was_unreadable_says_so(void **state)
 	check_string(&r, BYTES("(unreadable)"));
 }
 
+static void a_string_that_could_not_be_had_says_so(void **state)
+{
+	struct row r;
+
+	(void)state;
+	row_init(&r);
+	row_str_at(&r, "s", KV_STR_BUSY, 0);
+	check_string(&r, BYTES("(busy)"));
+}
+
+/* A program's record is no longer than before, and what is put in makes it longer. */
+static void a_record_with_arguments_may_be_longer(void **state)
+{
+	struct kv_err err = {0};
+	struct row r;
+
+	(void)state;
+	row_init(&r);
+	row_set_len(&r, KV_RECORD_MAX + 1);
+	assert_int_equal(kv_record_check(&r.schema, r.record, 100, &err), -EBADMSG);
+	r.schema.whose = 8;
+	assert_int_equal(kv_record_check(&r.schema, r.record, 100, &err), 0);
+	row_set_len(&r, KV_FILLED_MAX + 1);
+	assert_int_equal(kv_record_check(&r.schema, r.record, 100, &err), -EBADMSG);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -398,6 +425,8 @@ int main(void)
 		cmocka_unit_test(a_string_may_hold_nuls),
 		cmocka_unit_test(a_string_that_was_too_long_says_so),
 		cmocka_unit_test(a_string_that_was_unreadable_says_so),
+		cmocka_unit_test(a_string_that_could_not_be_had_says_so),
+		cmocka_unit_test(a_record_with_arguments_may_be_longer),
 	};
 
 	return cmocka_run_group_tests_name("record", tests, NULL, NULL);

@@ -6,7 +6,7 @@
 #define PTRACE (1 << KV_PTRACE)
 #define FILES (1 << KV_FILES)
 #define MAPS (1 << KV_MAPS)
-#define BUT_STACKS (ALL_GUARDS & ~(1 << KV_STACK))
+#define BUT_STACKS (KV_ALL_GUARDS & ~(1 << KV_STACK))
 
 static uint8_t passes_with(uint64_t caps)
 {
@@ -31,14 +31,14 @@ static const struct {
 	{CAP(SYS_PTRACE), PUBLIC | PTRACE | MAPS, PUBLIC | PTRACE | MAPS},
 	{CAP(SYS_PTRACE) | CAP(DAC_READ_SEARCH), BUT_STACKS, BUT_STACKS},
 	{CAP(SYS_PTRACE) | CAP(DAC_OVERRIDE), BUT_STACKS, BUT_STACKS},
-	{CAP(SYS_PTRACE) | CAP(DAC_OVERRIDE) | CAP(SYS_ADMIN), ALL_GUARDS, ALL_GUARDS},
+	{CAP(SYS_PTRACE) | CAP(DAC_OVERRIDE) | CAP(SYS_ADMIN), KV_ALL_GUARDS, KV_ALL_GUARDS},
 	{CAP(SYS_PTRACE) | CAP(SYS_ADMIN), PUBLIC | PTRACE | MAPS, PUBLIC | PTRACE | MAPS},
 	{CAP(PERFMON), PUBLIC | MAPS, PUBLIC},
 	{CAP(SYS_ADMIN), PUBLIC | MAPS, PUBLIC},
 	{CAP(PERFMON) | CAP(DAC_OVERRIDE), PUBLIC | MAPS, PUBLIC},
 	{~(CAP(SYS_PTRACE) | CAP(PERFMON) | CAP(SYS_ADMIN)), PUBLIC, PUBLIC},
 	{~CAP(SYS_PTRACE), PUBLIC | MAPS, PUBLIC},
-	{UINT64_MAX, ALL_GUARDS, ALL_GUARDS},
+	{UINT64_MAX, KV_ALL_GUARDS, KV_ALL_GUARDS},
 };
 
 static void capabilities_pass_what_they_pass_in_proc(void **state)
@@ -204,7 +204,7 @@ static void everyone_sees_what_the_host_does(void **state)
 	host.self.user_ns_level = 1; /* even where capabilities are not the kernel's */
 	for (size_t i = 0; i < ARRAY_SIZE(tids); i++) {
 		see_as_host(tids[i], 12345, &reader);
-		assert_int_equal(reader.scope.passes, ALL_GUARDS);
+		assert_int_equal(reader.scope.passes, KV_ALL_GUARDS);
 		assert_int_equal(reader.scope.pid_ns, 0x10);
 		assert_int_equal(reader.scope.user_ns, 0x20);
 		assert_int_equal(reader.scope.cgroup, 0x31);

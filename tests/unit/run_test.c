@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The read loop over an iterator that gives whatever a kernel may give. */
+#include <signal.h>
+#include <sys/wait.h>
+
 #include "run_records.h"
 
 static void an_iteration_without_records_ends_at_once(void **state)
@@ -283,14 +286,33 @@ static void a_process_that_is_not_there_is_named(void **state)
 	assert_int_equal(fake.opens, 0);
 }
 
+/* The kernel makes an iterator nevertheless, which has nothing. */
 static void a_process_that_went_meanwhile_is_not_there(void **state)
 {
-	struct kv_err err;
+	struct kv_run_opts opts = {.reader = &reader};
+	struct kv_run *run = NULL;
+	struct kv_err err = {0};
+	const void *record;
+	pid_t pid = fork();
+	uint32_t len;
 
 	(void)state;
-	fake.link_fail = -ESRCH;
-	assert_int_equal(start_for(getpid(), &err), -ENOENT);
+	if (!pid) {
+		pause();
+		_exit(0);
+	}
+	assert_true(pid > 0);
+	opts.subset = kv_subset_process(pid, 0);
+	fake_records(0, NULL, 0);
+	run = start(&opts);
+	assert_int_equal(kv_run_next(run, &record, &len, &err), 0);
+	kv_run_free(run);
+	run = start(&opts);
+	assert_int_equal(kill(pid, SIGKILL), 0);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	assert_int_equal(kv_run_next(run, &record, &len, &err), -ENOENT);
 	assert_says(&err, "no process");
+	kv_run_free(run);
 }
 
 static void a_kernel_without_links_per_process_is_explained(void **state)

@@ -266,7 +266,7 @@ static void one_column_too_many_is_refused(void **state)
 		field(&m, name, m.u8, 1);
 	}
 	declare(&m);
-	assert_refused(&m, -E2BIG, "more than 48 columns", &err);
+	assert_refused(&m, -E2BIG, "more than 64 columns", &err);
 }
 
 int main(void)

@@ -293,7 +293,6 @@ int bpf_link_create(int prog_fd, int target_fd, enum bpf_attach_type type,
 		    const struct bpf_link_create_opts *opts)
 {
 	uint32_t pid = opts->iter_info->task.pid, tid = opts->iter_info->task.tid;
-	size_t i = 0;
 
 	(void)target_fd;
 	(void)type;
@@ -301,9 +300,7 @@ int bpf_link_create(int prog_fd, int target_fd, enum bpf_attach_type type,
 		return new_fd(SELF, 0, 0);
 	if (tid && world.fail)
 		return world.fail;
-	while (i < world.n && world.list[i].tgid != pid && (uint32_t)world.list[i].nr != tid)
-		i++;
-	return i < world.n ? new_fd(prog_fd, pid, tid) : -ESRCH;
+	return new_fd(prog_fd, pid, tid); /* whether it is there or not */
 }
 
 int bpf_iter_create(int link_fd)

@@ -4,12 +4,15 @@
 #include "row_schema.h"
 #include "unit.h"
 
+static struct kv_collector off = {.link_fd = -1}; /* nobody asks for it: the view is there */
+
 static struct kv_view list[] = {
 	{.name = "broken"},
 	{.name = "kmem_cache", .schema = &row_schema, .is_loaded = true},
 	{.name = "task", .schema = &row_schema, .is_loaded = true, .param = KV_PARAM_TASK},
 	{.name = "task_file", .schema = &row_schema, .is_loaded = true, .param = KV_PARAM_TASK},
 	{.name = "task_vma", .param = KV_PARAM_TASK}, /* not loaded: this kernel lacks it */
+	{.name = "exits", .schema = &row_schema, .collectors = {.n = 1, .list = &off}},
 };
 
 static const struct kv_views views = {.list = list, .n = ARRAY_SIZE(list)};
@@ -99,23 +102,23 @@ static void assert_names(const char *path, const char *want)
 
 /* --- names --- */
 
-static void the_root_has_what_is_loaded(void **state)
+static void the_root_has_what_is_loaded_or_off(void **state)
 {
 	(void)state;
-	assert_names("", "kmem_cache task task_file json csv status schema pid slab");
+	assert_names("", "kmem_cache task task_file exits json csv status schema pid slab");
 }
 
 static void formats_have_directories_with_suffixes(void **state)
 {
 	(void)state;
-	assert_names("json", "kmem_cache.json task.json task_file.json");
-	assert_names("csv", "kmem_cache.csv task.csv task_file.csv");
+	assert_names("json", "kmem_cache.json task.json task_file.json exits.json");
+	assert_names("csv", "kmem_cache.csv task.csv task_file.csv exits.csv");
 }
 
-static void every_loaded_view_has_a_schema(void **state)
+static void every_view_that_is_loaded_or_off_has_a_schema(void **state)
 {
 	(void)state;
-	assert_names("schema", "kmem_cache task task_file");
+	assert_names("schema", "kmem_cache task task_file exits");
 }
 
 static void processes_have_views_of_tasks_only(void **state)
@@ -373,7 +376,7 @@ static unsigned int check_below(uint64_t dir)
 static void listing_lookup_parent_and_attributes_agree(void **state)
 {
 	(void)state;
-	assert_int_equal(check_below(KV_ROOT), 9 + 3 * 3 + 1);
+	assert_int_equal(check_below(KV_ROOT), 10 + 3 * 4 + 1);
 	assert_int_equal(check_below(walk("pid/4194303")), 4 + 2 * 2);
 }
 
@@ -460,9 +463,9 @@ static void the_view_of_a_user_needs_no_word_here(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		IN_TREE(the_root_has_what_is_loaded),
+		IN_TREE(the_root_has_what_is_loaded_or_off),
 		IN_TREE(formats_have_directories_with_suffixes),
-		IN_TREE(every_loaded_view_has_a_schema),
+		IN_TREE(every_view_that_is_loaded_or_off_has_a_schema),
 		IN_TREE(processes_have_views_of_tasks_only),
 		IN_TREE(pid_itself_lists_only_self),
 		IN_TREE(views_that_are_not_loaded_are_absent),

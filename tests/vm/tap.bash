@@ -7,7 +7,7 @@ RC=0
 
 # check NAME COMMAND...: one line, and behind a failure what the command said.
 check() {
-	local name=$1
+	local name=$1 began=$SECONDS
 	shift
 	if "$@" >"$LOG" 2>&1; then
 		echo "ok - $name"
@@ -16,6 +16,7 @@ check() {
 		sed 's/^/# /' "$LOG"
 		RC=1
 	fi
+	[ $((SECONDS - began)) -lt 5 ] || echo "# $name: $((SECONDS - began)) s"
 }
 
 # equal WANTED GOT

@@ -13,6 +13,8 @@ import signal
 import sys
 import time
 
+sys.path.insert(1, os.path.join(os.path.dirname(os.path.abspath(__file__)), '../cases'))
+from detail_fdinfo import expected
 from subjects import Subjects
 
 MOUNT, PINS = sys.argv[1:]
@@ -164,6 +166,21 @@ def device(dev):
     return b'%02x:%02x' % (os.major(dev), os.minor(dev))
 
 
+class SocketWords:
+    """/proc does not have them: detail_sockets.py compares them."""
+
+    def __eq__(self, other):
+        return other is not None and other.startswith(b'type=')
+
+
+def detail(pid, fd, mode):
+    if mode >> 12 == 12:
+        return SocketWords()
+    words = expected(pid, fd)
+    # Older kernels do not tell of an eventfd whether it is a semaphore.
+    return words and ' '.join(f'{k}={0 if v is None else v}' for k, v in words.items()).encode()
+
+
 def proc_file(pid, fd):
     path = f'/proc/{pid}/fd/{fd}'
     st = os.stat(path)
@@ -176,6 +193,7 @@ def proc_file(pid, fd):
         'flags': info[b'flags'], 'pos': int(info[b'pos']), 'mnt_id': int(info[b'mnt_id']),
         'dev': device(st.st_dev), 'ino': st.st_ino, 'size': st.st_size,
         'nlink': st.st_nlink, 'owner': st.st_uid, 'blocks': st.st_blocks,
+        'detail': detail(pid, fd, st.st_mode),
         'comm': slurp(f'/proc/{pid}/comm')[:-1], 'path': link(path),
     }
     return {k: b'%d' % v if isinstance(v, int) else v for k, v in values.items()}

@@ -14,8 +14,8 @@
 #include <linux/types.h>
 #endif
 
-#define KV_ABI_VERSION 7
-#define KV_MAX_COLUMNS 48
+#define KV_ABI_VERSION 9
+#define KV_MAX_COLUMNS 64
 #define KV_COLUMN_NAME 24
 
 /*
@@ -37,15 +37,36 @@ struct kv_str {
 };
 
 #define KV_STR_NONE 0		 /* no value */
+#define KV_STR_BUSY 0xfffd	 /* shown as (busy): it could not be had without waiting */
 #define KV_STR_UNREADABLE 0xfffe /* shown as (unreadable) */
 #define KV_STR_TOO_LONG 0xffff	 /* shown as (too long) */
 
+/*
+ * A member of a record with a column KV_FROM(cmdline): the process whose arguments kview puts
+ * there.
+ */
+struct kv_whose {
+	__u64 start; /* ns since boot */
+	__s32 nr;    /* in kview's own pid namespace */
+	__u32 user;  /* who answers for it: kv_master_of() in master.h */
+};
+
+/* Bytes of arguments that are shown; behind more of them stands KV_ARGS_MARK, as one argument. */
+#define KV_ARGS_MAX 16384
+#define KV_ARGS_MARK "(too long)"
+
+/* A record with its arguments. */
+#define KV_FILLED_MAX (KV_RECORD_MAX + KV_ARGS_MAX + 16)
+
 /* An IP address, set by kv_ip4() or kv_ip6() in ip.h. */
 struct kv_ip {
-	__u8 family; /* 4 or 6; 0: no value */
+	__u8 family; /* 4 or 6; 0: no value; or one of the codes below */
 	__u8 _pad[3];
 	__u8 bytes[16]; /* in network order; of an IPv4 address the first four */
 } __attribute__((aligned(4)));
+
+#define KV_IP_NUMBER 1	      /* the first four bytes are a number, such as a CID of vsock */
+#define KV_IP_UNREADABLE 0xff /* shown as (unreadable) */
 
 enum kv_type {
 	KV_TYPE_UINT,  /* unsigned integer of 1, 2, 4 or 8 bytes, or an enum */
@@ -84,9 +105,10 @@ struct kv_table {
 	__u32 ncolumns;	   /* 0: only registered readers get rows */
 	__u64 fingerprint; /* of the object's bytes */
 	__u32 page_shift;
-	__u32 nr_nodes;	  /* highest possible NUMA node + 1 */
-	char vsyscall[4]; /* permissions of [vsyscall], as in maps; 0: this kernel has none */
-	__u8 _pad[4];
+	__u32 nr_nodes;	     /* highest possible NUMA node + 1 */
+	char vsyscall[4];    /* permissions of [vsyscall], as in maps; 0: this kernel has none */
+	__u8 fds_are_public; /* stat(2) of /proc/PID/fd tells their number: 6.2 and later */
+	__u8 _pad[3];
 	struct kv_text_column columns[KV_MAX_COLUMNS];
 	__u8 lacks[KV_FIXED_MAX]; /* by a column's offset in the record: see kv_has() */
 };
@@ -97,8 +119,11 @@ enum kv_guard {
 	KV_PTRACE, /* PTRACE_MODE_READ_FSCREDS: /proc/PID/exe and other links */
 	KV_FILES,  /* that, and the right to list the directory: /proc/PID/fd */
 	KV_MAPS,   /* that, or since 6.15 CAP_PERFMON: /proc/PID/maps */
+	KV_IO,	   /* KV_PTRACE, and to own the file, or to pass its mode: /proc/PID/io */
 	KV_STACK,  /* CAP_SYS_ADMIN, CAP_SYS_PTRACE, and the mode of the file: /proc/PID/stack */
 };
+
+#define KV_ALL_GUARDS ((1 << (KV_STACK + 1)) - 1) /* as in kv_scope.passes */
 
 /* kv_scope.saw: what happened in a read; the program sets the bits, the reader gets them. */
 #define KV_SAW_OBJECT 1	  /* the program was called for an object */
@@ -143,11 +168,11 @@ struct kv_scope {
 	__u32 fsuid, fsgid, euid; /* in the initial user namespace */
 	__u32 overflow_uid;	  /* shown for an id that @user_ns does not map */
 	__u32 overflow_gid;
-	__u32 calls;  /* of the program in this read */
-	__u8 passes;  /* 1 << enum kv_guard: the reader passes this guard for every task */
-	__u8 hidepid; /* enum kv_hidepid; 0 for a reader that is exempt */
-	__u8 saw;     /* the program's answer: KV_SAW_ bits */
-	__u8 _pad[1];
+	__u32 calls;	   /* of the program in this read */
+	__u8 passes;	   /* 1 << enum kv_guard: the reader passes this guard for every task */
+	__u8 hidepid;	   /* enum kv_hidepid; 0 for a reader that is exempt */
+	__u8 saw;	   /* the program's answer: KV_SAW_ bits */
+	__u8 in_cgroup_ns; /* another one than the initial */
 };
 
 /* What the threads of a process share, as a rule all of them. */
@@ -161,7 +186,9 @@ struct kv_judged {
 	__u64 session; /* bpf_iter_meta.session_id */
 	__u64 task;    /* its address */
 	__u64 start;   /* ns since boot */
-	__u64 shows;
+	__u32 shows;
+	__s32 nr;	  /* in host_ns, of the thread that the walk is at; 0: it is not known */
+#define KV_NR_LEADER (-1) /* the first thread of the process */
 };
 
 /* The process whose mappings a program has shown, but for [vsyscall], which comes last. */
@@ -224,6 +251,12 @@ struct kv_chunk_key {
  * chunks that are there, not beforehand.
  */
 #define KV_SPOOL_CHUNKS 8192
+
+/* In the map `kv_collected` of an object that has collectors. */
+struct kv_collected {
+	__u64 used;    /* numbers that kv_take_number() has given */
+	__u64 dropped; /* what had no room for a row of its own */
+};
 
 /* As /proc's mount option. */
 enum kv_hidepid {
@@ -298,6 +331,7 @@ struct kv_ask_process {
 #define KV_READERS_MAP "kv_readers"
 #define KV_SPOOL_MAP "kv_spool"
 #define KV_TABLE_MAP ".rodata.kview"
+#define KV_COLLECTED_MAP "kv_collected"
 #define KV_VIEW_VAR "kv_view"
 
 #endif

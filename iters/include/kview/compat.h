@@ -184,19 +184,19 @@ static __always_inline __u64 kv_above_0(long long n)
 	return n > 0 ? n : 0;
 }
 
-/* Until 6.2 one number each, as get_mm_rss() adds them. Only constants are relocated. */
+/* Until 6.2 one number each. Only constants are relocated. */
 static __always_inline bool kv_has_plain_rss(void)
 {
 	return bpf_core_type_exists(struct mm_rss_stat___old);
 }
 
-static __always_inline __u64 kv_plain_rss(struct mm_struct *mm)
+static __always_inline __u64 kv_plain_rss(const struct mm_struct *mm, int counter)
 {
-	struct mm_struct___rss_old *old = (void *)mm;
+	const void *at = (void *)mm + bpf_core_field_offset(struct mm_struct___rss_old, rss_stat);
+	long long count = 0;
 
-	return kv_above_0(BPF_CORE_READ(old, rss_stat.count[0].counter)) +
-	       kv_above_0(BPF_CORE_READ(old, rss_stat.count[1].counter)) +
-	       kv_above_0(BPF_CORE_READ(old, rss_stat.count[3].counter));
+	bpf_probe_read_kernel(&count, sizeof(count), at + counter * sizeof(count));
+	return kv_above_0(count);
 }
 
 /* What a slab cache has on NUMA node @i; NULL: nothing. */

@@ -12,6 +12,13 @@ static __always_inline void kv_ip4(struct kv_ip *ip, __u32 be)
 	__builtin_memcpy(ip->bytes, &be, sizeof(be));
 }
 
+/* kv_ip_number() - set what is shown as a number, where a column has IP addresses else */
+static __always_inline void kv_ip_number(struct kv_ip *ip, __u32 number)
+{
+	ip->family = KV_IP_NUMBER;
+	__builtin_memcpy(ip->bytes, &number, sizeof(number));
+}
+
 /*
  * kv_ip6() - set an IPv6 address; @addr is the kernel address of a struct in6_addr. If it can't
  * be read, there is no value.

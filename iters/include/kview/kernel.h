@@ -130,6 +130,7 @@ struct fdtable {
 	unsigned int max_fds;
 	struct file **fd;
 	unsigned long *close_on_exec;
+	unsigned long *open_fds;
 };
 
 struct files_struct {
@@ -139,6 +140,7 @@ struct files_struct {
 
 struct fs_struct {
 	struct path root;
+	struct path pwd;
 };
 
 /* --- processes --- */
@@ -276,7 +278,12 @@ struct net {
 	struct ns_common ns;
 };
 
+struct mnt_namespace {
+	struct ns_common ns;
+};
+
 struct nsproxy {
+	struct mnt_namespace *mnt_ns;
 	struct cgroup_namespace *cgroup_ns;
 	struct net *net_ns;
 };
@@ -284,6 +291,9 @@ struct nsproxy {
 struct mm_struct {
 	unsigned long task_size;
 	unsigned long total_vm;
+	unsigned long hiwater_rss;
+	atomic64_t pgtables_bytes;
+	atomic64_t hugetlb_usage;
 	unsigned long start_brk;
 	unsigned long brk;
 	unsigned long start_stack;

@@ -27,6 +27,8 @@
 #define KV_SHOW(how) KV_TAG("show:" #how)     /* hex, oct, seconds, dev, list */
 #define KV_NONE(value) KV_TAG("none:" #value) /* this value means: no value */
 #define KV_WIDTH(n) KV_TAG("width:" #n)	      /* usual width in the text table */
+/* cmdline: kview puts the arguments of the process there that a member struct kv_whose names */
+#define KV_FROM(what) KV_TAG("from:" #what)
 /* key: one of those that tell rows apart; gauge: goes up and down; counter: only up */
 #define KV_ROLE(role) KV_TAG("role:" #role)
 
@@ -209,14 +211,20 @@ static __always_inline int kv_begin_any(struct kv_call *c, struct bpf_iter_meta 
 	c->session = meta->session_id;
 	current = bpf_get_current_task_btf();
 	reading = kv_reading_find(current);
-	if (!reading && !kv_table()->ncolumns)
+	c->scope = NULL;
+	c->progress = NULL;
+	if (reading) {
+		c->scope = &reading->scope;
+		c->progress = &reading->progress;
+	} else if (!kv_table()->ncolumns) {
 		return 1;
-	c->scope = reading ? &reading->scope : NULL;
+	}
 	c->scratch = kv_of_thread(kv_scratch, current);
 	c->record = kv_of_thread(kv_first, current);
 	if (!c->scratch || !c->record)
 		return 1;
-	c->progress = reading ? &reading->progress : &c->scratch->progress;
+	if (!reading)
+		c->progress = &c->scratch->progress;
 	c->scratch->asked = 0;
 	if (c->scope) {
 		c->scope->saw |= object ? KV_SAW_OBJECT : KV_SAW_END;
@@ -308,7 +316,7 @@ static __always_inline void kv_note_rights(struct kv_scratch *scratch,
 	}
 	scratch->asked = kv_address(task);
 	/* What the task has to do with KV_STACK is the same. */
-	scratch->granted |= 1 << (guard == KV_STACK ? KV_FILES : guard);
+	scratch->granted |= 1 << (guard == KV_STACK ? KV_IO : guard);
 }
 
 /*
@@ -325,7 +333,7 @@ static __always_inline bool kv_still_may(struct kv_call *c)
 		return false;
 	if (scratch->seen.cred == (__u64)BPF_CORE_READ(task, real_cred) || !c->scope)
 		return true;
-	for (int guard = KV_PTRACE; guard <= KV_MAPS; guard++)
+	for (int guard = KV_PTRACE; guard <= KV_IO; guard++)
 		if (scratch->granted >> guard & 1 && !kv_may_see(c->scope, task, guard, &seen))
 			return false;
 	return true;

@@ -55,6 +55,7 @@ struct timer_list {
 
 struct socket {
 	short type;
+	struct sock *sk;
 };
 
 struct socket_alloc {
@@ -66,6 +67,10 @@ struct kv_sock_backlog { /* an unnamed struct */
 	atomic_t rmem_alloc;
 };
 
+struct kv_sock_lock { /* an unnamed struct as well */
+	int owned;
+};
+
 struct sk_buff_head {
 	struct sk_buff *next;
 	__u32 qlen;
@@ -75,6 +80,7 @@ struct sock {
 	struct sock_common __sk_common;
 	struct sk_buff_head sk_receive_queue;
 	struct kv_sock_backlog sk_backlog;
+	struct kv_sock_lock sk_lock;
 	atomic_t sk_drops;
 	refcount_t sk_wmem_alloc;
 	struct timer_list sk_timer;

@@ -252,8 +252,8 @@ static __always_inline void kv_walk_from(struct kv_call *c, const struct vfsmoun
 		w->root_dentry = (void *)c->scope->root_dentry;
 		w->root_mnt = (void *)c->scope->root_mnt;
 	} else {
-		w->root_dentry = BPF_CORE_READ(self, fs, root.dentry);
-		w->root_mnt = BPF_CORE_READ(self, fs, root.mnt);
+		w->root_dentry = self->fs->root.dentry;
+		w->root_mnt = self->fs->root.mnt;
 	}
 }
 

@@ -52,6 +52,26 @@ static __always_inline __u32 kv_gid(const struct kv_call *c, __u32 gid)
 	return c->scope && c->scope->user_ns_level ? (__u32)kv_show_id(c->scope, gid, true) : gid;
 }
 
+/* ps's letter: __task_state_index() in include/linux/sched.h. */
+static __always_inline char kv_state_letter(const struct task_struct *task)
+{
+	__u32 state = task->__state, exit = task->exit_state;
+	__u32 s = (state | exit) & 0x7f;
+
+	if ((state & 0x402) == 0x402) /* TASK_IDLE */
+		return 'I';
+	if (state & 0x9000) /* TASK_RTLOCK_WAIT, TASK_FROZEN */
+		return 'D';
+	return s & 0x40	  ? 'P'
+	       : s & 0x20 ? 'Z'
+	       : s & 0x10 ? 'X'
+	       : s & 0x08 ? 't'
+	       : s & 0x04 ? 'T'
+	       : s & 0x02 ? 'D'
+	       : s & 0x01 ? 'S'
+			  : 'R';
+}
+
 #if defined(__TARGET_ARCH_x86) || defined(__TARGET_ARCH_arm64)
 /*
  * task->comm by two loads: a helper that looks for the NUL takes several times as long. It is
@@ -92,6 +112,21 @@ static __always_inline void kv_put_task_comm(struct kv_call *c, struct kv_str *s
 	kv_put_chars(c, s, task->comm);
 }
 #endif
+
+/*
+ * kv_is_still_open() - has a table of open files the same one in that place still?
+ *
+ * The iterator took the file before the reader's right was checked. In between the task may
+ * have dropped privileges, executed a program and closed the file.
+ */
+static __always_inline bool kv_is_still_open(struct fdtable *fdt, __u32 fd, struct file *file)
+{
+	struct file *now = NULL;
+
+	if (fd < fdt->max_fds)
+		bpf_probe_read_kernel(&now, sizeof(now), fdt->fd + fd);
+	return now == file;
+}
 
 /* Are the names of kernel threads where they are expected? And of workers? */
 static __always_inline bool kv_knows_kthreads(bool is_worker)
@@ -192,6 +227,17 @@ static __always_inline void kv_put_comm(struct kv_call *c, struct kv_str *s,
 		kv_put_worker(c, s, task, kthread);
 }
 
+/* kv_begin_process() - kv_begin_task() for a view of processes: only a first thread has a row */
+static __always_inline int kv_begin_process(struct kv_call *c, struct bpf_iter_meta *meta,
+					    const struct task_struct *task, enum kv_guard guard)
+{
+	int verdict = kv_begin_call(c, meta, task);
+
+	if (verdict == KV_SHOW && task->pid != task->tgid)
+		return KV_LEAVE;
+	return verdict == KV_SHOW ? kv_begin_row(c, task, guard) : verdict;
+}
+
 /**
  * kv_begin_common() - kv_begin_task() for an object that threads of a process share
  * @common: what of the task the object belongs to
@@ -205,12 +251,17 @@ static __always_inline int kv_begin_common(struct kv_call *c, struct bpf_iter_me
 	int verdict = kv_begin_call(c, meta, task);
 	__u64 stands;
 
+	/* The next read is to go on with this thread, which is not judged yet. */
+	if (verdict == KV_RETRY && task && c->scope)
+		c->progress->judged.nr = kv_walk_nr(c->scope, task);
 	if (verdict == KV_SHOW && (task->pid != task->tgid || c->progress->listed)) {
 		stands = kv_stands_for(c->scope, c->progress, meta->session_id, kv_address(task),
 				       common);
 		/* The verifier needs `verdict & 1` in the program, which the compiler would drop. */
 		kv_opaque(stands);
 		verdict = stands;
+	} else if (verdict == KV_SHOW) {
+		c->progress->judged.nr = KV_NR_LEADER;
 	}
 	return verdict == KV_SHOW ? kv_begin_row(c, task, guard) : verdict;
 }

@@ -276,8 +276,10 @@ static __always_inline void kv_dump_owner(const struct task_struct *task, __u32 
 	*uid = *gid = 0;
 	if (BPF_CORE_READ(task, flags) & PF_KTHREAD)
 		return;
+	if (!kv_knows(task_struct___exec_state, exec_state) && !BPF_CORE_READ(task, mm))
+		return; /* an ended task has lost its dumpability with its memory */
 	kv_dumpability(task, &d);
-	if (d.by_user || !BPF_CORE_READ(task, mm)) {
+	if (d.by_user) {
 		*uid = BPF_CORE_READ(cred, euid.val);
 		*gid = BPF_CORE_READ(cred, egid.val);
 	} else if (d.ns) {
@@ -307,7 +309,8 @@ static __always_inline bool kv_may_list_files(const struct kv_scope *scope,
 }
 
 /*
- * KV_STACK is proc_pid_stack() in fs/proc/base.c, whose file has mode 0400. It asks for the right
+ * KV_IO is do_io_accounting() in fs/proc/base.c, KV_STACK proc_pid_stack(). The mode of these files
+ * is 0400, for the process itself as well. The latter asks for the right
  * to attach. Yama, where it restricts that, lets pass who has the capability.
  */
 static __always_inline bool kv_decide(const struct kv_scope *scope, const struct task_struct *task,
@@ -319,13 +322,13 @@ static __always_inline bool kv_decide(const struct kv_scope *scope, const struct
 		kv_see(seen, task);
 		seen->cred = (__u64)BPF_CORE_READ(task, real_cred);
 		if (kv_is_own(scope, task))
-			return guard != KV_STACK || kv_may_list_files(scope, task);
+			return guard < KV_IO || kv_may_list_files(scope, task);
 	}
 	if (guard == KV_STACK && !kv_has_cap(scope->caps, CAP_SYS_PTRACE))
 		return false;
 	if (!kv_may_ptrace(scope, task, seen))
 		return false;
-	return (guard != KV_FILES && guard != KV_STACK) || kv_may_list_files(scope, task);
+	return (guard != KV_FILES && guard < KV_IO) || kv_may_list_files(scope, task);
 }
 
 #define KV_ASK_AGAIN 2

@@ -9,18 +9,21 @@
  * object's: tasks, creds, pids and the
  * namespaces they hold, css_sets, cgroups and their kernfs_nodes, inodes, mounts,
  * dentries of directory trees and their names, fdtables but that of a files_struct
- * itself, workqueue_structs.
+ * itself, workqueue_structs, net_devices.
  *
  * Freed at once, so whether they are still in place is checked after reading them:
  *   mm_struct               struct kv_seen here
- *   its exe_file            put_exe() in task.bpf.c
+ *   its exe_file            kv_put_exe() in exe.h
  *   files_struct            fd_flags() in task_file.bpf.c
  *   tty_struct              kv_read_tty() in tty.h
  *   worker                  kv_put_worker() in process.h
  *   slabs on a list         count_free() in kmem_cache.bpf.c
  *   name of a DMA buffer    try_name() in dmabuf.bpf.c
+ *   peer of a UNIX socket   kv_unix_peer_ino() in unix.h
+ *   datagrams in a queue    kv_first_len() and kv_unix_rxq() in unix.h
+ *   subflow of MPTCP        mptcp_backlog() in socket.bpf.c
  * Changed in place: names of dentries (path.h), arrays of characters
- * (kv_put_chars() in put.h), task->comm (process.h).
+ * (kv_put_chars() in put.h), task->comm (process.h), ends of sockets (socket.h).
  */
 #ifndef KVIEW_STEADY_H
 #define KVIEW_STEADY_H

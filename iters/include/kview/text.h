@@ -77,6 +77,8 @@ static __always_inline void kv_text_ip(struct kv_text_ctx *t, struct kv_ip *ip)
 		BPF_SEQ_PRINTF(t->seq, "%pI4", (unsigned long)ip->bytes);
 	else if (ip->family == 6)
 		BPF_SEQ_PRINTF(t->seq, "%pI6c", (unsigned long)ip->bytes);
+	else if (ip->family == KV_IP_NUMBER)
+		BPF_SEQ_PRINTF(t->seq, "%u", *(__u32 *)ip->bytes);
 	else if (ip->family)
 		bpf_seq_write(t->seq, "(unreadable)", sizeof("(unreadable)") - 1);
 	else

@@ -153,6 +153,7 @@ __noinline int kv_stands_for(struct kv_scope *scope, struct kv_progress *p, __u6
 		p->judged.task = address;
 		p->judged.start = start;
 		p->judged.shows = stands != KV_STANDS_NOT;
+		p->judged.nr = scope ? kv_walk_nr(scope, task) : 0;
 	}
 	if (p->judged.shows)
 		return KV_SHOW;

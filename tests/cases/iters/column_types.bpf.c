@@ -47,14 +47,16 @@ static const struct {
 
 static __always_inline void put_address(struct kv_ip *ip, __u32 n)
 {
-	if (n == 1)
+	if (n == 0)
+		kv_ip_number(ip, 4000000000);
+	else if (n == 1)
 		kv_ip4(ip, __builtin_bswap32(0x7f000001) /* x86 and arm64 */);
 	else if (n >= 2 && n <= 5)
 		kv_ip6(ip, values[n].address);
 	else if (n == 6)
 		kv_ip6(ip, (void *)8); /* unreadable: no value */
 	else if (n == 7)
-		ip->family = 7;
+		ip->family = KV_IP_UNREADABLE;
 }
 
 SEC("iter/task")

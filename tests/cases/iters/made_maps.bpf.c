@@ -58,7 +58,7 @@ struct {
 /* More than there are columns: the outer ones come first, the rest is in hex. */
 struct made_large {
 	__u32 first;
-	__u64 many[60];
+	__u64 many[124]; /* with the others more than KV_MAX_COLUMNS */
 	struct point last;
 };
 

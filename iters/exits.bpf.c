@@ -1,0 +1,308 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The view `exits`: the processes that ended last, whoever has waited for them. */
+#include "kview.h"
+#include "clock.h"
+#include "ended.h"
+#include "container.h"
+
+struct exits {
+	struct kv_head _head;
+	__s32 pid KV_ROLE(key) KV_MEANS("process id, in the first pid namespace") KV_WIDTH(7);
+	__s32 ppid KV_MEANS("process id of the parent, 0 for none") KV_WIDTH(7);
+	__u32 uid KV_MEANS("real user id") KV_WIDTH(5);
+	__u64 start KV_MEANS("when it started, Unix time") KV_UNIT("s") KV_SHOW(seconds) KV_NONE(0);
+	__u64 start_boot KV_ROLE(key)
+		KV_MEANS("when it started, since boot: with pid, the identity of the process")
+			KV_UNIT("s") KV_SHOW(seconds);
+	__u64 end KV_MEANS("when its last thread ended, Unix time") KV_UNIT("s") KV_SHOW(seconds)
+		KV_NONE(0);
+	__u64 cputime KV_MEANS("time on processors, the scheduler's exact sum of all threads")
+		KV_UNIT("s") KV_SHOW(seconds);
+	__u64 rss_peak KV_MEANS("the most memory that was resident") KV_UNIT("bytes") KV_WIDTH(11);
+	__s32 code KV_MEANS("exit status; - for a process that a signal ended") KV_NONE(-1)
+		KV_WIDTH(4);
+	__s32 signal KV_MEANS("number of the signal that ended it") KV_NONE(0) KV_WIDTH(6);
+	__u32 core KV_MEANS("1: it dumped core") KV_WIDTH(4);
+	__u32 _pad;
+	struct kv_str container KV_MEANS("id of the container that its cgroup is named for")
+		KV_WIDTH(9);
+	struct kv_str cgroup KV_MEANS("path in the cgroup v2 hierarchy") KV_WIDTH(20);
+	struct kv_str comm KV_MEANS("name of the first thread");
+	__u32 _pad2;
+};
+
+KV_VIEW_OF_MAP(ended, exits, "a row per process of the last 4096 that ended: status, times, memory",
+	       "6.1");
+
+static __always_inline bool kv_has_container(void)
+{
+	return kv_has(exits, container);
+}
+
+/* --- names of control groups, which are read once per group --- */
+
+#define PATH 256
+
+struct group {
+	__u64 len; /* of @path; above PATH: it is longer */
+	__u64 has_container;
+	char container[KV_CONTAINER_ID];
+	char path[PATH];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1024);
+	__type(key, __u64); /* kernfs_node.id */
+	__type(value, struct group);
+} groups SEC(".maps");
+
+/* Of a processor: a program is not called while it is running on the same one. */
+struct naming {
+	struct kernfs_node *kn;
+	__u64 pos; /* in @text, which is filled from its end */
+	__u64 is_too_long;
+	struct group group;
+	struct kv_container container;
+	char text[PATH + KV_NAME_MAX];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct naming);
+} namings SEC(".maps");
+
+static long name_step(__u64 i, struct naming **naming)
+{
+	struct naming *n = *naming;
+	struct kernfs_node *kn = n->kn, *parent = kv_kernfs_parent(kn);
+	const char *name = BPF_CORE_READ(kn, name);
+	__u64 pos = n->pos;
+	long len;
+
+	if (!parent)
+		return 1;
+	/* It is copied behind the end of the path, to learn its length. */
+	len = bpf_probe_read_kernel_str(n->text + PATH, KV_NAME_MAX, name) - 1;
+	if (len < 0 || pos < (__u64)len + 1) {
+		n->is_too_long = 1;
+		return 1;
+	}
+	pos -= len + 1;
+	kv_opaque(pos);
+	kv_opaque(len);
+	if (pos >= PATH || (__u64)len >= KV_NAME_MAX) /* never */
+		return 1;
+	n->text[pos] = '/';
+	if (len)
+		bpf_probe_read_kernel(n->text + pos + 1, len, name);
+	n->pos = pos;
+	if (kv_has_container())
+		kv_find_container(&n->container, (__u64)name, len);
+	n->kn = parent;
+	return 0;
+}
+
+static __always_inline void name_group(struct naming *n, struct kernfs_node *kn)
+{
+	struct group *g = &n->group;
+	__u64 pos, len;
+
+	n->kn = kn;
+	n->pos = PATH;
+	n->is_too_long = 0;
+	n->container.len = 0;
+	bpf_loop(PATH, name_step, &n, 0);
+	if (n->pos == PATH && !n->is_too_long)
+		n->text[--n->pos] = '/'; /* the root itself */
+	pos = n->pos;
+	kv_opaque(pos);
+	if (pos >= PATH)
+		pos = PATH - 1;
+	len = PATH - pos;
+	kv_opaque(len);
+	g->len = n->is_too_long ? PATH + 1 : len;
+	if (len <= PATH)
+		bpf_probe_read_kernel(g->path, len, n->text + pos);
+	g->has_container = n->container.len;
+	__builtin_memcpy(g->container, n->container.id, KV_CONTAINER_ID);
+}
+
+static __always_inline const struct group *group_of(struct naming *n, const struct css_set *cset)
+{
+	struct cgroup *cgroup = cset->dfl_cgrp;
+	struct kernfs_node *kn = cgroup->kn;
+	__u64 id = kn->id;
+	struct group *known = bpf_map_lookup_elem(&groups, &id);
+
+	if (known)
+		return known;
+	name_group(n, kn);
+	bpf_map_update_elem(&groups, &id, &n->group, BPF_ANY);
+	return &n->group;
+}
+
+/*
+ * Processes of one group may have groups of their own in other hierarchies, so what those name is
+ * asked for each. A task that ends stays in its groups until cgroup_exit(), which comes later.
+ */
+static __always_inline void put_names(struct group *to, const struct task_struct *task)
+{
+	struct css_set *cset = task->cgroups;
+	__u32 zero = 0;
+	struct naming *n = bpf_map_lookup_elem(&namings, &zero);
+
+	if (!n)
+		return;
+	bpf_probe_read_kernel(to, sizeof(*to), group_of(n, cset));
+	if (to->has_container)
+		return;
+	kv_find_any_container(&n->container, kv_address(cset));
+	to->has_container = n->container.len;
+	__builtin_memcpy(to->container, n->container.id, KV_CONTAINER_ID);
+}
+
+/* --- collectors --- */
+
+#define KEPT 4096
+
+struct row {
+	__u64 turn;	  /* 1 for the first process; 0: there is none, or it is being written */
+	__u64 start, end; /* ns since boot */
+	__u64 cputime;
+	__u64 rss_peak;
+	__s32 pid, ppid;
+	__u32 uid, status;
+	char comm[KV_COMM];
+	struct group group;
+};
+
+/* A ring: the next process takes the place of the one that ended longest ago. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, KEPT);
+	__type(key, __u32);
+	__type(value, struct row);
+} ended SEC(".maps");
+
+static __always_inline void fill(struct row *r, const struct task_struct *task,
+				 const struct kv_ending *ending)
+{
+	const struct signal_struct___ended *signal = (void *)task->signal;
+	const struct task_struct *leader = task->group_leader;
+	const struct task_struct *parent = leader->real_parent;
+	const struct cred *cred = task->real_cred;
+
+	r->start = leader->start_boottime;
+	r->end = bpf_ktime_get_boot_ns();
+	r->cputime = ending->others + task->se.sum_exec_runtime;
+	r->rss_peak = signal->maxrss << kv_table()->page_shift;
+	r->pid = task->tgid;
+	r->ppid = parent->tgid;
+	r->uid = cred->uid.val;
+	r->status = kv_wait_status(task);
+	__builtin_memcpy(r->comm, ending->comm, KV_COMM);
+	put_names(&r->group, task);
+}
+
+SEC("tp_btf/sched_process_exit")
+int exits_end(__u64 *ctx)
+{
+	const struct task_struct *task = (void *)ctx[0];
+	struct kv_ending ending = {};
+	struct row *r;
+	__u32 slot;
+
+	if (!kv_is_last_thread(task))
+		return 0;
+	ending.turn = kv_take_number() + 1;
+	ending.slot = slot = (ending.turn - 1) % KEPT;
+	r = bpf_map_lookup_elem(&ended, &slot);
+	if (!r)
+		return 0;
+	ending.others = kv_others_runtime(task);
+	kv_end_comm(ending.comm, task);
+	__sync_lock_test_and_set(&r->turn, 0);
+	fill(r, task, &ending);
+	__sync_lock_test_and_set(&r->turn, ending.turn);
+	kv_end_begin(task, &ending);
+	return 0;
+}
+
+/* Until then the time since the thread was switched to is not counted. */
+SEC("tp_btf/sched_switch")
+int exits_switch(__u64 *ctx)
+{
+	const struct task_struct *thread = (void *)ctx[1];
+	struct kv_ending *ending;
+	__u64 runtime;
+	struct row *r;
+	__u32 slot;
+
+	ending = kv_end_now(thread, &runtime);
+	if (!ending)
+		return 0;
+	slot = ending->slot;
+	r = bpf_map_lookup_elem(&ended, &slot);
+	if (r && r->turn == ending->turn)
+		r->cputime = ending->others + runtime;
+	kv_end_done(thread);
+	return 0;
+}
+
+/* --- the view --- */
+
+static __always_inline void put_group(struct kv_call *c, struct exits *r, const struct row *row)
+{
+	__u64 len = row->group.len;
+
+	if (kv_has(exits, container) && row->group.has_container)
+		kv_put_bytes(c, &r->container, row->group.container, KV_CONTAINER_ID);
+	if (!kv_has(exits, cgroup))
+		return;
+	if (len > PATH)
+		r->cgroup.off = KV_STR_TOO_LONG;
+	else if (len)
+		kv_put_bytes(c, &r->cgroup, row->group.path, len);
+}
+
+SEC("iter/bpf_map_elem")
+int exits(struct bpf_iter__bpf_map_elem *ctx)
+{
+	const struct row *row = ctx->value;
+	struct exits *r;
+	struct kv_call c;
+	__u64 turn, boot;
+
+	if (kv_begin_elem(&c, ctx->meta, row))
+		return 1;
+	if (!row)
+		return 0;
+	turn = row->turn;
+	if (!turn)
+		return 0;
+	kv_barrier();
+	r = kv_record(&c, struct exits);
+	boot = kv_boot_time(&c);
+	r->pid = row->pid;
+	r->ppid = row->ppid;
+	r->uid = row->uid;
+	r->start_boot = row->start;
+	r->start = boot ? boot + row->start : 0;
+	r->end = boot ? boot + row->end : 0;
+	r->cputime = row->cputime;
+	r->rss_peak = row->rss_peak;
+	r->signal = row->status & 0x7f;
+	r->code = r->signal ? -1 : row->status >> 8 & 0xff;
+	r->core = row->status >> 7 & 1;
+	put_group(&c, r, row);
+	if (kv_has(exits, comm))
+		kv_put_string(&c, &r->comm, row->comm);
+	kv_barrier();
+	/* Another process took its place meanwhile: that one is behind the others now. */
+	if (row->turn != turn)
+		return KV_RETRY;
+	return kv_emit(&c);
+}
