@@ -427,6 +427,8 @@ static int serve_once(struct supervisor *s, struct kv_err *err)
 	if (rc)
 		return rc;
 	status = wait_worker(s);
+	/* One signal may have told of the worker's end and of theirs, when the worker was first. */
+	reap_orphans(s);
 	kv_broker_stop(&s->broker);
 	if (s->order != SERVE || m->shared->is_over)
 		return 0;

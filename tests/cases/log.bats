@@ -125,9 +125,15 @@ compare() {
 	DROPPED=$(sed -n 's/^dropped //p' "$DIR/said")
 }
 
+# Its successor may be there before it is gone.
+has_one_worker() {
+	[ "$(pgrep -c -P "$(holder_of "$1")")" = 1 ]
+}
+
 # next_tells: the message of one more worker that ends
 next_tells() {
 	sleep 0.2 # until all that waited is taken
+	until_true has_one_worker full
 	kill -KILL "$(pgrep -P "$(holder_of full)")"
 	until_true grep -q "by signal 9 .* (messages dropped before this one: $DROPPED)" "$DIR/heard.full"
 }
@@ -177,6 +183,7 @@ flood() {
 	flood here 10000
 	[ $SECONDS -lt 60 ] || { echo "too slow: another was due"; return 1; }
 	until_true complaints 10 here
+	until_true has_one_worker here
 	kill -KILL "$(pgrep -P "$(holder_of here)")"
 	# The next worker does not begin anew.
 	until_true flood here 1000
