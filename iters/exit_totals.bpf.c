@@ -101,39 +101,49 @@ static __always_inline void raise(__u64 *to, __u64 value)
 		raise_try(to, value);
 }
 
-SEC("tp_btf/sched_process_exit")
-int totals_end(__u64 *ctx)
+static __always_inline void count(struct total *total, const struct task_struct *task,
+				  const struct kv_ending *ending)
 {
-	const struct task_struct *task = (void *)ctx[0];
 	const struct signal_struct___ended *signal = (void *)task->signal;
 	const struct task_struct *leader = task->group_leader;
-	struct kv_ending ending = {};
-	struct total *total;
-	__u32 place, status;
-	struct name name;
-	__u64 now;
+	__u64 now = bpf_ktime_get_boot_ns();
+	__u32 status = kv_wait_status(task);
 
-	if (!kv_is_last_thread(task))
-		return 0;
-	kv_end_comm(ending.comm, task);
-	__builtin_memcpy(name.comm, ending.comm, KV_COMM);
-	place = place_of(&name);
-	total = bpf_map_lookup_elem(&totals, &place);
-	if (!total)
-		return 0;
-	status = kv_wait_status(task);
-	now = bpf_ktime_get_boot_ns();
-	ending.slot = place;
-	ending.counted = task->se.sum_exec_runtime;
 	__sync_fetch_and_add(&total->ended, 1);
 	if (status & 0x7f)
 		__sync_fetch_and_add(&total->killed, 1);
 	else if (status)
 		__sync_fetch_and_add(&total->failed, 1);
-	__sync_fetch_and_add(&total->cputime, kv_others_runtime(task) + ending.counted);
+	__sync_fetch_and_add(&total->cputime, kv_others_runtime(task) + ending->counted);
 	__sync_fetch_and_add(&total->lifetime, now - leader->start_boottime);
 	raise(&total->rss_peak, signal->maxrss << kv_table()->page_shift);
 	raise(&total->last, now);
+}
+
+SEC("tp_btf/sched_process_exit")
+int totals_end(__u64 *ctx)
+{
+	const struct task_struct *task = (void *)ctx[0];
+	struct kv_ending ending = {.counted = task->se.sum_exec_runtime};
+	struct kv_end_row *own;
+	struct total *total;
+	struct name name;
+	bool is_first;
+	__u32 place;
+
+	if (!kv_is_last_thread(task))
+		return 0;
+	kv_process_comm(ending.comm, task);
+	__builtin_memcpy(name.comm, ending.comm, KV_COMM);
+	place = place_of(&name);
+	ending.slot = place;
+	total = bpf_map_lookup_elem(&totals, &place);
+	if (!total)
+		return 0;
+	own = kv_end_row(task, &is_first);
+	/* What another one has run since the first came here is counted when it is switched away. */
+	if (is_first || !own)
+		count(total, task, &ending);
 	kv_end_begin(task, &ending);
 	return 0;
 }

@@ -207,26 +207,44 @@ static __always_inline void fill(struct row *r, const struct task_struct *task,
 	put_names(&r->group, task);
 }
 
+static __always_inline void add_row(const struct task_struct *task, struct kv_ending *ending)
+{
+	struct row *r;
+	__u32 slot;
+
+	ending->turn = kv_take_number() + 1;
+	ending->slot = slot = (ending->turn - 1) % KEPT;
+	r = bpf_map_lookup_elem(&ended, &slot);
+	if (!r)
+		return;
+	kv_process_comm(ending->comm, task);
+	__sync_lock_test_and_set(&r->turn, 0);
+	fill(r, task, ending);
+	__sync_lock_test_and_set(&r->turn, ending->turn);
+}
+
 SEC("tp_btf/sched_process_exit")
 int exits_end(__u64 *ctx)
 {
 	const struct task_struct *task = (void *)ctx[0];
 	struct kv_ending ending = {};
-	struct row *r;
-	__u32 slot;
+	struct kv_end_row *own;
+	bool is_first;
 
 	if (!kv_is_last_thread(task))
 		return 0;
-	ending.turn = kv_take_number() + 1;
-	ending.slot = slot = (ending.turn - 1) % KEPT;
-	r = bpf_map_lookup_elem(&ended, &slot);
-	if (!r)
-		return 0;
+	own = kv_end_row(task, &is_first);
 	ending.others = kv_others_runtime(task);
-	kv_end_comm(ending.comm, task);
-	__sync_lock_test_and_set(&r->turn, 0);
-	fill(r, task, &ending);
-	__sync_lock_test_and_set(&r->turn, ending.turn);
+	if (is_first || !own) {
+		add_row(task, &ending);
+		if (own) {
+			own->slot = ending.slot;
+			own->turn = ending.turn;
+		}
+	} else {
+		ending.slot = own->slot;
+		ending.turn = own->turn;
+	}
 	kv_end_begin(task, &ending);
 	return 0;
 }
@@ -246,7 +264,8 @@ int exits_switch(__u64 *ctx)
 		return 0;
 	slot = ending->slot;
 	r = bpf_map_lookup_elem(&ended, &slot);
-	if (r && r->turn == ending->turn)
+	/* Of several last threads, the last one knows most. */
+	if (r && r->turn == ending->turn && r->cputime < ending->others + runtime)
 		r->cputime = ending->others + runtime;
 	kv_end_done(thread);
 	return 0;

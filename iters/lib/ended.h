@@ -2,12 +2,12 @@
 /*
  * Processes that end, as collectors see them: at sched_process_exit of the last thread it still
  * has its names, and when that thread is switched away for the last time its CPU time is known.
+ * Several threads may be the last at once.
  */
 #ifndef KVIEW_ENDED_H
 #define KVIEW_ENDED_H
 
-#include "kview.h"
-#include "collect.h"
+#include "last_thread.h"
 
 #pragma clang diagnostic push
 #pragma clang diagnostic ignored "-Wpadded"
@@ -19,7 +19,6 @@ struct kv_seqlock___ended {
 
 struct signal_struct___ended {
 	struct kv_seqlock___ended stats_lock;
-	atomic_t live;
 	unsigned int flags;
 	int group_exit_code;
 	unsigned long maxrss;
@@ -35,8 +34,6 @@ struct task_struct___ended {
 
 #define SIGNAL_GROUP_EXIT 4 /* include/linux/sched/signal.h */
 #define TASK_DEAD 128	    /* include/linux/sched.h */
-
-#define KV_COMM 16
 
 /* A process between the end of its last thread and that thread's last moment on a processor. */
 struct kv_ending {
@@ -56,14 +53,6 @@ struct {
 	__type(key, __u32); /* of the last thread */
 	__type(value, struct kv_ending);
 } kv_endings SEC(".maps");
-
-/* kv_is_last_thread() - of its process, at sched_process_exit */
-static __always_inline bool kv_is_last_thread(const struct task_struct *task)
-{
-	const struct signal_struct___ended *signal = (void *)task->signal;
-
-	return !signal->live.counter;
-}
 
 /* kv_wait_status() - of the process, as wait4(2) gives it */
 static __always_inline __u32 kv_wait_status(const struct task_struct *task)
@@ -134,18 +123,42 @@ static __always_inline __u64 kv_others_runtime(const struct task_struct *task)
 	return o.runtime;
 }
 
-/*
- * kv_end_comm() - the name of the process, which is its leader's. Its own threads alone can set it,
- * and this is the last one.
+/* Processes that have a row, by the first of their last threads. */
+struct kv_end_key {
+	__u64 start; /* of the process, ns since boot */
+	__u64 pid;
+};
+
+struct kv_end_row {
+	__u64 slot;
+	__u64 turn; /* 0: it is not known yet */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, KV_ENDING_MAX);
+	__type(key, struct kv_end_key);
+	__type(value, struct kv_end_row);
+} kv_end_rows SEC(".maps");
+
+/**
+ * kv_end_row() - the row of the process of which @task is a last thread
+ * @is_first: out: no other thread has come here, so this one fills the row, and tells @slot and
+ *	      @turn of what is returned
+ *
+ * Return: NULL: there was no room to note it.
  */
-static __always_inline void kv_end_comm(char to[KV_COMM], const struct task_struct *task)
+static __always_inline struct kv_end_row *kv_end_row(const struct task_struct *task, bool *is_first)
 {
 	const struct task_struct *leader = task->group_leader;
+	struct kv_end_key key = {leader->start_boottime, task->tgid};
+	struct kv_end_row unknown = {};
 
-	bpf_probe_read_kernel(to, KV_COMM, &leader->comm);
+	*is_first = !bpf_map_update_elem(&kv_end_rows, &key, &unknown, BPF_NOEXIST);
+	return bpf_map_lookup_elem(&kv_end_rows, &key);
 }
 
-/* kv_end_begin() - note the process of which @task is the last thread */
+/* kv_end_begin() - note the process of which @task is a last thread */
 static __always_inline void kv_end_begin(const struct task_struct *task,
 					 const struct kv_ending *ending)
 {

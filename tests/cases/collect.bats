@@ -62,6 +62,12 @@ no_more_than() {
 	down
 }
 
+@test "a process whose threads end at once is counted once" {
+	up -o collect=exits+exit_totals
+	told collect.py at_once "$MNT"
+	down
+}
+
 @test "exits: the last 4096, each once, also while more come" {
 	up -o collect=exits
 	told collect.py ring "$MNT"
