@@ -126,9 +126,24 @@ def while_running(seconds, child, look):
     return n
 
 
+def wait_until_reached(*ends_):
+    end = time.monotonic() + 10
+    for e in ends_:
+        while True:
+            with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as s:
+                try:
+                    s.connect(e)
+                    break
+                except OSError:
+                    assert time.monotonic() < end, e
+            time.sleep(0.01)
+
+
 def ends(mnt, seconds):
     for address, _ in (A, B):
         run("ip", "-6", "addr", "add", address + "/128", "dev", "lo", "nodad")
+    # A new namespace may have no route there for a moment.
+    wait_until_reached(A, B)
     listeners = [socket.create_server(e, family=socket.AF_INET6, backlog=1000) for e in (A, B)]
     datagram = [socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) for _ in range(4)]
     stream = [socket.socket(socket.AF_INET6, socket.SOCK_STREAM)]
