@@ -172,7 +172,8 @@ static bool check_view(struct kv_view *view, const struct kv_host *host)
 		snprintf(note, sizeof(note), "without %s", columns);
 	put_item(item, rc == 0, note);
 	for (size_t i = 0; i < view->collectors.n; i++)
-		check_collector(view, &view->collectors.list[i]);
+		if (kv_collector_is_needed(&view->collectors, &view->collectors.list[i]))
+			check_collector(view, &view->collectors.list[i]);
 	return rc == 0;
 }
 

@@ -27,14 +27,16 @@ static void put_line(const char *name, const char *supported, const char *pinned
 }
 
 /* While the pins are used, if there are any. */
-static void put_collector(const struct kv_collector *c)
+static void put_collector(const struct kv_collectors *all, const struct kv_collector *c)
 {
 	struct kv_collector_use use;
 
 	put_line("", "", "", "collects: ");
 	printf("%s (%s)", c->name, c->section);
 	if (!kv_collector_use(c, &use))
-		printf(": %s\n", c->why ? c->why : "off");
+		printf(": %s\n", c->why				  ? c->why
+				 : kv_collector_is_needed(all, c) ? "off"
+								  : "not needed");
 	else if (use.runs)
 		printf(": %ju runs, %ju ns each, %ju missed\n", (uintmax_t)use.runs,
 		       (uintmax_t)(use.ns / use.runs), (uintmax_t)use.missed);
@@ -49,7 +51,7 @@ static void put_collectors(struct kv_view *view, const struct kv_pins *pins)
 	if (view->collectors.n && pins->fd >= 0)
 		kv_pin_use(pins, view, NULL);
 	for (size_t i = 0; i < view->collectors.n; i++)
-		put_collector(&view->collectors.list[i]);
+		put_collector(&view->collectors, &view->collectors.list[i]);
 	if (kv_collectors_counts(&view->collectors, &counts)) {
 		put_line("", "", "", "collected: ");
 		printf("%ju, dropped: %ju\n", (uintmax_t)counts.used, (uintmax_t)counts.dropped);

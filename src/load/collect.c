@@ -21,7 +21,6 @@ bool kv_is_collector(const struct bpf_program *prog)
 	};
 	const char *section = bpf_program__section_name(prog);
 
-	section += *section == '?';
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
 		if (strncmp(section, kinds[i], strlen(kinds[i])) == 0)
 			return true;
@@ -39,6 +38,7 @@ static int add(struct kv_collectors *c, const struct bpf_program *prog)
 	*more = (struct kv_collector){
 		.name = strdup(bpf_program__name(prog)),
 		.section = strdup(bpf_program__section_name(prog)),
+		.is_spare = !bpf_program__autoload(prog), /* libbpf has taken the ? */
 		.link_fd = -1,
 		.prog_fd = -1,
 	};
@@ -71,6 +71,14 @@ void kv_collectors_free(struct kv_collectors *c)
 	*c = (struct kv_collectors){0};
 }
 
+bool kv_collector_is_needed(const struct kv_collectors *c, const struct kv_collector *collector)
+{
+	for (size_t i = 0; i < c->n && collector->is_spare; i++)
+		if (!c->list[i].is_spare && c->list[i].why)
+			return true;
+	return !collector->is_spare;
+}
+
 void kv_collectors_choose(const struct kv_collectors *c, struct bpf_object *object)
 {
 	for (size_t i = 0; i < c->n; i++) {
@@ -78,7 +86,9 @@ void kv_collectors_choose(const struct kv_collectors *c, struct bpf_object *obje
 			bpf_object__find_program_by_name(object, c->list[i].name);
 
 		if (prog)
-			bpf_program__set_autoload(prog, c->wanted && !c->list[i].why);
+			bpf_program__set_autoload(prog,
+						  c->wanted && !c->list[i].why &&
+							  kv_collector_is_needed(c, &c->list[i]));
 	}
 }
 
@@ -123,6 +133,12 @@ bool kv_collectors_try(struct kv_collectors *c, struct bpf_object *(*open)(const
 	return is_refused;
 }
 
+/* It keeps the rows in order, and counts nothing. */
+static bool is_helper(const struct kv_collector *collector)
+{
+	return strncmp(collector->name, "kv_", 3) == 0;
+}
+
 static int attach_one(struct kv_collector *collector, const struct bpf_program *prog)
 {
 	struct bpf_link *link;
@@ -141,32 +157,58 @@ static int attach_one(struct kv_collector *collector, const struct bpf_program *
 	return collector->link_fd < 0 || collector->prog_fd < 0 ? -EMFILE : 0;
 }
 
-int kv_collectors_attach(struct kv_collectors *c, const struct bpf_object *object,
-			 struct kv_err *err)
+/* Why the view can't be served: the first that is refused and may not be, or any where none runs. */
+static const struct kv_collector *first_refused(const struct kv_collectors *c, bool of_any)
 {
-	struct bpf_map *counts = bpf_object__find_map_by_name(object, KV_COLLECTED_MAP);
-	bool any = !c->n || !c->wanted;
+	for (size_t i = 0; i < c->n; i++)
+		if (c->list[i].why && (of_any || is_helper(&c->list[i])))
+			return &c->list[i];
+	return NULL;
+}
+
+/* 0 or -errno: all that can be attached are, or none for lack of descriptors */
+static int attach_all(struct kv_collectors *c, const struct bpf_object *object, bool *any)
+{
 	int rc = 0;
 
-	for (size_t i = 0; i < c->n && c->wanted && rc != -EMFILE; i++) {
+	for (size_t i = 0; i < c->n && rc != -EMFILE; i++) {
 		const struct bpf_program *prog =
 			bpf_object__find_program_by_name(object, c->list[i].name);
 
 		if (!prog || bpf_program__fd(prog) < 0)
 			continue; /* it was refused */
 		rc = c->wanted == KV_COLLECT_RUN ? attach_one(&c->list[i], prog) : 0;
-		any |= !rc;
+		*any |= !rc && !is_helper(&c->list[i]);
 	}
-	if (kv_collectors_run(c) && counts &&
-	    bpf_map__value_size(counts) == sizeof(struct kv_collected))
-		c->counts_fd = kv_fd_dup(bpf_map__fd(counts));
-	if (rc != -EMFILE && any)
+	return rc == -EMFILE ? rc : 0;
+}
+
+int kv_collectors_attach(struct kv_collectors *c, const struct bpf_object *object,
+			 struct kv_err *err)
+{
+	struct bpf_map *counts = bpf_object__find_map_by_name(object, KV_COLLECTED_MAP);
+	const struct kv_collector *refused;
+	bool any = false;
+	int rc;
+
+	if (!c->n || !c->wanted)
 		return 0;
+	rc = attach_all(c, object, &any);
+	refused = first_refused(c, !any);
+	if (!rc && any && !refused) {
+		if (kv_collectors_run(c) && counts &&
+		    bpf_map__value_size(counts) == sizeof(struct kv_collected))
+			c->counts_fd = kv_fd_dup(bpf_map__fd(counts));
+		return 0;
+	}
 	kv_collectors_detach(c);
-	if (rc == -EMFILE)
+	if (rc)
 		return kv_err_errno(err, rc, "can't attach its collectors");
-	return kv_err_set(err, rc ? rc : -EINVAL, "this kernel runs none of its collectors: %s",
-			  c->n && c->list[0].why ? c->list[0].why : "there is none");
+	if (any)
+		return kv_err_set(err, -EINVAL, "this kernel refuses its collector '%s': %s",
+				  refused->name, refused->why);
+	return kv_err_set(err, -EINVAL, "this kernel runs none of its collectors: %s",
+			  refused ? refused->why : "there is none");
 }
 
 void kv_collectors_detach(struct kv_collectors *c)

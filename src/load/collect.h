@@ -21,6 +21,7 @@ struct kv_views;
 struct kv_collector {
 	char *name;    /* of its program */
 	char *section; /* "tp_btf/sched_switch" */
+	bool is_spare; /* for kernels that refuse one of the others: its section began with ? */
 	int link_fd;   /* -1: it is not attached */
 	int prog_fd;   /* likewise */
 	char *why;     /* this kernel refuses it; or NULL */
@@ -45,7 +46,7 @@ struct kv_collectors {
 bool kv_is_collector(const struct bpf_program *prog);
 
 /**
- * kv_collectors_find() - the collectors of an object
+ * kv_collectors_find() - the collectors of an object, of which no program was chosen yet
  * @c: on success to be freed with kv_collectors_free()
  *
  * Return: 0 or -ENOMEM.
@@ -54,7 +55,10 @@ int kv_collectors_find(const struct bpf_object *object, struct kv_collectors *c)
 
 void kv_collectors_free(struct kv_collectors *c);
 
-/* kv_collectors_choose() - those that are wanted, and that this kernel has not refused, are loaded */
+/* kv_collector_is_needed() - false: it is a spare one, and no other has been refused */
+bool kv_collector_is_needed(const struct kv_collectors *c, const struct kv_collector *collector);
+
+/* kv_collectors_choose() - those that are wanted and needed, and not refused, are loaded */
 void kv_collectors_choose(const struct kv_collectors *c, struct bpf_object *object);
 
 /**
@@ -69,9 +73,10 @@ bool kv_collectors_try(struct kv_collectors *c, struct bpf_object *(*open)(const
 /**
  * kv_collectors_attach() - as it is wanted, of an object that is loaded
  *
- * One that can't be attached is left out, as long as there are others.
+ * One that can't be attached is left out, as long as there are others. Those whose names begin
+ * with kv_ keep the rows in order and count nothing: they are needed, and not enough.
  *
- * Return: 0 or -errno with @err set: this kernel refuses all of them.
+ * Return: 0 or -errno with @err set: this kernel refuses all of them, or one that is needed.
  */
 int kv_collectors_attach(struct kv_collectors *c, const struct bpf_object *object,
 			 struct kv_err *err);

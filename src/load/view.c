@@ -99,15 +99,15 @@ static void note_kind(struct kv_view *view, const struct bpf_object *object)
 /* What the object tells of the view that it declares. */
 static int read_view(struct kv_view *view, struct bpf_object *object)
 {
-	int rc = kv_object_choose(object, NULL, &view->err);
+	int rc = kv_collectors_find(object, &view->collectors);
 
+	if (rc)
+		return kv_err_errno(&view->err, rc, "can't read it");
+	rc = kv_object_choose(object, NULL, &view->err);
 	if (rc)
 		return rc;
 	note_kind(view, object);
 	view->others = kv_object_others(object);
-	rc = kv_collectors_find(object, &view->collectors);
-	if (rc)
-		return kv_err_errno(&view->err, rc, "can't read it");
 	rc = kv_schema_from_btf(bpf_object__btf(object), &view->schema, &view->err);
 	if (!rc && *view->schema->rows)
 		view->param = KV_PARAM_NONE; /* its link names the map */
