@@ -66,7 +66,7 @@ PKG_LIBS = $(shell $(PKG_CONFIG) --libs $(LIBS)) -Wl,--push-state,--no-as-needed
 # lies in a directory of the machine's own under Debian.
 BPF_ARCH := $(patsubst x86_64,x86,$(patsubst aarch64,arm64,$(patsubst ppc64le,powerpc,$(ARCH))))
 BPF_CFLAGS = -g -O2 -target bpf -D__TARGET_ARCH_$(BPF_ARCH) -Wall -Wextra -Wpadded -Werror \
-	-Wno-unused-parameter -ffile-prefix-map=$(CURDIR)=. -idirafter $(SYSROOT)/usr/include/$(ARCH)-linux-gnu -Iiters/include/kview -Iiters/lib
+	-Wno-unused-parameter -ffile-prefix-map=$(CURDIR)=. -idirafter $(SYSROOT)/usr/include/$(ARCH)-linux-gnu -Iiters/include/kview -Iiters/lib -I$(BUILD)/iters
 
 # --- sources -------------------------------------------------------------
 
@@ -79,6 +79,7 @@ LIB_OBJ := $(LIB_SRC:%.c=$(BUILD)/%.o)
 FUSE_OBJ := $(FUSE_SRC:%.c=$(BUILD)/%.o)
 CLI_OBJ := $(CLI_SRC:%.c=$(BUILD)/%.o)
 BPF_OBJ := $(ITERS:%.c=$(BUILD)/%.o)
+COLLECT_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(shell grep -l '^KV_VIEW_OF_MAP' $(ITERS)))
 EMBED_OBJ := $(BUILD)/embed.o
 
 .DEFAULT_GOAL := all
@@ -102,7 +103,13 @@ $(BUILD)/%.o: %.c $(BUILD)/flags
 	$(Q)$(CC) $(ALL_CFLAGS) $(PKG_CFLAGS) -MMD -MP -c $< -o $@
 
 # Collectors ask for the result of an atomic addition, which the first instruction set lacks.
-$(BUILD)/iters/exit%.bpf.o: private BPF_CFLAGS += -mcpu=v3
+$(COLLECT_OBJ): private BPF_CFLAGS += -mcpu=v3
+$(COLLECT_OBJ): $(BUILD)/iters/numbers.h
+
+$(BUILD)/iters/numbers.h: iters/numbers.sh $(BUILD)/flags
+	$(say) NAMES $@
+	@mkdir -p $(@D)
+	$(Q)sh iters/numbers.sh '$(CC)' > $@
 
 $(BUILD)/%.bpf.o: %.bpf.c $(BUILD)/flags
 	$(say) BPF $<

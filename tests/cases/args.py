@@ -362,6 +362,8 @@ def stuck(mnt, program, place, number):
             with open(path, "w", encoding="ascii"):
                 pass
             child = stack.enter_context(running([program, path, "90", *uid]))
+            # It hears nothing else, and who reads all mappings meanwhile waits for each.
+            stack.callback(child.kill)
             return int(child.said)
         users = [start(f"user{i}", "21001") for i in range(number)]
         root = start("root")

@@ -13,6 +13,8 @@ TOOLS=${KVIEW_TEST_TOOLS:-$BUILD/tests/cases}
 # have counted; and of these those of tasks, which are in pid/ too.
 ALL_VIEWS=$(cd "$ROOT/iters" && printf '%s\n' *.bpf.c | sed 's/\.bpf\.c$//' | xargs)
 COLLECT_VIEWS=$(cd "$ROOT/iters" && grep -l '^KV_VIEW_OF_MAP' ./*.bpf.c | sed 's|^\./||; s/\.bpf\.c$//' | xargs)
+# Those whose programs are on functions of the kernel: some kernels let nobody attach to these.
+FUNCTION_VIEWS=refused
 VIEWS=$(comm -23 <(xargs -n 1 <<<"$ALL_VIEWS") <(xargs -n 1 <<<"$COLLECT_VIEWS") | xargs)
 TASK_VIEWS=$(cd "$ROOT/iters" && grep -lE '^SEC\("iter(\.s)?/task' ./*.bpf.c | sed 's|^\./||; s/\.bpf\.c$//' | xargs)
 # Those that every user may read; the others are for root. Those that are iterators, with a link.
@@ -88,6 +90,16 @@ daemon_pid() {
 }
 
 # Its child, which serves: descriptors, threads and memory are this one's.
+# here "VIEW...": without those that this kernel refuses, if it says so for each.
+here() {
+	local view views=" $1 "
+	for view in $FUNCTION_VIEWS; do
+		! "$KVIEW" list | grep -qxF "$(printf '%32s' '')can't load view '$view': this kernel runs none of its collectors: Operation not permitted" ||
+			views=${views/ $view / }
+	done
+	xargs <<<"$views"
+}
+
 worker_pid() {
 	pgrep -P "$(daemon_pid)"
 }

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The view `page_faults`: how often processes have touched memory that was not mapped as they did. */
+#include "kview.h"
+
+struct faults {
+	__u64 user, kernel;
+	__u64 writes, fetches;
+};
+
+#define KV_COUNTS struct faults
+#define KV_ROWS 8192
+#include "process_rows.h"
+
+struct page_faults {
+	struct kv_head _head;
+	KV_OWNER_COLUMNS;
+	__u32 _pad;
+	__u64 user KV_ROLE(counter) KV_MEANS("page faults of the program itself") KV_WIDTH(9);
+	__u64 kernel KV_ROLE(counter)
+		KV_MEANS("page faults of system calls, which read or write its memory") KV_WIDTH(9);
+	__u64 writes KV_ROLE(counter) KV_MEANS("of both: to write") KV_WIDTH(9);
+	__u64 fetches KV_ROLE(counter) KV_MEANS("of both: to execute") KV_WIDTH(9);
+	KV_OWNER_COMM;
+	__u32 _pad2;
+};
+
+KV_VIEW_OF_MAP(kv_rows, page_faults, "a row per process: page faults, and of what kind", "6.1");
+
+static __always_inline void count(bool user, bool write, bool fetch)
+{
+	struct faults *f = kv_counts_of(bpf_get_current_task_btf(), 0);
+
+	if (!f)
+		return;
+	__sync_fetch_and_add(user ? &f->user : &f->kernel, 1);
+	if (write)
+		__sync_fetch_and_add(&f->writes, 1);
+	if (fetch)
+		__sync_fetch_and_add(&f->fetches, 1);
+}
+
+/* Error codes of x86: arch/x86/include/asm/trap_pf.h. */
+#define PF_WRITE 2
+#define PF_INSTR 16
+
+SEC("tp_btf/page_fault_user")
+int user_faults(__u64 *ctx)
+{
+	count(true, ctx[2] & PF_WRITE, ctx[2] & PF_INSTR);
+	return 0;
+}
+
+SEC("tp_btf/page_fault_kernel")
+int kernel_faults(__u64 *ctx)
+{
+	count(false, ctx[2] & PF_WRITE, false);
+	return 0;
+}
+
+/* enum fault_flag in include/linux/mm_types.h */
+#define FAULT_FLAG_WRITE 1
+#define FAULT_FLAG_REMOTE 0x80
+#define FAULT_FLAG_USER 0x40
+#define FAULT_FLAG_INSTRUCTION 0x100
+
+/* Machines that have no such tracepoints. Memory of others is not the process's own fault. */
+SEC("?fentry/handle_mm_fault")
+int all_faults(__u64 *ctx)
+{
+	if (!(ctx[2] & FAULT_FLAG_REMOTE))
+		count(ctx[2] & FAULT_FLAG_USER, ctx[2] & FAULT_FLAG_WRITE,
+		      ctx[2] & FAULT_FLAG_INSTRUCTION);
+	return 0;
+}
+
+SEC("iter/bpf_map_elem")
+int page_faults(struct bpf_iter__bpf_map_elem *ctx)
+{
+	const struct kv_row *row = ctx->value;
+	const struct kv_owner *owner;
+	struct page_faults *r;
+	struct kv_call c;
+	__u64 turn;
+
+	if (kv_begin_elem(&c, ctx->meta, row))
+		return 1;
+	if (!row)
+		return 0;
+	owner = kv_row_begin(row, &turn);
+	if (!owner)
+		return 0;
+	r = kv_record(&c, struct page_faults);
+	kv_put_owner(&c, page_faults, r, owner);
+	r->user = row->counts.user;
+	r->kernel = row->counts.kernel;
+	r->writes = row->counts.writes;
+	r->fetches = row->counts.fetches;
+	return kv_row_stays(row, turn, owner) ? kv_emit(&c) : KV_RETRY;
+}

@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The view `syscalls`: the system calls of processes, how they ended and how long they took. */
+#include "kview.h"
+#include "numbers.h"
+
+struct calls {
+	__u64 count;
+	__u64 time; /* ns */
+};
+
+#define KV_COUNTS struct calls
+#define KV_ROWS 32768
+#include "process_rows.h"
+
+enum abi {
+	ABI_NATIVE,
+	ABI_COMPAT,
+};
+
+struct syscalls {
+	struct kv_head _head;
+	KV_OWNER_COLUMNS;
+	enum kv_syscall call KV_ROLE(key) KV_MEANS("system call, by its name where abi is native")
+		KV_NONE(-1) KV_WIDTH(16);
+	enum abi abi KV_ROLE(key) KV_MEANS("native; compat: a call for 32 bits on 64") KV_NONE(-1)
+		KV_WIDTH(6);
+	enum kv_errno error KV_ROLE(key) KV_MEANS("errno, by name; - for calls without an error")
+		KV_NONE(0) KV_WIDTH(12);
+	__u64 count KV_ROLE(counter) KV_MEANS("calls that have returned") KV_WIDTH(9);
+	__u64 time KV_ROLE(counter) KV_MEANS("from the calls to the returns, together") KV_UNIT("s")
+		KV_SHOW(seconds);
+	KV_OWNER_COMM;
+	__u32 _pad2;
+};
+
+KV_VIEW_OF_MAP(kv_rows, syscalls, "a row per process, system call and errno: calls, time", "6.1");
+
+/* --- what kind of call a row counts --- */
+
+#define ERRNO_SHIFT 16
+#define COMPAT (1 << 15)
+#define NUMBER (COMPAT - 1)
+#define MAX_ERRNO 4095 /* include/linux/err.h */
+
+#pragma clang diagnostic push
+#pragma clang diagnostic ignored "-Wpadded"
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+struct thread_info___calls {
+	unsigned long flags;
+	__u32 status;
+};
+
+struct task_struct___calls {
+	struct thread_info___calls thread_info;
+};
+
+#pragma clang attribute pop
+#pragma clang diagnostic pop
+
+/* in_32bit_syscall() of x86, is_compat_task() of arm64 */
+static __always_inline bool is_compat(const struct task_struct *task)
+{
+	const struct task_struct___calls *t = (void *)task;
+
+#if defined(__TARGET_ARCH_x86)
+	return t->thread_info.status & 2 /* TS_COMPAT */;
+#elif defined(__TARGET_ARCH_arm64)
+	return t->thread_info.flags >> 22 & 1 /* TIF_32BIT */;
+#else
+	return false;
+#endif
+}
+
+/* They do not return. */
+static __always_inline bool is_exit(__u32 kind)
+{
+#if defined(__TARGET_ARCH_x86)
+	if (kind & COMPAT)
+		return kind == (COMPAT | 1) || kind == (COMPAT | 252);
+#endif
+	return kind == SYS_exit || kind == SYS_exit_group;
+}
+
+/* --- threads --- */
+
+#define KNOWN 4
+
+/* A thread: its call, and where its last calls were counted, so that most need no look-up. */
+struct thread {
+	__u64 task;  /* its address; 0: this place is free */
+	__u64 began; /* the call, ns; 0: it is in none that we know */
+	__u32 kind;  /* of the call */
+	__u32 _pad;
+	struct {
+		__u32 kind;
+		__u32 place; /* 0: none */
+	} known[KNOWN];
+	__u64 _pad2; /* to 64 bytes, a line of most caches */
+};
+
+#define THREADS_BITS 16
+#define CROWDED_MAX 16384
+
+/* By a hash of the address. Most have a place to themselves, until they end. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1 << THREADS_BITS);
+	__type(key, __u32);
+	__type(value, struct thread);
+} threads SEC(".maps");
+
+/* Those whose place another thread has. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, CROWDED_MAX);
+	__type(key, __u64);
+	__type(value, struct thread);
+} crowded SEC(".maps");
+
+static __always_inline struct thread *thread_at(__u64 address)
+{
+	__u32 hash = address * 0x9e3779b97f4a7c15ULL >> (64 - THREADS_BITS);
+
+	return bpf_map_lookup_elem(&threads, &hash);
+}
+
+static __always_inline struct thread *find_thread(__u64 address)
+{
+	struct thread *t = thread_at(address);
+
+	return t && t->task == address ? t : bpf_map_lookup_elem(&crowded, &address);
+}
+
+static __always_inline struct thread *add_thread(__u64 address)
+{
+	struct thread new = {.task = address}, *t = thread_at(address);
+
+	if (t && !t->task && !__sync_val_compare_and_swap(&t->task, 0, address))
+		return t;
+	bpf_map_update_elem(&crowded, &address, &new, BPF_NOEXIST);
+	return bpf_map_lookup_elem(&crowded, &address);
+}
+
+/* Its address will be another's. */
+SEC("tp_btf/sched_process_exit")
+int kv_thread_ends(__u64 *ctx)
+{
+	__u64 address = kv_address((void *)ctx[0]);
+	struct thread *t = thread_at(address);
+
+	if (!t || t->task != address) {
+		bpf_map_delete_elem(&crowded, &address);
+		return 0;
+	}
+	t->began = 0;
+	__builtin_memset(t->known, 0, sizeof(t->known));
+	__sync_lock_test_and_set(&t->task, 0);
+	return 0;
+}
+
+SEC("raw_tp/sys_enter")
+int call_begins(__u64 *ctx)
+{
+	const struct task_struct *task = bpf_get_current_task_btf();
+	__u64 address = kv_address(task);
+	__u32 kind = ctx[1] & NUMBER;
+	struct thread *t;
+
+	if (is_compat(task))
+		kind |= COMPAT;
+	if (is_exit(kind))
+		return 0;
+	t = find_thread(address);
+	if (!t)
+		t = add_thread(address);
+	if (!t) {
+		kv_dropped();
+		return 0;
+	}
+	t->kind = kind;
+	t->began = bpf_ktime_get_ns();
+	return 0;
+}
+
+static __always_inline struct calls *calls_of(struct thread *t, const struct task_struct *task,
+					      __u32 kind)
+{
+	__u32 i = kind % KNOWN, place = t->known[i].place;
+
+	if (!place || t->known[i].kind != kind) {
+		place = kv_row_place(task, kind);
+		t->known[i].kind = kind;
+		t->known[i].place = place;
+	}
+	return kv_row_counts(place);
+}
+
+/* A thread that has just been made returns from a call that another began. */
+SEC("raw_tp/sys_exit")
+int call_ends(__u64 *ctx)
+{
+	const struct task_struct *task = bpf_get_current_task_btf();
+	__u64 address = kv_address(task);
+	struct thread *t = find_thread(address);
+	struct calls *calls;
+	__s64 ret = ctx[1];
+	__u32 kind;
+
+	if (!t || !t->began)
+		return 0;
+	kind = t->kind;
+	if (ret < 0 && ret >= -MAX_ERRNO)
+		kind |= (__u32)-ret << ERRNO_SHIFT;
+	calls = calls_of(t, task, kind);
+	if (calls) {
+		__sync_fetch_and_add(&calls->count, 1);
+		__sync_fetch_and_add(&calls->time, bpf_ktime_get_ns() - t->began);
+	}
+	t->began = 0;
+	return 0;
+}
+
+SEC("iter/bpf_map_elem")
+int syscalls(struct bpf_iter__bpf_map_elem *ctx)
+{
+	const struct kv_row *row = ctx->value;
+	const struct kv_owner *owner;
+	struct syscalls *r;
+	struct kv_call c;
+	__u64 turn;
+	__u32 kind;
+
+	if (kv_begin_elem(&c, ctx->meta, row))
+		return 1;
+	if (!row)
+		return 0;
+	owner = kv_row_begin(row, &turn);
+	if (!owner)
+		return 0;
+	r = kv_record(&c, struct syscalls);
+	kv_put_owner(&c, syscalls, r, owner);
+	kind = row->key.kind;
+	r->call = row->owner ? kind & NUMBER : -1U;
+	r->abi = row->owner ? kind >> 15 & 1 : -1U;
+	r->error = kind >> ERRNO_SHIFT;
+	r->count = row->counts.count;
+	r->time = row->counts.time;
+	return kv_row_stays(row, turn, owner) ? kv_emit(&c) : KV_RETRY;
+}

@@ -1,0 +1,95 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-only
+# Views of what collectors count of processes. The oracle is what the processes of the test did.
+bats_require_minimum_version 1.5.0
+
+load common
+
+setup() {
+	kview_setup
+}
+
+teardown() {
+	kview_teardown
+}
+
+@test "syscalls: how many, with which errors, how long" {
+	up -o collect=syscalls
+	told counted.py loops "$MNT"
+	told counted.py begun "$MNT"
+	told counted.py interrupted "$MNT"
+	told counted.py names "$MNT"
+	[ "$(value syscalls.dropped)" = 0 ]
+	down
+}
+
+@test "syscalls: those for 32 bits are told apart" {
+	[ "$(uname -m)" = x86_64 ] || skip "there are none"
+	gcc -nostdlib -static -x assembler - -o "$DIR/both" <<-'S'
+		.globl _start
+		_start:
+			mov $7, %r12
+		1:	mov $20, %eax # getpid() for 32 bits
+			int $0x80
+			dec %r12
+			jnz 1b
+			mov $110, %eax # getppid()
+			syscall
+			mov $231, %eax
+			xor %edi, %edi
+			syscall
+	S
+	up -o collect=syscalls
+	told counted.py compat "$MNT" "$DIR/both"
+	down
+}
+
+@test "syscalls: places of processes that have ended are others' then" {
+	up -o collect=syscalls
+	told counted.py storm "$MNT" 20000
+	[ "$(value syscalls.dropped)" = 0 ]
+	down
+}
+
+@test "traffic: bytes and calls, by family" {
+	up -o collect=traffic
+	told counted.py traffic "$MNT"
+	told counted.py threads "$MNT"
+	[ "$(value traffic.dropped)" = 0 ]
+	down
+}
+
+@test "traffic: processes beyond the table are in one row, and nothing is lost" {
+	up -o collect=traffic
+	told counted.py crowd "$MNT" 9000
+	[ "$(value traffic.dropped)" -gt 800 ]
+	down
+}
+
+@test "page_faults: as getrusage counts them, and more" {
+	up -o collect=page_faults
+	told counted.py faults "$MNT"
+	down
+}
+
+@test "oom_kills: who was killed, and who asked for memory" {
+	up -o collect=oom_kills
+	told counted.py oom "$MNT"
+	down
+}
+
+# Kernels that let nobody attach to functions, as those of some virtual machines.
+@test "refused: opens that failed, where the kernel has functions to attach to" {
+	if "$KVIEW" list | grep -q '^refused *no'; then
+		run -1 timeout 60 "$KVIEW" cat --for 1 refused
+		[ "$output" = "kview: can't load view 'refused': this kernel runs none of its collectors: Operation not permitted" ]
+		run -0 "$KVIEW" check
+		grep -qE '^view refused +no ' <<<"$output"
+		grep -qE '^collector open_ends +no +.*Operation not permitted' <<<"$output"
+		return
+	fi
+	up -o collect=refused,allow_other
+	chmod 755 "$DIR"
+	told counted.py refused "$MNT" "$DIR"
+	down
+}
