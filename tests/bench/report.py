@@ -198,7 +198,9 @@ class Report:
 
 
 def population_text(p):
-    if "objects" in p:
+    if "events" in p:
+        what = p["events"]
+    elif "objects" in p:
         what = f"{p['objects']:,} objects made for {p['view']}"
     else:
         what = (
@@ -273,7 +275,7 @@ def show_times(measurements, checks):
 
 def show_others(checks):
     print()
-    print(f"{'memory and growth':46} {CHECK_HEADER}")
+    print(f"{'memory, growth and events':46} {CHECK_HEADER}")
     for c in checks:
         print(f"{c['what']:46} {check_columns(c)}")
 
