@@ -345,22 +345,30 @@ def read_on(fd, size):
 def case_pins(mnt, pins):
     """Readers of text and of records, of one view and of two, never mix."""
     stop = time.monotonic() + 4
-    failures = []
+    failures, ended = [], set()
 
     def run(body, *args):
         try:
             while time.monotonic() < stop:
                 body(*args)
+                ended.add(body.__name__)
+        except TimeoutError:
+            pass
         except BaseException as e:
             failures.append((body.__name__, args, repr(e)[:300]))
 
     def text_by(*command):
-        """A process that executes another program while its row is made: EAGAIN, and try again."""
+        """
+        A process that executes another program while its row is made: EAGAIN, and try again. Where
+        many do that, a long walk may always meet one.
+        """
         while True:
             done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
             if b"temporarily unavailable" not in done.stderr:
                 assert done.returncode == 0, done.stderr
                 return done.stdout
+            if time.monotonic() > stop:
+                raise TimeoutError
 
     def by_dd(view, size, count):
         check_pin(text_by("dd", f"if={pins}/{view}", f"bs={size}", f"count={count}"), True)
@@ -384,6 +392,7 @@ def case_pins(mnt, pins):
     work += [(by_cat, v) for v in PROC] + [(in_turns, "task", 500), (in_turns, "task_vma", 4096)]
     run_all([threading.Thread(target=run, args=w) for w in work], 90)
     assert not failures, failures
+    assert ended == {body.__name__ for body, *_ in work}, ended
 
 
 if __name__ == "__main__":
