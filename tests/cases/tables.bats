@@ -4,6 +4,7 @@
 # no more than those of ordinary processes.
 
 bats_require_minimum_version 1.5.0
+# bats file_tags=alone
 load common
 load crowd
 
