@@ -12,7 +12,7 @@ struct oom_kills {
 		KV_SHOW(seconds) KV_NONE(0);
 	__u64 start_boot KV_MEANS("when it started, since boot") KV_UNIT("s") KV_SHOW(seconds)
 		KV_NONE(0);
-	__s32 uid KV_MEANS("real user id") KV_NONE(-1) KV_WIDTH(5);
+	__u32 uid KV_MEANS("real user id") KV_NONE(4294967295) KV_WIDTH(5);
 	__s32 score_adj KV_MEANS("its oom_score_adj") KV_NONE(-32768) KV_WIDTH(9);
 	__u32 asker KV_MEANS("process id of who asked for memory") KV_WIDTH(7);
 	struct kv_str asker_comm KV_MEANS("name of the thread that asked for memory") KV_WIDTH(15);

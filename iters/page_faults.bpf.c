@@ -17,7 +17,7 @@ struct page_faults {
 	__u32 _pad;
 	__u64 user KV_ROLE(counter) KV_MEANS("page faults of the program itself") KV_WIDTH(9);
 	__u64 kernel KV_ROLE(counter)
-		KV_MEANS("page faults of system calls, which read or write its memory") KV_WIDTH(9);
+		KV_MEANS("page faults in the kernel, most of them in system calls") KV_WIDTH(9);
 	__u64 writes KV_ROLE(counter) KV_MEANS("of both: to write") KV_WIDTH(9);
 	__u64 fetches KV_ROLE(counter) KV_MEANS("of both: to execute") KV_WIDTH(9);
 	KV_OWNER_COMM;
@@ -39,6 +39,8 @@ static __always_inline void count(bool user, bool write, bool fetch)
 		__sync_fetch_and_add(&f->fetches, 1);
 }
 
+#if defined(__TARGET_ARCH_x86)
+
 /* Error codes of x86: arch/x86/include/asm/trap_pf.h. */
 #define PF_WRITE 2
 #define PF_INSTR 16
@@ -57,14 +59,22 @@ int kernel_faults(__u64 *ctx)
 	return 0;
 }
 
+#define ALL_FAULTS "?fentry/handle_mm_fault"
+
+#else /* the tracepoints are not there, or their codes are others */
+
+#define ALL_FAULTS "fentry/handle_mm_fault"
+
+#endif
+
 /* enum fault_flag in include/linux/mm_types.h */
 #define FAULT_FLAG_WRITE 1
 #define FAULT_FLAG_REMOTE 0x80
 #define FAULT_FLAG_USER 0x40
 #define FAULT_FLAG_INSTRUCTION 0x100
 
-/* Machines that have no such tracepoints. Memory of others is not the process's own fault. */
-SEC("?fentry/handle_mm_fault")
+/* Memory of others is not the process's own fault. */
+SEC(ALL_FAULTS)
 int all_faults(__u64 *ctx)
 {
 	if (!(ctx[2] & FAULT_FLAG_REMOTE))

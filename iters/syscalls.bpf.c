@@ -20,8 +20,9 @@ enum abi {
 struct syscalls {
 	struct kv_head _head;
 	KV_OWNER_COLUMNS;
-	enum kv_syscall call KV_ROLE(key) KV_MEANS("system call, by its name where abi is native")
-		KV_NONE(-1) KV_WIDTH(16);
+	enum kv_syscall call KV_ROLE(key)
+		KV_MEANS("system call, by its native name; - for numbers above 1023") KV_NONE(-1)
+			KV_WIDTH(16);
 	enum abi abi KV_ROLE(key) KV_MEANS("native; compat: a call for 32 bits on 64") KV_NONE(-1)
 		KV_WIDTH(6);
 	enum kv_errno error KV_ROLE(key) KV_MEANS("errno, by name; - for calls without an error")
@@ -40,6 +41,7 @@ KV_VIEW_OF_MAP(kv_rows, syscalls, "a row per process, system call and errno: cal
 #define ERRNO_SHIFT 16
 #define COMPAT (1 << 15)
 #define NUMBER (COMPAT - 1)
+#define NUMBERS 1024   /* beyond all that machines have; one row is for what programs invent */
 #define MAX_ERRNO 4095 /* include/linux/err.h */
 
 #pragma clang diagnostic push
@@ -53,6 +55,11 @@ struct thread_info___calls {
 
 struct task_struct___calls {
 	struct thread_info___calls thread_info;
+};
+
+struct pt_regs___calls {
+	unsigned long orig_ax; /* of x86 */
+	__s32 syscallno;       /* of arm64 */
 };
 
 #pragma clang attribute pop
@@ -72,14 +79,38 @@ static __always_inline bool is_compat(const struct task_struct *task)
 #endif
 }
 
-/* They do not return. */
+static __always_inline __u32 kind_of(const struct task_struct *task, __u64 number)
+{
+	return (number < NUMBERS ? number : NUMBER) | (is_compat(task) ? COMPAT : 0);
+}
+
+/* They do not return. Those of x86 for 32 bits are there by number, here and below. */
 static __always_inline bool is_exit(__u32 kind)
 {
-#if defined(__TARGET_ARCH_x86)
 	if (kind & COMPAT)
 		return kind == (COMPAT | 1) || kind == (COMPAT | 252);
-#endif
 	return kind == SYS_exit || kind == SYS_exit_group;
+}
+
+/* It returns what the interrupted program had in a register. */
+static __always_inline bool is_sigreturn(__u32 kind)
+{
+	if (kind & COMPAT)
+		return kind == (COMPAT | 119) || kind == (COMPAT | 173);
+	return kind == SYS_rt_sigreturn;
+}
+
+/* A thread that has just been made returns from a call that another began. */
+static __always_inline bool is_fork(__u32 kind)
+{
+	if (kind & COMPAT)
+		return kind == (COMPAT | 2) || kind == (COMPAT | 120) || kind == (COMPAT | 190) ||
+		       kind == (COMPAT | SYS_clone3);
+#if defined(__TARGET_ARCH_x86)
+	if (kind == SYS_fork || kind == SYS_vfork)
+		return true;
+#endif
+	return kind == SYS_clone || kind == SYS_clone3;
 }
 
 /* --- threads --- */
@@ -164,59 +195,78 @@ int call_begins(__u64 *ctx)
 {
 	const struct task_struct *task = bpf_get_current_task_btf();
 	__u64 address = kv_address(task);
-	__u32 kind = ctx[1] & NUMBER;
+	__u32 kind = kind_of(task, ctx[1]);
 	struct thread *t;
 
-	if (is_compat(task))
-		kind |= COMPAT;
 	if (is_exit(kind))
 		return 0;
 	t = find_thread(address);
 	if (!t)
 		t = add_thread(address);
-	if (!t) {
-		kv_dropped();
+	if (!t)
 		return 0;
-	}
 	t->kind = kind;
 	t->began = bpf_ktime_get_ns();
 	return 0;
 }
 
-static __always_inline struct calls *calls_of(struct thread *t, const struct task_struct *task,
-					      __u32 kind)
+static __always_inline __u32 place_of(struct thread *t, const struct task_struct *task, __u32 kind)
 {
-	__u32 i = kind % KNOWN, place = t->known[i].place;
+	__u32 i = (kind ^ kind >> ERRNO_SHIFT) % KNOWN, place = t->known[i].place;
 
-	if (!place || t->known[i].kind != kind) {
-		place = kv_row_place(task, kind);
-		t->known[i].kind = kind;
-		t->known[i].place = place;
-	}
-	return kv_row_counts(place);
+	if (place && t->known[i].kind == kind)
+		return place;
+	place = kv_row_place(task, kind);
+	t->known[i].kind = kind;
+	t->known[i].place = place;
+	return place;
 }
 
-/* A thread that has just been made returns from a call that another began. */
+static __always_inline __u32 with_error(__u32 kind, __s64 ret)
+{
+	if (ret >= 0 || ret < -MAX_ERRNO || is_sigreturn(kind))
+		return kind;
+	return kind | (__u32)-ret << ERRNO_SHIFT;
+}
+
+static __always_inline void count(__u32 place, __u64 time)
+{
+	struct calls *calls = kv_row_counts(place);
+
+	if (!calls)
+		return;
+	__sync_fetch_and_add(&calls->count, 1);
+	__sync_fetch_and_add(&calls->time, time);
+}
+
+/* We have not seen it begin: seccomp has answered it, or it was begun before us. */
+static __always_inline void count_unseen(const struct task_struct *task, __u64 regs, __s64 ret)
+{
+	const struct pt_regs___calls *r = (void *)regs;
+	__u32 kind;
+
+#if defined(__TARGET_ARCH_x86)
+	kind = kind_of(task, BPF_CORE_READ(r, orig_ax));
+#elif defined(__TARGET_ARCH_arm64)
+	kind = kind_of(task, (__u32)BPF_CORE_READ(r, syscallno));
+#else
+	return;
+#endif
+	if (!is_fork(kind) || ret)
+		count(kv_row_place(task, with_error(kind, ret)), 0);
+}
+
 SEC("raw_tp/sys_exit")
 int call_ends(__u64 *ctx)
 {
 	const struct task_struct *task = bpf_get_current_task_btf();
-	__u64 address = kv_address(task);
-	struct thread *t = find_thread(address);
-	struct calls *calls;
-	__s64 ret = ctx[1];
-	__u32 kind;
+	struct thread *t = find_thread(kv_address(task));
 
-	if (!t || !t->began)
+	if (!t || !t->began) {
+		count_unseen(task, ctx[0], ctx[1]);
 		return 0;
-	kind = t->kind;
-	if (ret < 0 && ret >= -MAX_ERRNO)
-		kind |= (__u32)-ret << ERRNO_SHIFT;
-	calls = calls_of(t, task, kind);
-	if (calls) {
-		__sync_fetch_and_add(&calls->count, 1);
-		__sync_fetch_and_add(&calls->time, bpf_ktime_get_ns() - t->began);
 	}
+	count(place_of(t, task, with_error(t->kind, ctx[1])), bpf_ktime_get_ns() - t->began);
 	t->began = 0;
 	return 0;
 }
@@ -241,7 +291,7 @@ int syscalls(struct bpf_iter__bpf_map_elem *ctx)
 	r = kv_record(&c, struct syscalls);
 	kv_put_owner(&c, syscalls, r, owner);
 	kind = row->key.kind;
-	r->call = row->owner ? kind & NUMBER : -1U;
+	r->call = row->owner && (kind & NUMBER) < NUMBERS ? kind & NUMBER : -1U;
 	r->abi = row->owner ? kind >> 15 & 1 : -1U;
 	r->error = kind >> ERRNO_SHIFT;
 	r->count = row->counts.count;

@@ -43,13 +43,14 @@ static __always_inline void sent(const struct sock *sk, long ret)
 	__sync_fetch_and_add(&b->sends, 1);
 }
 
-#define MSG_PEEK 2 /* include/linux/socket.h */
+#define MSG_PEEK 2	    /* include/linux/socket.h */
+#define MSG_ERRQUEUE 0x2000 /* likewise */
 
 static __always_inline void received(const struct sock *sk, long ret, int flags)
 {
 	struct bytes *b;
 
-	if (ret < 0 || (flags & MSG_PEEK))
+	if (ret < 0 || (flags & (MSG_PEEK | MSG_ERRQUEUE)))
 		return;
 	b = kv_counts_of(bpf_get_current_task_btf(), sk->__sk_common.skc_family);
 	if (!b)

@@ -15,15 +15,17 @@
 #include "last_thread.h"
 
 #define KV_OWNERS 8192
+#define KV_ROWS_OF_ONE 512 /* or one could take the places of all */
 
 /* A process that has rows. */
 struct kv_owner {
-	__u64 turn;  /* which process has this place; 0: none, or it is being written */
-	__u64 start; /* ns since boot */
-	__u64 end;   /* likewise; 0: it runs */
+	__u64 turn;    /* which process has this place; 0: none, or it is being written */
+	__u64 running; /* the same; 0: it has ended */
+	__u64 start;   /* ns since boot */
+	__u64 end;     /* likewise; 0: it runs */
 	__u32 pid, uid;
 	__u32 first; /* place of a row; 0: there is none */
-	__u32 _pad;
+	__u32 rows;
 	char comm[KV_COMM];
 };
 
@@ -178,11 +180,16 @@ static __always_inline __u32 kv_take_row(__u64 *turn)
 
 /* --- processes --- */
 
-static __always_inline void kv_owner_fill(struct kv_owner *o, const struct task_struct *task)
+static __always_inline void kv_owner_set_uid(struct kv_owner *o, const struct task_struct *task)
 {
 	const struct cred *cred = task->real_cred;
 
 	o->uid = cred->uid.val;
+}
+
+static __always_inline void kv_owner_fill(struct kv_owner *o, const struct task_struct *task)
+{
+	kv_owner_set_uid(o, task);
 	kv_process_comm(o->comm, task);
 }
 
@@ -199,7 +206,9 @@ static __always_inline __u32 kv_owner_add(const struct task_struct *task, struct
 	o->pid = key->pid;
 	o->end = 0;
 	o->first = 0;
+	o->rows = 0;
 	kv_owner_fill(o, task);
+	o->running = turn;
 	__sync_lock_test_and_set(&o->turn, turn);
 	if (!bpf_map_update_elem(&kv_owner_places, key, &place, BPF_NOEXIST))
 		return place;
@@ -226,12 +235,15 @@ static __always_inline __u32 kv_owner_place(const struct task_struct *task)
 	return place ? *place : 0;
 }
 
+/* Several threads may come here as the last, and the place may be another's meanwhile. */
 SEC("tp_btf/sched_process_exit")
 int kv_process_ends(__u64 *ctx)
 {
 	const struct task_struct *task = (void *)ctx[0];
+	struct kv_row_key key = kv_owner_key(task);
 	struct kv_owner *o;
 	__u32 place;
+	__u64 turn;
 
 	if (!kv_is_last_thread(task))
 		return 0;
@@ -239,9 +251,15 @@ int kv_process_ends(__u64 *ctx)
 	o = bpf_map_lookup_elem(&kv_owners, &place);
 	if (!place || !o)
 		return 0;
+	turn = o->turn;
+	kv_barrier();
+	if (!turn || o->start != key.start || o->pid != key.pid ||
+	    __sync_val_compare_and_swap(&o->running, turn, 0) != turn)
+		return 0;
 	kv_owner_fill(o, task);
-	if (!__sync_val_compare_and_swap(&o->end, 0, bpf_ktime_get_boot_ns()))
-		bpf_map_push_elem(&kv_ended, &place, BPF_ANY);
+	o->end = bpf_ktime_get_boot_ns();
+	if (bpf_map_push_elem(&kv_ended, &place, BPF_ANY))
+		kv_dropped();
 	return 0;
 }
 
@@ -284,12 +302,16 @@ static __always_inline __u32 kv_row_add(const struct task_struct *task, struct k
 	struct kv_row *row;
 	__u64 turn;
 
+	/* On its way out of the kernel it begins no row: nobody would end that. */
+	if (kv_is_last_thread(task))
+		return 0;
 	of_owner.kind = 0;
 	known = bpf_map_lookup_elem(&kv_owner_places, &of_owner);
 	owner = known ? *known : kv_owner_add(task, &of_owner);
 	o = bpf_map_lookup_elem(&kv_owners, &owner);
-	if (!owner || !o || o->end) /* on its way out of the kernel it begins no row */
+	if (!owner || !o || o->rows >= KV_ROWS_OF_ONE)
 		return 0;
+	kv_owner_set_uid(o, task);
 	place = kv_take_row(&turn);
 	row = bpf_map_lookup_elem(&kv_rows, &place);
 	if (!place || !row)
@@ -298,14 +320,14 @@ static __always_inline __u32 kv_row_add(const struct task_struct *task, struct k
 	row->owner_turn = o->turn;
 	row->key = *key;
 	__builtin_memset(&row->counts, 0, sizeof(row->counts));
-	__sync_lock_test_and_set(&row->turn, turn);
 	if (!bpf_map_update_elem(&kv_row_places, key, &place, BPF_NOEXIST)) {
 		row->next = __sync_lock_test_and_set(&o->first, place);
+		__sync_fetch_and_add(&o->rows, 1);
 		kv_take_number();
+		__sync_lock_test_and_set(&row->turn, turn); /* from now on it is shown */
 		return place;
 	}
 	/* Another thread was first. */
-	__sync_lock_test_and_set(&row->turn, 0);
 	bpf_map_push_elem(&kv_free_rows, &place, BPF_ANY);
 	known = bpf_map_lookup_elem(&kv_row_places, key);
 	return known ? *known : 0;
@@ -353,7 +375,7 @@ static __always_inline KV_COUNTS *kv_counts_of(const struct task_struct *task, _
 			KV_UNIT("s") KV_SHOW(seconds) KV_NONE(0);                              \
 	__u64 end KV_MEANS("when it ended, Unix time; - while it runs") KV_UNIT("s")           \
 		KV_SHOW(seconds) KV_NONE(0);                                                   \
-	__u32 uid KV_MEANS("real user id") KV_WIDTH(5)
+	__u32 uid KV_MEANS("real user id, as last seen") KV_WIDTH(5)
 #define KV_OWNER_COMM struct kv_str comm KV_MEANS("name of the first thread")
 
 /* kv_row_begin() - whose row it is, NULL: it is none; @turn: as kv_row_stays() needs it */

@@ -18,8 +18,10 @@ teardown() {
 	told counted.py loops "$MNT"
 	told counted.py begun "$MNT"
 	told counted.py interrupted "$MNT"
+	told counted.py answered "$MNT"
 	told counted.py names "$MNT"
 	[ "$(value syscalls.dropped)" = 0 ]
+	told counted.py invented "$MNT"
 	down
 }
 

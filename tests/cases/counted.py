@@ -8,6 +8,7 @@ import os
 import resource
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -154,6 +155,43 @@ def interrupted(mnt):
     os.waitpid(pid, 0)
     found = counts(mnt, pid)
     assert found["read", "erestartsys"]["count"] == 3 and found["read", None]["count"] == 2, found
+    assert [error for call, error in found if call == "rt_sigreturn"] == [None], found
+
+
+def answered(mnt):
+    """By seccomp, which lets no call begin: getppid is refused."""
+    number = {"x86_64": 110, "aarch64": 173}[os.uname().machine]
+    code = [(0x20, 0, 0, 0), (0x15, 0, 1, number), (0x06, 0, 0, 0x00050001), (0x06, 0, 0, 0x7fff0000)]
+    program = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *line) for line in code))
+
+    def act():
+        filters = struct.pack("@HP", len(code), ctypes.addressof(program))
+        assert LIBC.prctl(38, 1, 0, 0, 0) == 0  # PR_SET_NO_NEW_PRIVS
+        assert LIBC.prctl(22, 2, filters, 0, 0) == 0  # PR_SET_SECCOMP
+        for _ in range(100):
+            LIBC.getppid()
+
+    found = counts(mnt, run(act))
+    row = found["getppid", "eperm"]
+    assert is_all(mnt, "syscalls", 100, row["count"]) and ("getppid", None) not in found, found
+
+
+def invented(mnt):
+    """Numbers that no machine has are in one row, and nobody gets the rows of all."""
+    def act():
+        for _ in range(9):
+            LIBC.syscall(0x10000 + 39)
+            LIBC.syscall(-1)
+        for number in range(470, 1024):
+            LIBC.syscall(number)
+
+    before = sum(row["count"] for row in rows(mnt, "syscalls") if row["pid"] is None)
+    pid = run(act)
+    own = of(mnt, "syscalls", pid)
+    after = sum(row["count"] for row in rows(mnt, "syscalls") if row["pid"] is None)
+    [none] = [row for row in own if row["call"] is None]
+    assert is_all(mnt, "syscalls", 18, none["count"]) and none["error"] == "enosys", none
+    assert len(own) == 512 and after - before >= 554 - 512, (len(own), before, after)
 
 
 def names(mnt):
@@ -174,8 +212,12 @@ def names(mnt):
     for pid, name in made:
         assert {row["comm"] for row in of(mnt, "syscalls", pid)} == {name}, (pid, name)
         assert counts(mnt, pid)["getppid", None]["count"] == 3
-    pid = run(lambda: (os.setresuid(ALICE, ALICE, ALICE), rename(b"alice"), os.getppid()))
+    pid, go = child(lambda: (os.getppid(), os.setresuid(ALICE, ALICE, ALICE), os.getppid(), signal.pause()))
+    tell(go)
+    until(lambda: counts(mnt, pid).get(("getppid", None), {"count": 0})["count"] == 2)
     assert {row["uid"] for row in of(mnt, "syscalls", pid)} == {ALICE}
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
 
 
 def storm(mnt, number):

@@ -16,8 +16,6 @@ all_are_attached() {
 	# Those of traffic have others in their place, and one of these is of a module.
 	6.1.*) lacking=$(grep -v 'sends (tp_btf\|receives (tp_btf\|packet_sendmsg' <<<"$lacking") ;;
 	esac
-	# x86 alone has these tracepoints.
-	[ "$(uname -m)" = x86_64 ] || lacking=$(grep -v 'user_faults\|kernel_faults' <<<"$lacking")
 	equal "" "$lacking"
 }
 
@@ -42,6 +40,8 @@ collected "exit_totals: as wait4 says of all of a name" totals
 check "collectors that this kernel has are attached" all_are_attached
 counted "syscalls: known loops" loops
 counted "syscalls: those that last" begun
+counted "syscalls: those that seccomp answers" answered
+counted "syscalls: numbers that no machine has" invented
 counted "traffic: to the byte" traffic
 counted "traffic: of threads" threads
 counted "page_faults: as getrusage counts them" faults
