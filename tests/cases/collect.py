@@ -143,9 +143,9 @@ def threads(mnt):
             os._exit(7)
         def early():
             spin(0.1)
+        rename(b"leader")
         for target in (early, early, late):
             threading.Thread(target=target).start()
-        rename(b"leader")
         LIBC.pthread_exit(None)
 
     pid, go = child(act)
