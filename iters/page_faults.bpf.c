@@ -83,27 +83,10 @@ int all_faults(__u64 *ctx)
 	return 0;
 }
 
-SEC("iter/bpf_map_elem")
-int page_faults(struct bpf_iter__bpf_map_elem *ctx)
+KV_SHOW_PROCESS_ROWS(page_faults)
 {
-	const struct kv_row *row = ctx->value;
-	const struct kv_owner *owner;
-	struct page_faults *r;
-	struct kv_call c;
-	__u64 turn;
-
-	if (kv_begin_elem(&c, ctx->meta, row))
-		return 1;
-	if (!row)
-		return 0;
-	owner = kv_row_begin(row, &turn);
-	if (!owner)
-		return 0;
-	r = kv_record(&c, struct page_faults);
-	kv_put_owner(&c, page_faults, r, owner);
 	r->user = row->counts.user;
 	r->kernel = row->counts.kernel;
 	r->writes = row->counts.writes;
 	r->fetches = row->counts.fetches;
-	return kv_row_stays(row, turn, owner) ? kv_emit(&c) : KV_RETRY;
 }

@@ -70,26 +70,9 @@ int hook_is_called(__u64 *ctx)
 	return (int)ctx[1];
 }
 
-SEC("iter/bpf_map_elem")
-int refused(struct bpf_iter__bpf_map_elem *ctx)
+KV_SHOW_PROCESS_ROWS(refused)
 {
-	const struct kv_row *row = ctx->value;
-	const struct kv_owner *owner;
-	struct refused *r;
-	struct kv_call c;
-	__u64 turn;
-
-	if (kv_begin_elem(&c, ctx->meta, row))
-		return 1;
-	if (!row)
-		return 0;
-	owner = kv_row_begin(row, &turn);
-	if (!owner)
-		return 0;
-	r = kv_record(&c, struct refused);
-	kv_put_owner(&c, refused, r, owner);
 	r->what = row->owner ? row->key.kind >> 16 : -1U;
 	r->error = row->key.kind & 0xffff;
 	r->count = row->counts.count;
-	return kv_row_stays(row, turn, owner) ? kv_emit(&c) : KV_RETRY;
 }

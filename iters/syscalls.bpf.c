@@ -84,11 +84,17 @@ static __always_inline __u32 kind_of(const struct task_struct *task, __u64 numbe
 	return (number < NUMBERS ? number : NUMBER) | (is_compat(task) ? COMPAT : 0);
 }
 
-/* They do not return. Those of x86 for 32 bits are there by number, here and below. */
+/* They do not return. Calls for 32 bits are there by number, here and below. */
+#if defined(__TARGET_ARCH_arm64)
+#define COMPAT_EXIT_GROUP 248
+#else
+#define COMPAT_EXIT_GROUP 252
+#endif
+
 static __always_inline bool is_exit(__u32 kind)
 {
 	if (kind & COMPAT)
-		return kind == (COMPAT | 1) || kind == (COMPAT | 252);
+		return kind == (COMPAT | 1) || kind == (COMPAT | COMPAT_EXIT_GROUP);
 	return kind == SYS_exit || kind == SYS_exit_group;
 }
 
@@ -271,30 +277,13 @@ int call_ends(__u64 *ctx)
 	return 0;
 }
 
-SEC("iter/bpf_map_elem")
-int syscalls(struct bpf_iter__bpf_map_elem *ctx)
+KV_SHOW_PROCESS_ROWS(syscalls)
 {
-	const struct kv_row *row = ctx->value;
-	const struct kv_owner *owner;
-	struct syscalls *r;
-	struct kv_call c;
-	__u64 turn;
-	__u32 kind;
+	__u32 kind = row->key.kind;
 
-	if (kv_begin_elem(&c, ctx->meta, row))
-		return 1;
-	if (!row)
-		return 0;
-	owner = kv_row_begin(row, &turn);
-	if (!owner)
-		return 0;
-	r = kv_record(&c, struct syscalls);
-	kv_put_owner(&c, syscalls, r, owner);
-	kind = row->key.kind;
 	r->call = row->owner && (kind & NUMBER) < NUMBERS ? kind & NUMBER : -1U;
 	r->abi = row->owner ? kind >> 15 & 1 : -1U;
 	r->error = kind >> ERRNO_SHIFT;
 	r->count = row->counts.count;
 	r->time = row->counts.time;
-	return kv_row_stays(row, turn, owner) ? kv_emit(&c) : KV_RETRY;
 }

@@ -111,28 +111,11 @@ int receives_by_sock_recvmsg(__u64 *ctx)
 	return 0;
 }
 
-SEC("iter/bpf_map_elem")
-int traffic(struct bpf_iter__bpf_map_elem *ctx)
+KV_SHOW_PROCESS_ROWS(traffic)
 {
-	const struct kv_row *row = ctx->value;
-	const struct kv_owner *owner;
-	struct traffic *r;
-	struct kv_call c;
-	__u64 turn;
-
-	if (kv_begin_elem(&c, ctx->meta, row))
-		return 1;
-	if (!row)
-		return 0;
-	owner = kv_row_begin(row, &turn);
-	if (!owner)
-		return 0;
-	r = kv_record(&c, struct traffic);
-	kv_put_owner(&c, traffic, r, owner);
 	r->family = row->key.kind;
 	r->sent = row->counts.sent;
 	r->sends = row->counts.sends;
 	r->received = row->counts.received;
 	r->receives = row->counts.receives;
-	return kv_row_stays(row, turn, owner) ? kv_emit(&c) : KV_RETRY;
 }

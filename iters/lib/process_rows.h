@@ -2,7 +2,7 @@
 /*
  * Counts of processes: a row per process and kind of event. A process keeps its rows as long as it
  * runs. Those of a process that has ended stay until others need their places. What finds no
- * place is counted in the first row, of no process, so the sums are always whole.
+ * place is counted in the first row, of no process, so sums are whole.
  *
  * The includer defines what a row counts, and how many rows there are:
  *	#define KV_COUNTS struct bytes
@@ -357,7 +357,7 @@ static __always_inline KV_COUNTS *kv_row_counts(__u32 place)
 	return &row->counts;
 }
 
-/* kv_count_of() - the counts to add to, by atomic additions */
+/* kv_counts_of() - the counts to add to, by atomic additions */
 static __always_inline KV_COUNTS *kv_counts_of(const struct task_struct *task, __u32 kind)
 {
 	return kv_row_counts(kv_row_place(task, kind));
@@ -408,5 +408,36 @@ static __always_inline bool kv_row_stays(const struct kv_row *row, __u64 turn,
 		if (kv_has(view, comm) && (owner)->comm[0])          \
 			kv_put_string(c, &(r)->comm, (owner)->comm); \
 	} while (0)
+
+/*
+ * KV_SHOW_PROCESS_ROWS() - the view's program. Behind it stands the body of a function that sets
+ * the columns of a record @r from @row, but those of its owner.
+ */
+#define KV_SHOW_PROCESS_ROWS(view)                                                         \
+	static __always_inline void show_##view(struct view *r, const struct kv_row *row); \
+                                                                                           \
+	SEC("iter/bpf_map_elem")                                                           \
+	int view(struct bpf_iter__bpf_map_elem *ctx)                                       \
+	{                                                                                  \
+		const struct kv_row *row = ctx->value;                                     \
+		const struct kv_owner *owner;                                              \
+		struct view *r;                                                            \
+		struct kv_call c;                                                          \
+		__u64 turn;                                                                \
+                                                                                           \
+		if (kv_begin_elem(&c, ctx->meta, row))                                     \
+			return 1;                                                          \
+		if (!row)                                                                  \
+			return 0;                                                          \
+		owner = kv_row_begin(row, &turn);                                          \
+		if (!owner)                                                                \
+			return 0;                                                          \
+		r = kv_record(&c, struct view);                                            \
+		kv_put_owner(&c, view, r, owner);                                          \
+		show_##view(r, row);                                                       \
+		return kv_row_stays(row, turn, owner) ? kv_emit(&c) : KV_RETRY;            \
+	}                                                                                  \
+                                                                                           \
+	static __always_inline void show_##view(struct view *r, const struct kv_row *row)
 
 #endif
