@@ -5,6 +5,7 @@
  */
 #include <string.h>
 
+#include "render/histogram.h"
 #include "render/number.h"
 #include "render/plain.h"
 #include "render/render.h"
@@ -44,6 +45,37 @@ static char *put_list(char *out, struct kv_string list)
 	return out;
 }
 
+/* A field for each bucket; without a value all are empty. */
+static char *put_histogram(char *out, const struct kv_column *col, const void *record)
+{
+	for (unsigned int i = 0; i < kv_column_buckets(col); i++) {
+		if (i)
+			*out++ = ',';
+		if (!col->lacks)
+			out = kv_put_decimal(out, kv_bucket_count(col, record, i));
+	}
+	return out;
+}
+
+/* name_0.000001, name_0.000002, ..., name_inf; of any other type the name alone */
+static char *put_name(char *out, const struct kv_column *col)
+{
+	size_t n = strlen(col->name);
+	unsigned int i = 0;
+
+	do {
+		if (i)
+			*out++ = ',';
+		memcpy(out, col->name, n);
+		out += n;
+		if (kv_column_buckets(col)) {
+			*out++ = '_';
+			out = kv_put_bound(out, col, i);
+		}
+	} while (++i < kv_column_buckets(col));
+	return out;
+}
+
 static char *csv_row(const struct kv_plan *plan, const void *record, char *out)
 {
 	char *row = out, value[KV_VALUE_MAX];
@@ -53,7 +85,9 @@ static char *csv_row(const struct kv_plan *plan, const void *record, char *out)
 
 		if (i)
 			*out++ = ',';
-		if (kv_column_is_text(col)) {
+		if (kv_column_buckets(col)) {
+			out = put_histogram(out, col, record);
+		} else if (kv_column_is_text(col)) {
 			struct kv_string s = kv_record_string(col, record, value);
 
 			out = col->show == KV_SHOW_LIST ? put_list(out, s) : put_string(out, s);
@@ -75,12 +109,9 @@ static char *csv_row(const struct kv_plan *plan, const void *record, char *out)
 static char *csv_header(const struct kv_plan *plan, char *out)
 {
 	for (unsigned int i = 0; i < plan->ncolumns; i++) {
-		size_t n = strlen(plan->columns[i]->name);
-
 		if (i)
 			*out++ = ',';
-		memcpy(out, plan->columns[i]->name, n);
-		out += n;
+		out = put_name(out, plan->columns[i]);
 	}
 	*out++ = '\n';
 	return out;

@@ -2,6 +2,7 @@
 /* JSON Lines: one valid object per row, RFC 8259, keys in column order. */
 #include <string.h>
 
+#include "render/histogram.h"
 #include "render/number.h"
 #include "render/plain.h"
 #include "render/render.h"
@@ -69,11 +70,31 @@ static char *put_list(char *out, struct kv_string list)
 	return out;
 }
 
+/* An array of all buckets; the last one has no bound. */
+static char *put_histogram(char *out, const struct kv_column *col, const void *record)
+{
+	if (col->lacks)
+		return put_text(out, "null");
+	*out++ = '[';
+	for (unsigned int i = 0; i < kv_column_buckets(col); i++) {
+		out = put_text(out, i ? ",{\"to\":" : "{\"to\":");
+		out = kv_bucket_has_bound(col, i) ? kv_put_bound(out, col, i)
+						  : put_text(out, "null");
+		out = put_text(out, ",\"count\":");
+		out = kv_put_decimal(out, kv_bucket_count(col, record, i));
+		*out++ = '}';
+	}
+	*out++ = ']';
+	return out;
+}
+
 static char *put_value(char *out, const struct kv_column *col, const void *record)
 {
 	char value[KV_VALUE_MAX];
 	uint64_t v;
 
+	if (kv_column_buckets(col))
+		return put_histogram(out, col, record);
 	if (kv_column_is_text(col)) {
 		struct kv_string s = kv_record_string(col, record, value);
 

@@ -20,6 +20,14 @@
  */
 char *kv_put_number(char *out, const struct kv_column *col, uint64_t v, unsigned int width);
 
+/* kv_put_decimal() - an unsigned number that is no column's; @out: room for KV_NUMBER_MAX bytes */
+static inline char *kv_put_decimal(char *out, uint64_t v)
+{
+	static const struct kv_column decimal = {.type = KV_TYPE_UINT, .size = 8};
+
+	return kv_put_number(out, &decimal, v, 0);
+}
+
 static inline char *kv_put_blanks(char *out, size_t n)
 {
 	memset(out, ' ', n);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "render/histogram.h"
 #include "render/number.h"
 #include "schema/names.h"
 
@@ -50,7 +51,7 @@ static void begin_plan(struct kv_plan *plan, const struct kv_schema *schema)
 	plan->header_bound = 2;
 }
 
-/* A name of an enum is not in the record, so its length is no part of the record's. */
+/* Names of enums and bounds of buckets are not in the record, so its length says nothing of them. */
 static void add_column(struct kv_plan *plan, const struct kv_column *col)
 {
 	struct kv_key *key = &plan->keys[plan->ncolumns];
@@ -66,6 +67,7 @@ static void add_column(struct kv_plan *plan, const struct kv_column *col)
 	}
 	plan->header_bound += col->width + KV_COLUMN_NAME + n + 1u;
 	plan->header_bound += col->names ? col->names->longest : 0;
+	plan->header_bound += (size_t)kv_column_buckets(col) * KV_BUCKET_MAX;
 	plan->columns[plan->ncolumns++] = col;
 }
 

@@ -5,6 +5,7 @@
  */
 #include <string.h>
 
+#include "render/histogram.h"
 #include "render/number.h"
 #include "render/plain.h"
 #include "render/render.h"
@@ -50,6 +51,29 @@ static char *put_string(char *out, const struct kv_column *col, const void *reco
 	return kv_put_escaped(out, s, special, is_list ? put_octal_of_list : put_octal, chars);
 }
 
+/* The buckets that have any: 1us:14,2us:3,inf:1. */
+static char *put_histogram(char *out, const struct kv_column *col, const void *record,
+			   size_t *chars)
+{
+	char *begin = out;
+
+	for (unsigned int i = 0; !col->lacks && i < kv_column_buckets(col); i++) {
+		uint64_t count = kv_bucket_count(col, record, i);
+
+		if (!count)
+			continue;
+		if (out > begin)
+			*out++ = ',';
+		out = kv_put_bound_with_unit(out, col, i);
+		*out++ = ':';
+		out = kv_put_decimal(out, count);
+	}
+	if (out == begin)
+		*out++ = '-';
+	*chars = (size_t)(out - begin);
+	return out;
+}
+
 /* Hex, octal and devices line up by their digits like any number. */
 static char *number_field(char *out, const struct kv_column *col, const void *record)
 {
@@ -66,7 +90,8 @@ static char *string_field(char *out, const struct kv_column *col, const void *re
 {
 	size_t chars;
 
-	out = put_string(out, col, record, &chars);
+	out = kv_column_buckets(col) ? put_histogram(out, col, record, &chars)
+				     : put_string(out, col, record, &chars);
 	if (!last && chars < col->width)
 		out = kv_put_blanks(out, col->width - chars);
 	return out;

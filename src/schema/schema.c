@@ -41,15 +41,6 @@ static int copy_text(char **to, const char *text)
 	return 0;
 }
 
-/* The index of a word in a list that ends with NULL, or -1. */
-static int index_of(const char *const *list, const char *word)
-{
-	for (int i = 0; list[i]; i++)
-		if (strcmp(list[i], word) == 0)
-			return i;
-	return -1;
-}
-
 /* --- finding the record --- */
 
 /* struct { struct type *record[0]; struct kv_table table; } -> type */
@@ -95,26 +86,6 @@ static int set_name(struct parser *p, struct kv_column *col, const char *name)
 	if (kv_schema_find(p->schema, name, strlen(name)) >= 0)
 		return kv_err_set(p->err, -EINVAL, "column '%s' is there twice", name);
 	return copy_text(&col->name, name);
-}
-
-/* Wide enough for usual values. A longer value shifts its own line alone. */
-static uint16_t default_width(const struct kv_column *col)
-{
-	if (col->show == KV_SHOW_SECONDS)
-		return 20;
-	switch (col->type) {
-	case KV_TYPE_CHARS:
-		return col->size;
-	case KV_TYPE_BYTES:
-		return (uint16_t)(2 * col->size);
-	case KV_TYPE_STR:
-	case KV_TYPE_IP:
-		return 15;
-	default:
-		if (col->show == KV_SHOW_NAME && col->names->longest)
-			return (uint16_t)(col->names->longest < 20 ? col->names->longest : 20);
-		return col->size == 8 ? 12 : col->size == 4 ? 8 : 5;
-	}
 }
 
 static int add_column(struct parser *p, const struct btf_type *record, uint32_t index)
@@ -175,13 +146,6 @@ static int add_columns(struct parser *p)
 
 /* --- tags --- */
 
-static const char *const shows[] = {
-	[KV_SHOW_DEC] = "dec",	 [KV_SHOW_HEX] = "hex",
-	[KV_SHOW_OCT] = "oct",	 [KV_SHOW_SECONDS] = "seconds",
-	[KV_SHOW_DEV] = "dev",	 [KV_SHOW_NAME] = "name",
-	[KV_SHOW_LIST] = "list", NULL,
-};
-
 static const char *const roles[] = {
 	[KV_ROLE_NONE] = "-",
 	[KV_ROLE_KEY] = "key",
@@ -190,46 +154,9 @@ static const char *const roles[] = {
 	NULL,
 };
 
-static bool can_show(const struct kv_column *col, int show)
-{
-	switch (col->type) {
-	case KV_TYPE_UINT:
-	case KV_TYPE_INT:
-		return show <= KV_SHOW_DEV || (show == KV_SHOW_NAME && col->names);
-	case KV_TYPE_STR:
-		return show == KV_SHOW_LIST;
-	case KV_TYPE_BYTES:
-		return show == KV_SHOW_HEX;
-	default:
-		return false;
-	}
-}
-
-static int set_show(struct parser *p, struct kv_column *col, const char *how)
-{
-	int show = index_of(shows, how);
-
-	if (show < 0) {
-		kv_err_set(p->err, -EINVAL,
-			   "column '%s' is shown as '%s', which kview does not know", col->name,
-			   how);
-		kv_err_hint(p->err, "KV_SHOW() takes dec, hex, oct, seconds, dev, name or list");
-		return -EINVAL;
-	}
-	if (!can_show(col, show)) {
-		kv_err_set(p->err, -EINVAL, "column '%s' has a type that can't be shown as '%s'",
-			   col->name, how);
-		kv_err_hint(p->err, "KV_SHOW() takes hex for __u8[N], list for struct kv_str, "
-				    "name for an enum, all others for integers");
-		return -EINVAL;
-	}
-	col->show = (enum kv_show)show;
-	return 0;
-}
-
 static int set_role(struct parser *p, struct kv_column *col, const char *name)
 {
-	int role = index_of(roles, name);
+	int role = kv_index_of(roles, name);
 
 	if (role <= KV_ROLE_NONE) {
 		kv_err_set(p->err, -EINVAL,
@@ -238,25 +165,10 @@ static int set_role(struct parser *p, struct kv_column *col, const char *name)
 		kv_err_hint(p->err, "KV_ROLE() takes key, gauge or counter");
 		return -EINVAL;
 	}
-	if (role != KV_ROLE_KEY && !kv_column_is_number(col))
+	if (role != KV_ROLE_KEY && !kv_column_is_number(col) && !kv_column_buckets(col))
 		return kv_err_set(p->err, -EINVAL, "column '%s': only a number can be a %s",
 				  col->name, name);
 	col->role = (enum kv_role)role;
-	return 0;
-}
-
-static int set_integer(struct parser *p, const struct kv_column *col, const char *text,
-		       long long min, long long max, int64_t *to)
-{
-	char *end;
-	long long v;
-
-	errno = 0;
-	v = strtoll(text, &end, 0);
-	if (errno || end == text || *end || v < min || v > max)
-		return kv_err_set(p->err, -EINVAL, "column '%s': '%s' is not a number it can take",
-				  col->name, text);
-	*to = v;
 	return 0;
 }
 
@@ -267,14 +179,14 @@ static int set_none(struct parser *p, struct kv_column *col, const char *text)
 	bool has_sign = col->type == KV_TYPE_INT || !spare;
 
 	col->has_none = true;
-	return set_integer(p, col, text, INT64_MIN >> spare,
-			   (int64_t)(UINT64_MAX >> (spare + has_sign)), &col->none);
+	return kv_column_integer(col, text, INT64_MIN >> spare,
+				 (int64_t)(UINT64_MAX >> (spare + has_sign)), &col->none, p->err);
 }
 
 static int set_width(struct parser *p, struct kv_column *col, const char *text)
 {
 	int64_t n = 0;
-	int rc = set_integer(p, col, text, 1, 200, &n);
+	int rc = kv_column_integer(col, text, 1, 200, &n, p->err);
 
 	col->width = (uint16_t)n;
 	return rc;
@@ -324,7 +236,9 @@ static int column_tag(struct parser *p, struct kv_column *col, const char *tag)
 	if ((v = tag_value(tag, "unit")))
 		return copy_text(&col->unit, v);
 	if ((v = tag_value(tag, "show")))
-		return set_show(p, col, v);
+		return kv_column_set_show(col, v, p->err);
+	if ((v = tag_value(tag, "buckets")))
+		return kv_column_set_buckets(col, v, p->err);
 	if ((v = tag_value(tag, "role")))
 		return set_role(p, col, v);
 	if ((v = tag_value(tag, "none")))
@@ -382,29 +296,6 @@ static int read_tags(struct parser *p)
 	return rc;
 }
 
-/* In an unsigned field of 4 bytes -1 is 0xffffffff. */
-static int finish_column(struct parser *p, struct kv_column *col)
-{
-	size_t name = strlen(col->name);
-
-	if (col->type == KV_TYPE_BYTES && col->show != KV_SHOW_HEX) {
-		kv_err_set(p->err, -EINVAL,
-			   "column '%s' has bytes, and does not say how they are "
-			   "shown",
-			   col->name);
-		kv_err_hint(p->err, "KV_SHOW(hex) shows them in hex; a string is char[N], an IP "
-				    "address is struct kv_ip");
-		return -EINVAL;
-	}
-	if (col->type == KV_TYPE_UINT && col->size < 8)
-		col->none &= (1LL << (col->size * 8)) - 1;
-	if (!col->width)
-		col->width = default_width(col);
-	if (col->width < name)
-		col->width = (uint16_t)name;
-	return 0;
-}
-
 int kv_schema_from_btf(const struct btf *btf, struct kv_schema **schema, struct kv_err *err)
 {
 	struct parser p = {.btf = btf, .err = err};
@@ -427,7 +318,7 @@ int kv_schema_from_btf(const struct btf *btf, struct kv_schema **schema, struct 
 	if (!rc)
 		rc = read_tags(&p);
 	for (unsigned int i = 0; !rc && i < p.schema->ncolumns; i++)
-		rc = finish_column(&p, &p.schema->columns[i]);
+		rc = kv_column_finish(&p.schema->columns[i], err);
 	if (rc == -ENOMEM)
 		kv_err_errno(err, rc, "can't read its columns");
 	if (rc) {

@@ -36,7 +36,8 @@ struct kv_column {
 	bool lacks;    /* this kernel can't fill it: no value, whatever the field holds */
 	bool has_none; /* numbers: @none means "no value" */
 	int64_t none;
-	uint16_t width;		/* of the text column */
+	uint64_t first; /* bound of a histogram's first bucket; each next one has twice it */
+	uint16_t width; /* of the text column */
 	struct kv_names *names; /* of an enum; NULL for another type */
 	char *why_lacks;	/* see kv_column_why_lacks(); NULL: not known */
 };
@@ -88,7 +89,16 @@ static inline bool kv_column_is_number(const struct kv_column *col)
 /* kv_column_role_name() - for schema/VIEW: key, gauge, counter, "-" for none */
 const char *kv_column_role_name(const struct kv_column *col);
 
-/* kv_column_is_text() - is it kv_record_string() that reads it, not kv_record_number()? */
+/* kv_column_buckets() - how many counts a histogram has, each a __u64 */
+static inline unsigned int kv_column_buckets(const struct kv_column *col)
+{
+	return col->type == KV_TYPE_HISTOGRAM ? col->size / 8u : 0;
+}
+
+/*
+ * kv_column_is_text() - is it a text to be aligned to the left? Then kv_record_string() reads it, or
+ * render/histogram.h; and kv_record_number() all others.
+ */
 static inline bool kv_column_is_text(const struct kv_column *col)
 {
 	return col->type > KV_TYPE_INT || col->show == KV_SHOW_NAME;
@@ -96,7 +106,7 @@ static inline bool kv_column_is_text(const struct kv_column *col)
 
 /*
  * kv_column_type_name() - for schema/VIEW: integer, decimal, hex, octal, device, string, enum,
- * address, list
+ * address, list, histogram
  */
 const char *kv_column_type_name(const struct kv_column *col);
 

@@ -5,13 +5,13 @@ bats_require_minimum_version 1.5.0
 
 load compile
 
-@test "addresses, enums, bytes and lists of odd values are right in every format" {
+@test "addresses, enums, bytes, lists and histograms of odd values are right in every format" {
 	local format
 	cp "$OBJECTS/column_types.bpf.o" "$D"
 	mount_all
 	only column_types
 	[ "$(cut -f 1,2 "$MNT/schema/column_types" | tr '\t\n' ': ')" = \
-		"n:integer ip:address fruit:enum number:integer mac:hex list:list more:list tail:string " ]
+		"n:integer ip:address fruit:enum number:integer mac:hex list:list more:list tail:string sizes:histogram times:histogram " ]
 	for format in text json csv; do
 		timeout 60 "$KVIEW" cat --iter-dir "$D" -F $format column_types |
 			python3 -B "$BATS_TEST_DIRNAME/column_types.py" $format
@@ -40,7 +40,8 @@ load compile
 		        assert ipaddress.ip_address(row[1]) == ipaddress.ip_address(address), row
 	END
 	[ "$(awk -F '\t' '$1 == 6 {print $6}' "$KVIEW_PIN_DIR/column_types")" = "?a?" ]
-	[ "$(awk -F '\t' '{print NF}' "$KVIEW_PIN_DIR/column_types" | sort -u)" = 8 ]
+	[ "$(awk -F '\t' '{print NF}' "$KVIEW_PIN_DIR/column_types" | sort -u)" = 10 ]
+	[ "$(awk -F '\t' '$1 == 2 {print $9, $10}' "$KVIEW_PIN_DIR/column_types")" = "5,4,7,0,0 3,13,0" ]
 	kview_umount
 }
 

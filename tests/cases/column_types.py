@@ -7,6 +7,7 @@ Values are made anew here, by Python's own modules; kview_read.py reads the form
 import ipaddress
 import json
 import sys
+from decimal import Decimal
 
 import kview_read
 
@@ -53,7 +54,25 @@ def wanted(n):
         "list": strings(LISTS[n]),
         "more": strings(more),
         "tail": b"e",
+        "sizes": histogram([i * n * 64 for i in range(16)], [512, 1024, 2048, 4096]),
+        "times": histogram([995 + i * n for i in range(16)], [1000, 2000]),
     }
+
+
+def histogram(values, bounds):
+    """By hand: a value is in the first bucket that it is not above."""
+    found = [(bound, 0) for bound in [*bounds, None]]
+    for value in values:
+        at = next((i for i, bound in enumerate(bounds) if value <= bound), len(bounds))
+        found[at] = (found[at][0], found[at][1] + 1)
+    return found
+
+
+def as_histogram(value, form, scale=1):
+    """Text leaves out what is empty, and shows times with their units, which are read as ns."""
+    if form == "text":
+        return [(bound, count) for bound, count in value if count]
+    return [(bound and Decimal(bound) / scale, count) for bound, count in value]
 
 
 def as_list(value, form):
@@ -67,8 +86,8 @@ def as_list(value, form):
 def main(form):
     schema = list(
         zip(
-            ["n", "ip", "fruit", "number", "mac", "list", "more", "tail"],
-            ["integer", "address", "enum", "integer", "hex", "list", "list", "string"],
+            ["n", "ip", "fruit", "number", "mac", "list", "more", "tail", "sizes", "times"],
+            ["integer", "address", "enum", "integer", "hex", "list", "list", "string", "histogram", "histogram"],
         )
     )
     data = sys.stdin.buffer.read()
@@ -79,6 +98,8 @@ def main(form):
         row["number"] %= 2**32  # before clang 15 BTF does not say that an enum is signed
         for name in ("list", "more"):
             want[name] = as_list(want[name], form)
+        want["sizes"] = as_histogram(want["sizes"], form)
+        want["times"] = as_histogram(want["times"], form, 10**9)
         assert row == want, f"row {n}: {row}, not {want}"
     if form == "json":
         for line in data.splitlines():

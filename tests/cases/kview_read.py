@@ -68,6 +68,47 @@ def _lines(data):
     return data[:-1].split(b"\n")
 
 
+# --- histograms: [(bound, None for the last one; count)], of time in nanoseconds ---
+
+UNITS = {"ns": 1, "us": 10**3, "ms": 10**6, "s": 10**9}
+
+
+def _bound(text):
+    """512, 0.000001, 2.048ms or inf"""
+    found = re.fullmatch(r"(\d+(?:\.\d*[1-9])?)(ns|us|ms|s)?|inf", text)
+    if not found:
+        raise Broken(f"{text!r} is no bound")
+    return None if text == "inf" else Decimal(found[1]) * UNITS.get(found[2], 1)
+
+
+def _text_histogram(field):
+    pairs = [pair.split(":") for pair in field.decode().split(",")]
+    return [(_bound(bound), number(count, "integer")) for bound, count in pairs]
+
+
+def _json_histogram(value):
+    buckets = [dict(bucket) for bucket in value]
+    if any(set(bucket) != {"to", "count"} for bucket in buckets) or not buckets:
+        raise Broken(f"{value!r} is no histogram")
+    return [(bucket["to"] and _bound(bucket["to"][1]), number(bucket["count"][1], "integer")) for bucket in buckets]
+
+
+def _csv_names(header, schema):
+    """The column of each field, and its bound if that is a histogram."""
+    kinds, found = dict(schema), []
+    for name in header:
+        if name in kinds:
+            found.append((name, None))
+            continue
+        column, _, bound = name.rpartition("_")
+        if kinds.get(column) != "histogram":
+            raise Broken(f"header: {name!r}")
+        found.append((column, bound))
+    if list(dict.fromkeys(name for name, _ in found)) != [name for name, _ in schema]:
+        raise Broken(f"header {header!r}")
+    return found
+
+
 # --- text ---
 
 
@@ -110,6 +151,8 @@ def read_text(data, schema, only=None):
                 row[name] = None
             elif kind in NUMBERS:
                 row[name] = number(field.decode(), kind)
+            elif kind == "histogram":
+                row[name] = _text_histogram(field)
             else:
                 row[name] = unescape(field)
         rows.append(row)
@@ -140,6 +183,8 @@ def _json_row(line, schema):
             if not isinstance(value, list) or not all(isinstance(part, str) for part in value):
                 raise Broken(f"{name}: {value!r} is no list of strings")
             row[name] = value
+        elif kind == "histogram":
+            row[name] = _json_histogram(value)
         else:
             if not isinstance(value, str):
                 raise Broken(f"{name}: {value!r} is no string")
@@ -165,9 +210,7 @@ def read_csv(data, schema, only=None):
     if not data.endswith(b"\n"):
         raise Broken("the last line does not end")
     records = list(csv.reader(text, strict=True))
-    names = [name for name, _ in schema]
-    if records[0] != names:
-        raise Broken(f"header {records[0]!r}")
+    names, kinds = _csv_names(records[0], schema), dict(schema)
     rows = []
     for record in records[1:]:
         if len(record) != len(names):
@@ -175,11 +218,13 @@ def read_csv(data, schema, only=None):
         if not _is_wanted(record[0], only):
             continue
         row = {}
-        for (name, kind), field in zip(schema, record):
+        for (name, bound), field in zip(names, record):
             if not field:
                 row[name] = None
-            elif kind in NUMBERS:
-                row[name] = number(field, kind)
+            elif kinds[name] == "histogram":
+                row.setdefault(name, []).append((_bound(bound), number(field, "integer")))
+            elif kinds[name] in NUMBERS:
+                row[name] = number(field, kinds[name])
             else:
                 row[name] = field.encode("latin-1")
         rows.append(row)

@@ -255,13 +255,6 @@ static void types_have_names(void **state)
 
 /* --- rows --- */
 
-static void assert_rows(const struct row *r, const char *text, const char *json, const char *csv)
-{
-	assert_row(r, &kv_format_text, text, strlen(text));
-	assert_row(r, &kv_format_json, json, strlen(json));
-	assert_row(r, &kv_format_csv, csv, strlen(csv));
-}
-
 static void check_address(uint8_t family, const void *address, const char *text, const char *json,
 			  const char *csv)
 {

@@ -193,4 +193,12 @@ static const struct {
 	{BYTES("\xf0\x9f\x98")},
 };
 
+static inline void assert_rows(const struct row *r, const char *text, const char *json,
+			       const char *csv)
+{
+	assert_row(r, &kv_format_text, text, strlen(text));
+	assert_row(r, &kv_format_json, json, strlen(json));
+	assert_row(r, &kv_format_csv, csv, strlen(csv));
+}
+
 #endif

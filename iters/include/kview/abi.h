@@ -14,7 +14,7 @@
 #include <linux/types.h>
 #endif
 
-#define KV_ABI_VERSION 9
+#define KV_ABI_VERSION 10
 #define KV_MAX_COLUMNS 64
 #define KV_COLUMN_NAME 24
 
@@ -69,12 +69,13 @@ struct kv_ip {
 #define KV_IP_UNREADABLE 0xff /* shown as (unreadable) */
 
 enum kv_type {
-	KV_TYPE_UINT,  /* unsigned integer of 1, 2, 4 or 8 bytes, or an enum */
-	KV_TYPE_INT,   /* signed integer of 1, 2, 4 or 8 bytes, or an enum */
-	KV_TYPE_CHARS, /* char[N], ends at the first NUL or at N; empty: no value */
-	KV_TYPE_STR,   /* struct kv_str */
-	KV_TYPE_IP,    /* struct kv_ip */
-	KV_TYPE_BYTES, /* __u8[N] */
+	KV_TYPE_UINT,	   /* unsigned integer of 1, 2, 4 or 8 bytes, or an enum */
+	KV_TYPE_INT,	   /* signed integer of 1, 2, 4 or 8 bytes, or an enum */
+	KV_TYPE_CHARS,	   /* char[N], ends at the first NUL or at N; empty: no value */
+	KV_TYPE_STR,	   /* struct kv_str */
+	KV_TYPE_IP,	   /* struct kv_ip */
+	KV_TYPE_BYTES,	   /* __u8[N] */
+	KV_TYPE_HISTOGRAM, /* __u64[N]: how many values each bucket has, see histogram.h */
 };
 
 enum kv_show {

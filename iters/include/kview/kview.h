@@ -22,9 +22,12 @@
 
 #define KV_TAG(text) __attribute__((btf_decl_tag(text)))
 
-#define KV_MEANS(text) KV_TAG("means:" text)  /* one line for schema/VIEW */
-#define KV_UNIT(text) KV_TAG("unit:" text)    /* bytes, s, ... */
-#define KV_SHOW(how) KV_TAG("show:" #how)     /* hex, oct, seconds, dev, list */
+#define KV_MEANS(text) KV_TAG("means:" text) /* one line for schema/VIEW */
+#define KV_UNIT(text) KV_TAG("unit:" text)   /* bytes, s, ... */
+#define KV_SHOW(how) KV_TAG("show:" #how)    /* hex, oct, seconds, dev, list */
+/* __u64[N]: a histogram, see histogram.h */
+#define KV_BUCKETS(first) KV_TAG_OF("buckets:", first)
+#define KV_TAG_OF(name, value) KV_TAG(name #value)
 #define KV_NONE(value) KV_TAG("none:" #value) /* this value means: no value */
 #define KV_WIDTH(n) KV_TAG("width:" #n)	      /* usual width in the text table */
 /* cmdline: kview puts the arguments of the process there that a member struct kv_whose names */

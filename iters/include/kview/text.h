@@ -95,6 +95,20 @@ static long kv_text_hex_byte(__u64 i, struct kv_text_ctx *t)
 	return 0;
 }
 
+/* The counts of all buckets. */
+static long kv_text_count(__u64 i, struct kv_text_ctx *t)
+{
+	__u64 at = t->off + i * 8;
+
+	kv_opaque(at);
+	if (at > KV_FIXED_MAX - 8)
+		return 1;
+	if (i)
+		bpf_seq_write(t->seq, ",", 1);
+	BPF_SEQ_PRINTF(t->seq, "%llu", *(__u64 *)(t->record->bytes + at));
+	return 0;
+}
+
 static __always_inline void kv_text_str(struct kv_text_ctx *t, struct kv_str *s)
 {
 	__u32 off = s->off, len = s->len;
@@ -192,6 +206,9 @@ static long kv_text_field(__u64 i, struct kv_text_ctx *t)
 	} else if (col->type == KV_TYPE_BYTES) {
 		t->off = off;
 		bpf_loop(col->size, kv_text_hex_byte, t, 0);
+	} else if (col->type == KV_TYPE_HISTOGRAM) {
+		t->off = off;
+		bpf_loop(col->size / 8, kv_text_count, t, 0);
 	} else {
 		v = kv_text_load(t->record->bytes + off, col->size, col->type == KV_TYPE_INT);
 		if (col->has_none && v == (__u64)col->none) {

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A view of a user's, for the cases: addresses, enums, bytes and lists, in the rows of the first
+ * A view of a user's, for the cases: addresses, enums, bytes, lists and histograms, in the rows of the first
  * eight tasks, whichever they are.
  */
 #include "kview.h"
 #include "ip.h"
+#include "histogram.h"
 
 #define ROWS 8
 
@@ -26,6 +27,8 @@ struct types_row {
 	struct kv_str list KV_MEANS("strings") KV_SHOW(list);
 	struct kv_str more KV_MEANS("the last one of them has no NUL behind") KV_SHOW(list);
 	char tail[4] KV_MEANS("a string");
+	__u64 sizes[5] KV_MEANS("how many are how large") KV_BUCKETS(512);
+	__u64 times[3] KV_MEANS("how many took how long") KV_SHOW(seconds) KV_BUCKETS(1000);
 };
 
 KV_VIEW(types_row, "a row per type and odd value, for the cases", "5.8");
@@ -82,5 +85,9 @@ int column_types(struct bpf_iter__task *ctx)
 		kv_put_bytes(&c, &r->more, values[n].list, values[n].len - 1);
 	}
 	r->tail[0] = 'e';
+	for (__u64 i = 0; i < 16; i++) {
+		kv_histogram_add(r->sizes, i * n * 64, 512);
+		kv_histogram_add(r->times, 995 + i * n, 1000);
+	}
 	return kv_emit(&c);
 }
