@@ -136,63 +136,14 @@ struct thread {
 	__u64 _pad2; /* to 64 bytes, a line of most caches */
 };
 
-#define THREADS_BITS 16
-#define CROWDED_MAX 16384
-
-/* By a hash of the address. Most have a place to themselves, until they end. */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1 << THREADS_BITS);
-	__type(key, __u32);
-	__type(value, struct thread);
-} threads SEC(".maps");
-
-/* Those whose place another thread has. */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, CROWDED_MAX);
-	__type(key, __u64);
-	__type(value, struct thread);
-} crowded SEC(".maps");
-
-static __always_inline struct thread *thread_at(__u64 address)
-{
-	__u32 hash = address * 0x9e3779b97f4a7c15ULL >> (64 - THREADS_BITS);
-
-	return bpf_map_lookup_elem(&threads, &hash);
-}
-
-static __always_inline struct thread *find_thread(__u64 address)
-{
-	struct thread *t = thread_at(address);
-
-	return t && t->task == address ? t : bpf_map_lookup_elem(&crowded, &address);
-}
-
-static __always_inline struct thread *add_thread(__u64 address)
-{
-	struct thread new = {.task = address}, *t = thread_at(address);
-
-	if (t && !t->task && !__sync_val_compare_and_swap(&t->task, 0, address))
-		return t;
-	bpf_map_update_elem(&crowded, &address, &new, BPF_NOEXIST);
-	return bpf_map_lookup_elem(&crowded, &address);
-}
+#define KV_THREAD struct thread
+#include "thread_table.h"
 
 /* Its address will be another's. */
 SEC("tp_btf/sched_process_exit")
 int kv_thread_ends(__u64 *ctx)
 {
-	__u64 address = kv_address((void *)ctx[0]);
-	struct thread *t = thread_at(address);
-
-	if (!t || t->task != address) {
-		bpf_map_delete_elem(&crowded, &address);
-		return 0;
-	}
-	t->began = 0;
-	__builtin_memset(t->known, 0, sizeof(t->known));
-	__sync_lock_test_and_set(&t->task, 0);
+	kv_thread_forget(kv_address((void *)ctx[0]));
 	return 0;
 }
 
@@ -206,9 +157,9 @@ int call_begins(__u64 *ctx)
 
 	if (is_exit(kind))
 		return 0;
-	t = find_thread(address);
+	t = kv_thread_find(address);
 	if (!t)
-		t = add_thread(address);
+		t = kv_thread_add(address);
 	if (!t)
 		return 0;
 	t->kind = kind;
@@ -266,7 +217,7 @@ SEC("raw_tp/sys_exit")
 int call_ends(__u64 *ctx)
 {
 	const struct task_struct *task = bpf_get_current_task_btf();
-	struct thread *t = find_thread(kv_address(task));
+	struct thread *t = kv_thread_find(kv_address(task));
 
 	if (!t || !t->began) {
 		count_unseen(task, ctx[0], ctx[1]);
