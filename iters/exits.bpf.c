@@ -3,7 +3,7 @@
 #include "kview.h"
 #include "clock.h"
 #include "ended.h"
-#include "container.h"
+#include "group_name.h"
 
 struct exits {
 	struct kv_head _head;
@@ -41,105 +41,24 @@ static __always_inline bool kv_has_container(void)
 
 /* --- names of control groups, which are read once per group --- */
 
-#define PATH 256
-
-struct group {
-	__u64 len; /* of @path; above PATH: it is longer */
-	__u64 has_container;
-	char container[KV_CONTAINER_ID];
-	char path[PATH];
-};
-
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 1024);
 	__type(key, __u64); /* kernfs_node.id */
-	__type(value, struct group);
+	__type(value, struct kv_group);
 } groups SEC(".maps");
 
-/* Of a processor: a program is not called while it is running on the same one. */
-struct naming {
-	struct kernfs_node *kn;
-	__u64 pos; /* in @text, which is filled from its end */
-	__u64 is_too_long;
-	struct group group;
-	struct kv_container container;
-	char text[PATH + KV_NAME_MAX];
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct naming);
-} namings SEC(".maps");
-
-static long name_step(__u64 i, struct naming **naming)
-{
-	struct naming *n = *naming;
-	struct kernfs_node *kn = n->kn, *parent = kv_kernfs_parent(kn);
-	const char *name = BPF_CORE_READ(kn, name);
-	__u64 pos = n->pos;
-	long len;
-
-	if (!parent)
-		return 1;
-	/* It is copied behind the end of the path, to learn its length. */
-	len = bpf_probe_read_kernel_str(n->text + PATH, KV_NAME_MAX, name) - 1;
-	if (len < 0 || pos < (__u64)len + 1) {
-		n->is_too_long = 1;
-		return 1;
-	}
-	pos -= len + 1;
-	kv_opaque(pos);
-	kv_opaque(len);
-	if (pos >= PATH || (__u64)len >= KV_NAME_MAX) /* never */
-		return 1;
-	n->text[pos] = '/';
-	if (len)
-		bpf_probe_read_kernel(n->text + pos + 1, len, name);
-	n->pos = pos;
-	if (kv_has_container())
-		kv_find_container(&n->container, (__u64)name, len);
-	n->kn = parent;
-	return 0;
-}
-
-static __always_inline void name_group(struct naming *n, struct kernfs_node *kn)
-{
-	struct group *g = &n->group;
-	__u64 pos, len;
-
-	n->kn = kn;
-	n->pos = PATH;
-	n->is_too_long = 0;
-	n->container.len = 0;
-	bpf_loop(PATH, name_step, &n, 0);
-	if (n->pos == PATH && !n->is_too_long)
-		n->text[--n->pos] = '/'; /* the root itself */
-	pos = n->pos;
-	kv_opaque(pos);
-	if (pos >= PATH)
-		pos = PATH - 1;
-	len = PATH - pos;
-	kv_opaque(len);
-	g->len = n->is_too_long ? PATH + 1 : len;
-	if (len <= PATH)
-		bpf_probe_read_kernel(g->path, len, n->text + pos);
-	g->has_container = n->container.len;
-	__builtin_memcpy(g->container, n->container.id, KV_CONTAINER_ID);
-}
-
-static __always_inline const struct group *group_of(struct naming *n, const struct css_set *cset)
+static __always_inline const struct kv_group *group_of(struct kv_naming *n,
+						       const struct css_set *cset)
 {
 	struct cgroup *cgroup = cset->dfl_cgrp;
 	struct kernfs_node *kn = cgroup->kn;
 	__u64 id = kn->id;
-	struct group *known = bpf_map_lookup_elem(&groups, &id);
+	struct kv_group *known = bpf_map_lookup_elem(&groups, &id);
 
 	if (known)
 		return known;
-	name_group(n, kn);
+	kv_name_group(n, kn);
 	bpf_map_update_elem(&groups, &id, &n->group, BPF_ANY);
 	return &n->group;
 }
@@ -148,11 +67,10 @@ static __always_inline const struct group *group_of(struct naming *n, const stru
  * Processes of one group may have groups of their own in other hierarchies, so what those name is
  * asked for each. A task that ends stays in its groups until cgroup_exit(), which comes later.
  */
-static __always_inline void put_names(struct group *to, const struct task_struct *task)
+static __always_inline void put_names(struct kv_group *to, const struct task_struct *task)
 {
 	struct css_set *cset = task->cgroups;
-	__u32 zero = 0;
-	struct naming *n = bpf_map_lookup_elem(&namings, &zero);
+	struct kv_naming *n = kv_naming();
 
 	if (!n)
 		return;
@@ -176,7 +94,7 @@ struct row {
 	__s32 pid, ppid;
 	__u32 uid, status;
 	char comm[KV_COMM];
-	struct group group;
+	struct kv_group group;
 };
 
 /* A ring: the next process takes the place of the one that ended longest ago. */
@@ -273,20 +191,6 @@ int exits_switch(__u64 *ctx)
 
 /* --- the view --- */
 
-static __always_inline void put_group(struct kv_call *c, struct exits *r, const struct row *row)
-{
-	__u64 len = row->group.len;
-
-	if (kv_has(exits, container) && row->group.has_container)
-		kv_put_bytes(c, &r->container, row->group.container, KV_CONTAINER_ID);
-	if (!kv_has(exits, cgroup))
-		return;
-	if (len > PATH)
-		r->cgroup.off = KV_STR_TOO_LONG;
-	else if (len)
-		kv_put_bytes(c, &r->cgroup, row->group.path, len);
-}
-
 SEC("iter/bpf_map_elem")
 int exits(struct bpf_iter__bpf_map_elem *ctx)
 {
@@ -316,7 +220,7 @@ int exits(struct bpf_iter__bpf_map_elem *ctx)
 	r->signal = row->status & 0x7f;
 	r->code = r->signal ? -1 : row->status >> 8 & 0xff;
 	r->core = row->status >> 7 & 1;
-	put_group(&c, r, row);
+	kv_put_group(&c, exits, r, &row->group);
 	if (kv_has(exits, comm))
 		kv_put_string(&c, &r->comm, row->comm);
 	kv_barrier();
