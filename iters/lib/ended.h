@@ -33,7 +33,6 @@ struct task_struct___ended {
 #pragma clang diagnostic pop
 
 #define SIGNAL_GROUP_EXIT 4 /* include/linux/sched/signal.h */
-#define TASK_DEAD 128	    /* include/linux/sched.h */
 
 /* A process between the end of its last thread and that thread's last moment on a processor. */
 struct kv_ending {

@@ -18,6 +18,7 @@ struct signal_struct___last {
 #pragma clang diagnostic pop
 
 #define KV_COMM 16
+#define TASK_DEAD 128 /* include/linux/sched.h: in its last moment on a processor */
 
 /*
  * kv_is_last_thread() - of its process, at sched_process_exit

@@ -39,8 +39,9 @@ struct {
 /* The identity of a process, and for a row what it counts. */
 struct kv_row_key {
 	__u64 start; /* ns since boot */
+	__u64 kind;  /* as the view likes */
 	__u32 pid;
-	__u32 kind; /* as the view likes */
+	__u32 _pad;
 };
 
 struct {
@@ -223,7 +224,7 @@ static __always_inline struct kv_row_key kv_owner_key(const struct task_struct *
 {
 	const struct task_struct *leader = task->group_leader;
 
-	return (struct kv_row_key){leader->start_boottime, task->tgid, 0};
+	return (struct kv_row_key){.start = leader->start_boottime, .pid = task->tgid};
 }
 
 /* The place of a process, if it has one, else 0. */
@@ -334,7 +335,7 @@ static __always_inline __u32 kv_row_add(const struct task_struct *task, struct k
 }
 
 /* kv_row_place() - of the row of the task's process for this kind of events; 0: of no process */
-static __always_inline __u32 kv_row_place(const struct task_struct *task, __u32 kind)
+static __always_inline __u32 kv_row_place(const struct task_struct *task, __u64 kind)
 {
 	struct kv_row_key key = kv_owner_key(task);
 	__u32 *known;
@@ -358,7 +359,7 @@ static __always_inline KV_COUNTS *kv_row_counts(__u32 place)
 }
 
 /* kv_counts_of() - the counts to add to, by atomic additions */
-static __always_inline KV_COUNTS *kv_counts_of(const struct task_struct *task, __u32 kind)
+static __always_inline KV_COUNTS *kv_counts_of(const struct task_struct *task, __u64 kind)
 {
 	return kv_row_counts(kv_row_place(task, kind));
 }
