@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What a collector costs those who make the events: the same with it and without, in turns."""
 
+import os
 import subprocess
+import tempfile
 
 from measure import LIMIT, helper_ns, output
 
@@ -9,12 +11,15 @@ from measure import LIMIT, helper_ns, output
 COSTS = {
     "exits": (("ping-pong", None, "%"), ("fork", 2000, "ns")),
     "exit_totals": (("ping-pong", None, "%"), ("fork", 2000, "ns")),
+    "run_queue": (("ping-pong", 10, "%"), ("fork", None, "ns")),
     "syscalls": (("getppid", 100, "ns"), ("ping-pong", None, "%")),
     "traffic": (("send", None, "ns"), ("fork", None, "ns")),
+    "tcp_events": (("connect", None, "ns"), ("ping-pong", None, "%")),
+    "block_io": (("read", None, "ns"), ("ping-pong", None, "%")),
     "page_faults": (("fault", None, "ns"), ("fork", None, "ns")),
     "oom_kills": (("ping-pong", None, "%"), ("fork", None, "ns")),
 }
-TIMES = {"getppid": 100000, "ping-pong": 5000, "fork": 300, "fault": 5000, "send": 20000}
+TIMES = {"getppid": 100000, "ping-pong": 5000, "fork": 300, "fault": 5000, "send": 20000, "connect": 2000, "read": 5000}
 ROUNDS_OF_ONE = "9"
 POPULATION = {"events": "an event with its collectors, less the time without"}
 
@@ -25,6 +30,17 @@ def times(program, view):
 
 def measure(report, kview, program, mnt, pins, rounds):
     """Adds to @report what each view's collectors make of these events."""
+    with tempfile.NamedTemporaryFile() as file:
+        file.truncate(1 << 20)
+        disk = output(["losetup", "--find", "--show", file.name]).strip()
+        os.environ["DISK"] = disk
+        try:
+            measure_all(report, kview, program, mnt, pins, rounds)
+        finally:
+            subprocess.run(["losetup", "--detach", disk], check=False, timeout=LIMIT)
+
+
+def measure_all(report, kview, program, mnt, pins, rounds):
     report.population["rounds"] = rounds
     for view, events in COSTS.items():
         found = {event: [] for event, _, _ in events}

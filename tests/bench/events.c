@@ -8,8 +8,12 @@
  *   fork         a child that exits, and is waited for
  *   fault        a page that is touched for the first time
  *   send         a byte through a socket
+ *   connect      a TCP connection to this machine, accepted and closed
+ *   read         4096 bytes of the disk that $DISK names, past the page cache
  */
+#include <arpa/inet.h>
 #include <err.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -106,12 +110,54 @@ static void sends(unsigned int times)
 	close(ends[1]);
 }
 
+static void connects(unsigned int times)
+{
+	struct sockaddr_in address = {.sin_family = AF_INET,
+				      .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	/* A reset in place of the usual end: no port has to wait for its next connection. */
+	const struct linger reset = {.l_onoff = 1};
+	socklen_t len = sizeof(address);
+	int listener = socket(AF_INET, SOCK_STREAM, 0);
+
+	if (listener < 0 || bind(listener, (struct sockaddr *)&address, len) < 0 ||
+	    listen(listener, 1) < 0 || getsockname(listener, (struct sockaddr *)&address, &len) < 0)
+		err(1, "listen");
+	for (unsigned int i = 0; i < times; i++) {
+		int one = socket(AF_INET, SOCK_STREAM, 0), other;
+
+		if (one < 0 || setsockopt(one, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset)) < 0 ||
+		    connect(one, (struct sockaddr *)&address, len) < 0)
+			err(1, "connect");
+		other = accept(listener, NULL, NULL);
+		if (other < 0)
+			err(1, "accept");
+		close(one);
+		close(other);
+	}
+	close(listener);
+}
+
+static void reads(unsigned int times)
+{
+	const char *disk = getenv("DISK");
+	int fd = open(disk ? disk : "", O_RDONLY | O_DIRECT | O_CLOEXEC);
+	void *block = aligned_alloc(PAGE, PAGE);
+
+	if (fd < 0 || !block)
+		err(1, "$DISK");
+	for (unsigned int i = 0; i < times; i++)
+		if (pread(fd, block, PAGE, (off_t)(i % 256) * PAGE) != PAGE)
+			err(1, "read");
+	free(block);
+	close(fd);
+}
+
 static const struct {
 	const char *name;
 	void (*act)(unsigned int times);
 } events[] = {
-	{"getppid", getppids}, {"ping-pong", ping_pongs}, {"fork", forks},
-	{"fault", faults},     {"send", sends},
+	{"getppid", getppids}, {"ping-pong", ping_pongs}, {"fork", forks}, {"fault", faults},
+	{"send", sends},       {"connect", connects},	  {"read", reads},
 };
 
 int main(int argc, char **argv)

@@ -10,6 +10,7 @@ setup() {
 }
 
 teardown() {
+	[ -z "${DISK:-}" ] || losetup --detach "$DISK" || true
 	kview_teardown
 }
 
@@ -77,6 +78,54 @@ teardown() {
 @test "oom_kills: who was killed, and who asked for memory" {
 	up -o collect=oom_kills
 	told counted.py oom "$MNT"
+	down
+}
+
+# A group of v2, below which the cases make theirs.
+v2_group() {
+	local top
+	top=$(awk '$3 == "cgroup2" {print $2; exit}' /proc/self/mounts)
+	[ -n "$top" ] && echo "$top/kview-test-$$"
+}
+
+@test "run_queue: waits of a group's threads, as schedstat tells them" {
+	local group
+	group=$(v2_group)
+	up -o collect=run_queue
+	told waits.py exactly "$MNT" "$group"
+	told waits.py run_queue "$MNT" "$group"
+	told waits.py group_names "$MNT" "$group"
+	[ "$(value run_queue.dropped)" = 0 ]
+	down
+}
+
+@test "run_queue: more groups than there are places, after each other and at once" {
+	local group
+	group=$(v2_group)
+	up -o collect=run_queue
+	told waits.py group_storm "$MNT" "$group"
+	told waits.py group_crowd "$MNT" "$group"
+	down
+}
+
+@test "block_io: requests, bytes and errors of a disk, as diskstats counts them" {
+	truncate -s 16M "$DIR/disk"
+	DISK=$(losetup --find --show "$DIR/disk")
+	up -o collect=block_io
+	told waits.py block_io "$MNT" "$DISK"
+	told waits.py buffered "$MNT" "$DISK"
+	truncate -s 512K "$DIR/disk"
+	told waits.py failing "$MNT" "$DISK"
+	[ "$(value block_io.dropped)" = 0 ]
+	down
+}
+
+@test "tcp_events: connections, resets and packets that are sent again, as the kernel counts them" {
+	up -o collect=tcp_events
+	told tcp_events.py known "$MNT"
+	told tcp_events.py retransmits "$MNT"
+	[ "$(value tcp_events.dropped)" = 0 ]
+	told tcp_events.py ends_storm "$MNT"
 	down
 }
 

@@ -88,7 +88,7 @@ WITHIN=()
 
 says_nothing() {
 	case $1 in
-	'kview mount'* | 'kview umount'* | 'kview load'* | 'kview unload'* | *' > '* | 'clang '* | 'bpftool map '[cu]* | 'rm '* | [a-z]*=*) return 0 ;;
+	'kview mount'* | 'kview umount'* | 'kview load'* | 'kview unload'* | *' > '* | 'clang '* | 'bpftool map '[cu]* | 'rm '* | 'kill '* | [a-z]*=*) return 0 ;;
 	*) return 1 ;;
 	esac
 }

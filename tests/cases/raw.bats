@@ -289,6 +289,6 @@ says_hello() {
 		sed 's/struct bpf_iter__//; s/ {//' | grep -v __ | sort >"$DIR/want"
 	[ "$(awk '$3 == "yes" {print $1}' "$DIR/kinds" | sort)" = "$(<"$DIR/want")" ]
 	grep -qE '^task +5\.8 +yes +task +(.*, )?task, (.*, )?ours\.hello' "$DIR/kinds"
-	grep -qE '^bpf_map_elem +5\.9 +yes +map +exit_totals, exits, oom_kills, page_faults, refused, syscalls, traffic, ours\.elements$' "$DIR/kinds"
+	grep -qE '^bpf_map_elem +5\.9 +yes +map +block_io, exit_totals, exits, oom_kills, page_faults, refused, run_queue, syscalls, tcp_events, traffic, ours\.elements$' "$DIR/kinds"
 	grep -qE '^cgroup +6\.1 +yes +cgroup ' "$DIR/kinds"
 }

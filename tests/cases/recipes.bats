@@ -206,3 +206,10 @@ print(s.getsockname()[1], flush=True); time.sleep(100)' >"$DIR/udp" 3>&- &
 	run awk '$2 !~ /^[RSDTtXZPI]$/ || NF != 2' "$DIR/states"
 	[ -z "$output" ]
 }
+
+@test "tar copies nothing, cp copies all, as README says" {
+	kview_mount 3>&-
+	[ "$(tar -C "$MNT" -cf - csv/task.csv | tar -xOf - | wc -c)" = 0 ]
+	cp "$MNT/csv/task.csv" "$DIR/copy"
+	[ "$(head -n 1 "$DIR/copy")" = "$(kview schema task | cut -f 1 | paste -sd ,)" ]
+}

@@ -1,0 +1,447 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The view `tcp_events`: what happens to connections, by the other end of them. */
+#include "kview.h"
+#include "collect.h"
+#include "ip.h"
+#include "names.h"
+#include "net.h"
+
+enum side {
+	SIDE_NONE,
+	SIDE_OUT,
+	SIDE_IN,
+};
+
+enum event {
+	CONNECTS,
+	FAILURES,
+	ACCEPTS,
+	RETRANSMITS,
+	RESETS_SENT,
+	RESETS_RECEIVED,
+	EVENTS,
+};
+
+struct tcp_events {
+	struct kv_head _head;
+	struct kv_ip raddr KV_ROLE(key)
+		KV_MEANS("remote address; - for all that had no room any more");
+	__u16 port KV_ROLE(key) KV_MEANS("port of the service: the remote one, or with `in` the "
+					 "local one") KV_NONE(0) KV_WIDTH(5);
+	__u16 _pad;
+	enum side side KV_ROLE(key)
+		KV_MEANS("out: connected from here; in: accepted here; - for connections that "
+			 "were there before") KV_NONE(0) KV_WIDTH(4);
+	__u32 netns KV_ROLE(key) KV_MEANS("network namespace, its inode number") KV_NONE(0)
+		KV_WIDTH(10);
+	__u32 _pad2;
+	__u64 connects KV_ROLE(counter) KV_MEANS("connections that were made") KV_WIDTH(8);
+	__u64 failures KV_ROLE(counter) KV_MEANS("attempts to connect that failed") KV_WIDTH(8);
+	__u64 accepts KV_ROLE(counter) KV_MEANS("connections that came in") KV_WIDTH(7);
+	__u64 retransmits KV_ROLE(counter) KV_MEANS("packets that were sent once more")
+		KV_WIDTH(11);
+	__u64 resets_sent KV_ROLE(counter) KV_MEANS("resets that were sent") KV_WIDTH(11);
+	__u64 resets_received KV_ROLE(counter) KV_MEANS("resets that came") KV_WIDTH(15);
+};
+
+KV_VIEW_OF_MAP(ends, tcp_events,
+	       "a row per remote address and port: connections, retransmits, resets", "6.1");
+
+/* --- remote ends --- */
+
+struct end_key {
+	__u8 address[16]; /* in network order; of an IPv4 address the first four */
+	__u32 netns;
+	__u16 port;  /* of the service */
+	__u8 family; /* as in struct kv_ip */
+	__u8 side;
+};
+
+struct end {
+	__u64 turn; /* which end has this place; 0: none, or it is being written */
+	__u64 used; /* since the hand has passed */
+	struct end_key key;
+	__u64 events[EVENTS];
+};
+
+#define ENDS 8192
+
+/* The first place is for what finds no other, and for what others had to give up. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, ENDS);
+	__type(key, __u32);
+	__type(value, struct end);
+} ends SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, ENDS);
+	__type(key, struct end_key);
+	__type(value, __u32);
+} places SEC(".maps");
+
+/* Where the next place is looked for, as a clock's hand does it. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} hand SEC(".maps");
+
+static __always_inline void give_up(struct end *e)
+{
+	__u32 zero = 0;
+	struct end *rest = bpf_map_lookup_elem(&ends, &zero);
+	struct end_key key = e->key;
+
+	bpf_map_delete_elem(&places, &key);
+	if (!rest)
+		return;
+	rest->turn = 1;
+	kv_dropped();
+	for (int i = 0; i < EVENTS; i++)
+		__sync_fetch_and_add(&rest->events[i], __sync_lock_test_and_set(&e->events[i], 0));
+}
+
+/* An end of which nothing was heard since the hand passed it gives up its place. */
+static long find_place(__u64 i, __u32 *found)
+{
+	__u32 zero = 0, place;
+	__u64 *next = bpf_map_lookup_elem(&hand, &zero), turn;
+	struct end *e;
+
+	if (!next)
+		return 1;
+	place = __sync_fetch_and_add(next, 1) % (ENDS - 1) + 1;
+	e = bpf_map_lookup_elem(&ends, &place);
+	if (!e)
+		return 1;
+	if (__sync_lock_test_and_set(&e->used, 0))
+		return 0;
+	turn = e->turn;
+	if (!turn || __sync_val_compare_and_swap(&e->turn, turn, 0) != turn)
+		return 0;
+	give_up(e);
+	*found = place;
+	return 1;
+}
+
+#define TRIES 64
+
+/* A place that nobody has, 0: there is none. */
+static __always_inline __u32 take_place(__u64 *turn)
+{
+	__u32 place = 0;
+
+	*turn = kv_take_number() + 1;
+	if (*turn < ENDS)
+		return *turn;
+	bpf_loop(TRIES, find_place, &place, 0);
+	return place;
+}
+
+static __always_inline __u32 add_end(const struct end_key *key)
+{
+	__u64 turn;
+	__u32 place = take_place(&turn), *known;
+	struct end *e = bpf_map_lookup_elem(&ends, &place);
+
+	if (!place || !e)
+		return 0;
+	e->key = *key;
+	e->used = 1;
+	if (bpf_map_update_elem(&places, key, &place, BPF_NOEXIST)) {
+		/* Another processor was first. The hand will find the place, which nobody uses. */
+		e->key.family = 0;
+		known = bpf_map_lookup_elem(&places, key);
+		place = known ? *known : 0;
+	}
+	__sync_lock_test_and_set(&e->turn, turn);
+	return place;
+}
+
+static __always_inline void count(const struct end_key *key, enum event event)
+{
+	__u32 *known = bpf_map_lookup_elem(&places, key);
+	__u32 place = known ? *known : add_end(key);
+	struct end *e = bpf_map_lookup_elem(&ends, &place);
+
+	if (!e)
+		return;
+	if (place) {
+		e->used = 1;
+	} else {
+		e->turn = 1;
+		kv_dropped();
+	}
+	__sync_fetch_and_add(&e->events[event], 1);
+}
+
+/* --- connections --- */
+
+/*
+ * On which side it was begun, which the socket itself does not tell. It is not forgotten at the
+ * end, when a reset may still be sent; the next socket of that address begins as this one did.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 32768);
+	__type(key, __u64); /* address of the socket */
+	__type(value, __u32);
+} sides SEC(".maps");
+
+static __always_inline enum side side_of(__u64 sk)
+{
+	__u32 *side = bpf_map_lookup_elem(&sides, &sk);
+
+	return side ? *side : SIDE_NONE;
+}
+
+static __always_inline void set_side(__u64 sk, __u32 side)
+{
+	bpf_map_update_elem(&sides, &sk, &side, BPF_ANY);
+}
+
+/* false: it is no address of IP. */
+static __always_inline bool set_address(struct end_key *key, const struct sock_common *sk)
+{
+	__u32 ip4;
+
+	if (sk->skc_family == AF_INET) {
+		key->family = 4;
+		ip4 = sk->skc_daddr;
+		__builtin_memcpy(key->address, &ip4, sizeof(ip4));
+		return true;
+	}
+	key->family = 6;
+	return sk->skc_family == AF_INET6 &&
+	       !bpf_probe_read_kernel(key->address, sizeof(key->address), &sk->skc_v6_daddr);
+}
+
+#pragma clang diagnostic push
+#pragma clang diagnostic ignored "-Wpadded"
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+struct inet_sock___events {
+	__u16 inet_sport;
+};
+
+#pragma clang attribute pop
+#pragma clang diagnostic pop
+
+/* When a connection is closed its port is free, before a reset is sent: inet_put_port(). */
+static __always_inline __u16 local_port(const struct sock_common *sk)
+{
+	const struct inet_sock___events *closed = (void *)sk;
+
+	if (sk->skc_num || sk->skc_state != BPF_TCP_CLOSE)
+		return sk->skc_num;
+	return bpf_ntohs(BPF_CORE_READ(closed, inet_sport));
+}
+
+static __always_inline void count_of(const struct sock_common *sk, enum side side, enum event event)
+{
+	struct end_key key = {};
+
+	if (!set_address(&key, sk))
+		return;
+	key.netns = kv_sock_netns(sk);
+	key.port = side == SIDE_IN ? local_port(sk) : bpf_ntohs(sk->skc_dport);
+	key.side = side;
+	count(&key, event);
+}
+
+#define IPPROTO_TCP 6 /* include/uapi/linux/in.h */
+
+SEC("tp_btf/inet_sock_set_state")
+int state_changes(__u64 *ctx)
+{
+	const struct sock *sk = (void *)ctx[0];
+	const struct sock_common *common = &sk->__sk_common;
+	__u32 old = ctx[1], new = ctx[2];
+	__u64 address = kv_address(sk);
+
+	if (sk->sk_protocol != IPPROTO_TCP)
+		return 0;
+	if (new == BPF_TCP_SYN_SENT)
+		set_side(address, SIDE_OUT);
+	else if (new == BPF_TCP_SYN_RECV && old != BPF_TCP_SYN_SENT)
+		set_side(address, SIDE_IN);
+	else if (new == BPF_TCP_ESTABLISHED && side_of(address) == SIDE_OUT)
+		count_of(common, SIDE_OUT, CONNECTS);
+	else if (new == BPF_TCP_ESTABLISHED)
+		count_of(common, SIDE_IN, ACCEPTS);
+	else if (new == BPF_TCP_CLOSE && old == BPF_TCP_SYN_SENT)
+		count_of(common, SIDE_OUT, FAILURES);
+	return 0;
+}
+
+static __always_inline void retransmitted(const struct sock *sk)
+{
+	count_of(&sk->__sk_common, side_of(kv_address(sk)), RETRANSMITS);
+}
+
+/* Its third argument is an errno since 6.17, when it began to tell of failures. */
+SEC("tp_btf/tcp_retransmit_skb")
+int retransmits(__u64 *ctx)
+{
+	if (!(int)ctx[2])
+		retransmitted((void *)ctx[0]);
+	return 0;
+}
+
+SEC("?tp_btf/tcp_retransmit_skb")
+int retransmits_all(__u64 *ctx)
+{
+	retransmitted((void *)ctx[0]);
+	return 0;
+}
+
+/* To who connects to us: there is no socket of the connection yet. */
+SEC("tp_btf/tcp_retransmit_synack")
+int retransmits_synack(__u64 *ctx)
+{
+	const struct sock_common *req = (void *)ctx[1];
+	struct end_key key = {.side = SIDE_IN};
+
+	key.port = BPF_CORE_READ(req, skc_num);
+	key.netns = BPF_CORE_READ(req, skc_net.net, ns.inum);
+	if (BPF_CORE_READ(req, skc_family) == AF_INET) {
+		key.family = 4;
+		bpf_probe_read_kernel(key.address, 4, &req->skc_daddr);
+	} else {
+		key.family = 6;
+		bpf_probe_read_kernel(key.address, sizeof(key.address), &req->skc_v6_daddr);
+	}
+	count(&key, RETRANSMITS);
+	return 0;
+}
+
+#pragma clang diagnostic push
+#pragma clang diagnostic ignored "-Wpadded"
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+struct net_device___events {
+	possible_net_t nd_net;
+};
+
+struct sk_buff___events {
+	struct net_device___events *dev;
+	__u16 transport_header, network_header;
+	unsigned char *head;
+};
+
+#pragma clang attribute pop
+#pragma clang diagnostic pop
+
+/* Headers as they are on the wire, up to what is read. */
+struct ip_header {
+	__u8 version;
+	__u8 _more[7];
+	__u8 saddr6[4]; /* of IPv6 from here on 16 bytes */
+	__u8 saddr4[4];
+};
+
+struct tcp_header {
+	__u16 source, dest;
+};
+
+/* The sender of a packet that is answered with a reset. */
+static __always_inline void count_sender(__u64 packet)
+{
+	const struct sk_buff___events *skb = (void *)packet;
+	const unsigned char *head = BPF_CORE_READ(skb, head);
+	const struct ip_header *ip = (void *)(head + BPF_CORE_READ(skb, network_header));
+	const struct tcp_header *tcp = (void *)(head + BPF_CORE_READ(skb, transport_header));
+	struct end_key key = {.side = SIDE_IN};
+	__u8 version = 0;
+	__u16 port = 0;
+
+	bpf_probe_read_kernel(&version, sizeof(version), &ip->version);
+	bpf_probe_read_kernel(&port, sizeof(port), &tcp->dest);
+	key.port = bpf_ntohs(port);
+	key.family = version >> 4;
+	key.netns = BPF_CORE_READ(skb, dev, nd_net.net, ns.inum);
+	if (key.family == 4)
+		bpf_probe_read_kernel(key.address, 4, ip->saddr4);
+	else if (key.family == 6)
+		bpf_probe_read_kernel(key.address, sizeof(key.address), ip->saddr6);
+	else
+		return;
+	count(&key, RESETS_SENT);
+}
+
+/*
+ * Until 6.9 it is told only of packets with a socket. The pointers may be NULL, what the verifier
+ * of some kernels does not know: it would drop a check of them.
+ */
+SEC("tp_btf/tcp_send_reset")
+int sends_reset(__u64 *ctx)
+{
+	const struct sock *sk = (void *)ctx[0];
+	__u64 address = kv_address(sk), packet = kv_address((void *)ctx[1]);
+	__u32 state = 0;
+
+	kv_opaque(address);
+	if (address && sk)
+		state = sk->__sk_common.skc_state;
+	if (state && state != BPF_TCP_LISTEN && sk)
+		count_of(&sk->__sk_common, side_of(address), RESETS_SENT);
+	else if (packet)
+		count_sender(packet);
+	return 0;
+}
+
+SEC("tp_btf/tcp_receive_reset")
+int receives_reset(__u64 *ctx)
+{
+	const struct sock *sk = (void *)ctx[0];
+
+	count_of(&sk->__sk_common, side_of(kv_address(sk)), RESETS_RECEIVED);
+	return 0;
+}
+
+/* --- the view --- */
+
+static __always_inline void put_key(struct tcp_events *r, const struct end_key *key)
+{
+	r->raddr.family = key->family;
+	__builtin_memcpy(r->raddr.bytes, key->address, sizeof(r->raddr.bytes));
+	r->port = key->port;
+	r->side = key->side;
+	r->netns = key->netns;
+}
+
+SEC("iter/bpf_map_elem")
+int tcp_events(struct bpf_iter__bpf_map_elem *ctx)
+{
+	const struct end *e = ctx->value;
+	const __u32 *place = ctx->key;
+	struct tcp_events *r;
+	struct kv_call c;
+	__u64 turn;
+
+	if (kv_begin_elem(&c, ctx->meta, e))
+		return 1;
+	if (!e || !place)
+		return 0;
+	turn = e->turn;
+	if (!turn || (*place && !e->key.family))
+		return 0;
+	kv_barrier();
+	r = kv_record(&c, struct tcp_events);
+	if (*place)
+		put_key(r, &e->key);
+	r->connects = e->events[CONNECTS];
+	r->failures = e->events[FAILURES];
+	r->accepts = e->events[ACCEPTS];
+	r->retransmits = e->events[RETRANSMITS];
+	r->resets_sent = e->events[RESETS_SENT];
+	r->resets_received = e->events[RESETS_RECEIVED];
+	kv_barrier();
+	/* Another end took its place meanwhile: it is read anew. */
+	if (e->turn != turn)
+		return KV_RETRY;
+	return kv_emit(&c);
+}

@@ -1,0 +1,347 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What waits for processors and disks: counts and histograms, against the kernel's own sums."""
+import contextlib
+import mmap
+import os
+import signal
+import sys
+import threading
+import time
+
+from collect import child, rows, spin, tell
+from counted import run, until
+
+US = 1e-6
+LAST = 23  # the bucket without a bound
+
+
+def as_one(buckets):
+    """A histogram: the bounds are 1, 2, 4 us, ..., 4 s and none."""
+    assert [b["to"] for b in buckets] == [2**i / 10**6 for i in range(LAST)] + [None], buckets
+    return [b["count"] for b in buckets]
+
+
+def fits(buckets, time_):
+    """Is that sum of times possible with these counts?"""
+    counts = as_one(buckets)
+    least = sum(n * (2 ** (i - 1) if i else 0) * US for i, n in enumerate(counts))
+    most = sum(n * 2**i * US for i, n in enumerate(counts))
+    return least <= time_ + US and (counts[LAST] or time_ <= most + US)
+
+
+# --- run_queue ---
+
+
+def schedstat(pid):
+    """Of all threads of a process: seconds that they have waited, and how often."""
+    delay = runs = 0
+    for tid in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{tid}/schedstat", encoding="ascii") as file:
+            _, waited, times = map(int, file.read().split())
+        delay, runs = delay + waited, runs + times
+    return delay / 1e9, runs
+
+
+def move(pid, group):
+    with open(f"{group}/cgroup.procs", "w", encoding="ascii") as file:
+        file.write(str(pid))
+
+
+def group_row(mnt, group):
+    found = [row for row in rows(mnt, "run_queue") if row["id"] == os.stat(group).st_ino]
+    assert len(found) <= 1, found
+    return found[0] if found else None
+
+
+def works(group, seconds):
+    """Processes of that group that want more processors than there are, with threads and sleeps."""
+    def act():
+        def some():
+            for _ in range(20):
+                spin(seconds / 20)
+                time.sleep(0.001)
+        all_ = [threading.Thread(target=some) for _ in range(2)]
+        for t in all_:
+            t.start()
+        for t in all_:
+            t.join()
+        os.write(say, b"x")
+        os.read(hold, 1)
+
+    said, say = os.pipe()
+    hold, go_on = os.pipe()
+    made = [child(act) for _ in range(4)]
+    time.sleep(0.3)  # each waits to be told
+    before = [schedstat(pid) for pid, _ in made]
+    for pid, _ in made:
+        move(pid, group)
+    for _, go in made:
+        tell(go)
+    return made, before, said, go_on
+
+
+def asleep(pid):
+    """Its first thread is the only one, and is switched away."""
+    with open(f"/proc/{pid}/stat", "rb") as file:
+        fields = file.read().rpartition(b") ")[2].split()
+    return fields[0] == b"S" and fields[17] == b"1"
+
+
+def run_queue(mnt, group):
+    """A group's waits are those that /proc/PID/schedstat tells of its threads, those that ended included."""
+    os.mkdir(group)
+    try:
+        assert group_row(mnt, group) is None
+        made, before, said, go_on = works(group, 0.4)
+        for _ in made:
+            os.read(said, 1)
+        until(lambda: all(asleep(pid) for pid, _ in made))
+        # Of threads that have ended their processes know nothing: two runs of each at least.
+        alive = [schedstat(pid) for pid, _ in made]
+        row = group_row(mnt, group)
+        waited = sum(now[0] - old[0] for now, old in zip(alive, before))
+        runs = sum(now[1] - old[1] for now, old in zip(alive, before))
+        assert row["cgroup"] == "/" + os.path.basename(group) and not row["removed"], row
+        assert row["waits"] >= runs + 2 * 2 * 20 * len(made) * 0.9, (row, runs)
+        assert row["waits"] == sum(as_one(row["wait"])) and fits(row["wait"], row["time"]), row
+        assert row["time"] >= waited, (row, waited)
+        # 8 threads want 0.4 s each of fewer processors, which the sum of their waits must show.
+        assert row["time"] > 0.4, row
+        os.write(go_on, b"xxxx")
+        for pid, _ in made:
+            assert os.waitpid(pid, 0)[1] == 0
+    finally:
+        os.rmdir(group)
+    print(f"# {row['waits']} waits, {row['time']:.6f} s")
+
+
+def exactly(mnt, group):
+    """Of processes with one thread: to the nanosecond, whichever processors they were moved to."""
+    os.mkdir(group)
+    made = []
+    try:
+        def act():
+            for i in range(300):
+                spin(0.0005)
+                os.sched_setaffinity(0, {cpus[i % len(cpus)]})
+                if not i % 3:
+                    time.sleep(0.0002)
+            os.write(say, b"x")
+            os.read(hold, 1)
+
+        cpus = sorted(os.sched_getaffinity(0))
+        said, say = os.pipe()
+        hold, go_on = os.pipe()
+        made = [child(act) for _ in range(5)]
+        until(lambda: all(asleep(pid) for pid, _ in made))
+        before = [schedstat(pid) for pid, _ in made]
+        for pid, _ in made:
+            move(pid, group)
+        for _, go in made:
+            tell(go)
+        for _ in made:
+            os.read(said, 1)
+        until(lambda: all(asleep(pid) for pid, _ in made))
+        now = [schedstat(pid) for pid, _ in made]
+        row = group_row(mnt, group)
+        waited = sum(a[0] - b[0] for a, b in zip(now, before))
+        runs = sum(a[1] - b[1] for a, b in zip(now, before))
+        assert row["waits"] == runs, (row["waits"], runs)
+        assert abs(row["time"] - waited) < 1e-8 * runs, (row["time"], waited)
+        assert fits(row["wait"], row["time"]), row
+        os.write(go_on, b"x" * len(made))
+    finally:
+        for pid, _ in made:
+            os.waitpid(pid, 0)
+        os.rmdir(group)
+    print(f"# {runs} waits of {waited:.9f} s")
+
+
+def group_names(mnt, group):
+    """Odd ones, one of a container, one too long; they stay when the groups are gone."""
+    name = os.path.basename(group)
+    paths = [group, f"{group}/a \x1b[31m", f"{group}/docker-{os.getpid():064d}.scope", f"{group}/{'x' * 255}"]
+    made = []
+    for path in paths:
+        os.mkdir(path)
+        made.append(os.stat(path).st_ino)
+        pid, go = child(lambda: time.sleep(0.01))
+        move(pid, path)
+        tell(go)
+        os.waitpid(pid, 0)
+    for path in reversed(paths):
+        os.rmdir(path)
+    now = time.time()
+    found = {row["id"]: row for row in rows(mnt, "run_queue")}
+    seen = [found[ino] for ino in made]
+    assert [row["cgroup"] for row in seen[:3]] == [f"/{name}" + path.removeprefix(group) for path in paths[:3]], seen
+    assert seen[3]["cgroup"] == "(too long)" and seen[2]["container"] == f"{os.getpid():064d}", seen
+    assert all(row["waits"] >= 1 and abs(row["removed"] - now) < 30 for row in seen), seen
+
+
+def group_storm(mnt, group):
+    """More groups than there are places come and go: the last have rows, and those that stay keep theirs."""
+    os.mkdir(group)
+    stays = f"{group}/stays"
+    os.mkdir(stays)
+    steady, go = child(lambda: [time.sleep(0.001) for _ in range(10**6)])
+    move(steady, stays)
+    tell(go)
+    last = []
+    try:
+        time.sleep(0.1)
+        first = group_row(mnt, stays)["waits"]
+        for i in range(3000):
+            path = f"{group}/g{i}"
+            os.mkdir(path)
+            pid = os.fork()
+            if not pid:
+                move(os.getpid(), path)
+                time.sleep(0)
+                os._exit(0)
+            os.waitpid(pid, 0)
+            if i >= 2700:
+                last.append(os.stat(path).st_ino)
+            os.rmdir(path)
+        found = rows(mnt, "run_queue")
+        ids = [row["id"] for row in found]
+        assert len(ids) == len(set(ids)) <= 1024, len(ids)
+        assert set(last) <= set(ids), len(set(last) - set(ids))
+        assert all(row["removed"] for row in found if row["id"] in set(last))
+        assert group_row(mnt, stays)["waits"] > first
+        assert not [row for row in found if row["id"] is None], "there was room for all"
+    finally:
+        os.kill(steady, signal.SIGKILL)
+        os.waitpid(steady, 0)
+        os.rmdir(stays)
+        os.rmdir(group)
+    print(f"# 3000 groups, {len(found)} rows")
+
+
+def group_crowd(mnt, group):
+    """More that are there at once than there are places: what the others waited is in one row."""
+    os.mkdir(group)
+    paths = [f"{group}/g{i}" for i in range(1200)]
+    try:
+        for path in paths:
+            os.mkdir(path)
+        pid = os.fork()
+        if not pid:
+            for path in paths:
+                move(os.getpid(), path)
+                time.sleep(0.0001)
+            os._exit(0)
+        assert os.waitpid(pid, 0)[1] == 0
+        found = rows(mnt, "run_queue")
+        [rest] = [row for row in found if row["id"] is None]
+        own = {os.stat(path).st_ino for path in paths}
+        with_row = sum(row["id"] in own for row in found)
+        assert 900 < with_row < 1024 and rest["waits"] >= 1200 - with_row, (with_row, rest)
+        assert rest["cgroup"] is None and rest["waits"] == sum(as_one(rest["wait"]))
+    finally:
+        for path in reversed(paths):
+            with contextlib.suppress(OSError):
+                os.rmdir(path)
+        os.rmdir(group)
+    print(f"# {with_row} groups with a row")
+
+
+# --- block_io ---
+
+
+def diskstats(disk):
+    """Reads, bytes read, writes, bytes written, discards, bytes discarded, flushes."""
+    with open("/proc/diskstats", encoding="ascii") as file:
+        for line in file:
+            words = line.split()
+            if words[2] == disk:
+                n = [int(word) for word in words[3:]]
+                return n[0], n[2] * 512, n[4], n[6] * 512, n[11], n[13] * 512
+    raise AssertionError(f"no disk {disk}")
+
+
+def disk_rows(mnt, disk):
+    return [row for row in rows(mnt, "block_io") if row["disk"] == disk]
+
+
+def block_io(mnt, device):
+    """Reads and writes of known sizes, past the page cache; and what /proc/diskstats counts of the disk."""
+    disk = os.path.basename(device)
+    before, mine = diskstats(disk), disk_rows(mnt, disk)
+
+    def act():
+        fd = os.open(device, os.O_RDWR | os.O_DIRECT)
+        block = mmap.mmap(-1, 65536)
+        for i in range(200):
+            assert os.preadv(fd, [memoryview(block)[:4096]], i * 4096) == 4096
+        for i in range(50):
+            assert os.pwritev(fd, [block], i * 65536) == 65536
+        os.fsync(fd)
+
+    pid = run(act)
+    found = {row["op"]: row for row in disk_rows(mnt, disk) if row["pid"] == pid}
+    assert (found["read"]["requests"], found["read"]["bytes"]) == (200, 200 * 4096), found
+    assert (found["write"]["requests"], found["write"]["bytes"]) == (50, 50 * 65536), found
+    for row in found.values():
+        assert row["errors"] == 0 and row["requests"] == sum(as_one(row["latency"])), row
+        assert fits(row["latency"], row["time"]) and row["time"] > 0, row
+    assert_sums(mnt, disk, before, mine)
+    print(f"# {found['read']}")
+
+
+def sees_flushes():
+    return tuple(int(part) for part in os.uname().release.split(".")[:2]) >= (6, 5)
+
+
+def assert_sums(mnt, disk, before, mine):
+    """What all rows of the disk have more than @mine is what the kernel counts more than @before."""
+    def sums(some, op, name):
+        return sum(row[name] for row in some if row["op"] == op)
+
+    more = [now - old for now, old in zip(diskstats(disk), before)]
+    now = disk_rows(mnt, disk)
+    got = [sums(now, op, name) - sums(mine, op, name)
+           for op in ("read", "write", "discard") for name in ("requests", "bytes")]
+    # A flush that writes nothing may count as a write there.
+    flushes = sums(now, "flush", "requests") - sums(mine, "flush", "requests")
+    if not sees_flushes():
+        assert not flushes
+        flushes = 4  # that nobody tells of
+    assert got[:2] == more[:2] and got[3:] == more[3:] and got[2] <= more[2] <= got[2] + flushes, (got, more, flushes)
+
+
+def buffered(mnt, device):
+    """What the page cache writes later is of who writes then: no byte is lost."""
+    disk = os.path.basename(device)
+    before, mine = diskstats(disk), disk_rows(mnt, disk)
+
+    def act():
+        with open(device, "r+b", buffering=0) as file:
+            for _ in range(32):
+                file.write(b"k" * 262144)
+            os.fsync(file.fileno())
+
+    run(act)
+    until(lambda: diskstats(disk)[3] - before[3] >= 32 * 262144)
+    time.sleep(0.2)
+    assert_sums(mnt, disk, before, mine)
+
+
+def failing(mnt, device):
+    """Reads of what the file behind the disk has no more."""
+    disk = os.path.basename(device)
+
+    def act():
+        fd = os.open(device, os.O_RDONLY | os.O_DIRECT)
+        block = mmap.mmap(-1, 4096)
+        for _ in range(7):
+            with contextlib.suppress(OSError):
+                os.preadv(fd, [block], 1 << 20)
+
+    pid = run(act)
+    [row] = [row for row in disk_rows(mnt, disk) if row["pid"] == pid and row["op"] == "read"]
+    assert row["errors"] == row["requests"] == 7, row
+
+
+if __name__ == "__main__":
+    globals()[sys.argv[1]](*sys.argv[2:])
