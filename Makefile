@@ -79,7 +79,7 @@ LIB_OBJ := $(LIB_SRC:%.c=$(BUILD)/%.o)
 FUSE_OBJ := $(FUSE_SRC:%.c=$(BUILD)/%.o)
 CLI_OBJ := $(CLI_SRC:%.c=$(BUILD)/%.o)
 BPF_OBJ := $(ITERS:%.c=$(BUILD)/%.o)
-COLLECT_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(shell grep -l '^KV_VIEW_OF_MAP' $(ITERS)))
+COLLECT_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(shell grep -lE '^KV_VIEW_OF_(MAP|PROCESS_ROWS)' $(ITERS)))
 EMBED_OBJ := $(BUILD)/embed.o
 
 .DEFAULT_GOAL := all

@@ -50,8 +50,8 @@ struct block_io {
 		KV_UNIT("s") KV_SHOW(seconds) KV_BUCKETS(KV_LATENCY_FIRST);
 };
 
-KV_VIEW_OF_MAP(kv_rows, block_io, "a row per process, disk and operation: requests, bytes, latency",
-	       "6.1");
+KV_VIEW_OF_PROCESS_ROWS(block_io,
+			"a row per process, disk and operation: requests, bytes, latency");
 
 #pragma clang diagnostic push
 #pragma clang diagnostic ignored "-Wpadded"

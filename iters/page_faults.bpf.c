@@ -24,7 +24,7 @@ struct page_faults {
 	__u32 _pad2;
 };
 
-KV_VIEW_OF_MAP(kv_rows, page_faults, "a row per process: page faults, and of what kind", "6.1");
+KV_VIEW_OF_PROCESS_ROWS(page_faults, "a row per process: page faults, and of what kind");
 
 static __always_inline void count(bool user, bool write, bool fetch)
 {

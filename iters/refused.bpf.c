@@ -31,8 +31,8 @@ struct refused {
 	__u32 _pad2;
 };
 
-KV_VIEW_OF_MAP(kv_rows, refused,
-	       "a row per process and errno: opens that failed; and how many there were", "6.1");
+KV_VIEW_OF_PROCESS_ROWS(refused,
+			"a row per process and errno: opens that failed; and how many there were");
 
 #define KIND(stage, error) ((stage) << 16 | (error))
 

@@ -34,7 +34,7 @@ struct syscalls {
 	__u32 _pad2;
 };
 
-KV_VIEW_OF_MAP(kv_rows, syscalls, "a row per process, system call and errno: calls, time", "6.1");
+KV_VIEW_OF_PROCESS_ROWS(syscalls, "a row per process, system call and errno: calls, time");
 
 /* --- what kind of call a row counts --- */
 

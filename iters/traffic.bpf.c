@@ -27,7 +27,7 @@ struct traffic {
 	__u32 _pad2;
 };
 
-KV_VIEW_OF_MAP(kv_rows, traffic, "a row per process and address family: bytes, calls", "6.1");
+KV_VIEW_OF_PROCESS_ROWS(traffic, "a row per process and address family: bytes, calls");
 
 /* @ret: what the call returned. One that failed has moved nothing. */
 static __always_inline void sent(const struct sock *sk, long ret)

@@ -84,7 +84,7 @@ static int open_limits(struct kv_mounted *m, struct kv_err *err)
 static int open_server(struct kv_mounted *m, struct kv_err *err)
 {
 	struct kv_server *s = &m->server;
-	int rc = kv_tree_new(&s->tree, &m->views, kv_groups, m->opts->mode);
+	int rc = kv_tree_new(&s->tree, &m->views, kv_groups, m->opts->policy.wide_mode);
 
 	m->shared = mmap(NULL, shared_size(m), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
 			 -1, 0);
@@ -97,9 +97,6 @@ static int open_server(struct kv_mounted *m, struct kv_err *err)
 	s->counters = m->shared->counters;
 	s->views = &m->views;
 	s->cpu_percent = m->opts->cpu_percent;
-	s->wide_uid = m->opts->uid;
-	s->wide_gid = m->opts->gid;
-	s->wide_is_given = m->opts->uid || m->opts->gid || m->opts->mode != 0400;
 	/* The kernel has sent FUSE_INIT to the predecessor. */
 	m->shared->facts.is_ready = s->is_successor = m->before.pid != 0;
 	if (!rc)

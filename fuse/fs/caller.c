@@ -23,7 +23,7 @@ int kv_caller_may(const struct kv_server *s, const struct kv_node *node,
 	const struct kv_scope *scope = &reader->scope;
 	bool is_admin = !scope->user_ns_level && scope->caps >> CAP_SYS_ADMIN & 1;
 
-	return node->is_bpf && !s->wide_is_given && !is_admin ? -EPERM : 0;
+	return node->is_bpf && !is_admin && !kv_policy_gives_wide(&s->host.policy) ? -EPERM : 0;
 }
 
 int kv_caller_hold(fuse_req_t req, const struct kv_node *node, struct kv_reader *reader)

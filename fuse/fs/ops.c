@@ -48,8 +48,8 @@ static void fill_attr(const struct kv_server *s, uint64_t ino, struct stat *st)
 
 	kv_tree_attr(&s->tree, ino, st);
 	st->st_ino = kv_seal_ino(&s->seal, ino);
-	st->st_uid = is_wide ? s->wide_uid : s->uid;
-	st->st_gid = is_wide ? s->wide_gid : s->gid;
+	st->st_uid = is_wide ? s->host.policy.wide_uid : s->uid;
+	st->st_gid = is_wide ? s->host.policy.wide_gid : s->gid;
 	st->st_atim = st->st_mtim = st->st_ctim = s->started;
 }
 

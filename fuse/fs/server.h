@@ -45,9 +45,6 @@ struct kv_server {
 	struct kv_handles dirs;	  /* listings of groups, see fuse/fs/dir.h */
 	uid_t uid;		  /* owner of the files */
 	gid_t gid;
-	uid_t wide_uid; /* owner of those of kernel-wide views */
-	gid_t wide_gid;
-	bool wide_is_given;	 /* the mount options let others than root have these */
 	struct timespec started; /* shown as every node's times */
 	struct timespec began;	 /* the same by CLOCK_BOOTTIME */
 	int ready_fd;		 /* told when the mount answers, -1 for nobody */

@@ -91,7 +91,8 @@ static int add_files(struct kv_tree *tree, uint32_t dir, const struct kv_views *
 			.parent = dir,
 			.mode = S_IFREG | (kv_view_is_wide(view) ? wide_mode : 0444),
 			.is_wide = kv_view_is_wide(view),
-			.is_bpf = !view->program && strncmp(view->kind, "bpf_", 4) == 0,
+			.is_bpf = !view->program && kv_view_is_wide(view) &&
+				  strncmp(view->kind, "bpf_", 4) == 0,
 			.view = view,
 			.format = format,
 			.plan = format ? &tree->plans[i] : NULL,

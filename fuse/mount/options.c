@@ -131,10 +131,12 @@ static const struct option options[] = {
 	 "view=reader: each sees what /proc would show it; view=host: all see what the host does",
 	 0, 0, 0},
 	{"hidepid", parse_hidepid, AT(policy.hidepid), "hidepid=0, 1 or 2, as for /proc", 0, 0, 0},
-	{"uid", parse_user, AT(uid), "uid=USER: a number, or the name of a user", 10, 0, MAX_ID},
-	{"gid", parse_group, AT(gid), "gid=GROUP: a number, or the name of a group", 10, 0, MAX_ID},
-	{"mode", parse_number, AT(mode), "mode=MODE: permissions in octal, as mode=0440", 8, 0,
-	 0777},
+	{"uid", parse_user, AT(policy.wide_uid), "uid=USER: a number, or the name of a user", 10, 0,
+	 MAX_ID},
+	{"gid", parse_group, AT(policy.wide_gid), "gid=GROUP: a number, or the name of a group", 10,
+	 0, MAX_ID},
+	{"mode", parse_number, AT(policy.wide_mode),
+	 "mode=MODE: permissions in octal, as mode=0440", 8, 0, 0777},
 	{"max_files", parse_number, AT(max_files), "max_files=N: files open at a time, 1 to 65536",
 	 10, 1, MAX_FILES},
 	{"max_user_files", parse_number, AT(max_user_files),
@@ -178,7 +180,7 @@ int kv_mount_options(char *words, struct kv_mount_opts *opts, struct kv_err *err
 
 	for (char *w = strtok_r(words, ",", &save); w && !rc; w = strtok_r(NULL, ",", &save))
 		rc = parse_word(w, opts, err);
-	opts->policy.hidepid_gid = opts->gid;
+	opts->policy.hidepid_gid = opts->policy.wide_gid;
 	return rc;
 }
 

@@ -21,9 +21,6 @@ struct kv_mount_opts {
 	bool takeover;	  /* of a live mount, if there is one */
 	bool allow_other; /* other users than the one who mounts may enter */
 	struct kv_policy policy;
-	uid_t uid; /* owner, group and mode of the files of kernel-wide views */
-	gid_t gid;
-	mode_t mode;
 	unsigned int max_files;	     /* open at a time; 0: KV_MAX_FILES if possible */
 	unsigned int max_user_files; /* of one user; 0: 256, or half of all */
 	unsigned int cpu_percent;    /* of one CPU that a user may use; 0: as much as there is */
@@ -32,8 +29,9 @@ struct kv_mount_opts {
 
 #define KV_MAX_FILES 4096
 
-#define KV_MOUNT_OPTS_INIT \
-	((struct kv_mount_opts){.mountpoint = KV_MOUNTPOINT, .mode = 0400, .cpu_percent = 50})
+#define KV_MOUNT_OPTS_INIT       \
+	((struct kv_mount_opts){ \
+		.mountpoint = KV_MOUNTPOINT, .policy = KV_POLICY_INIT, .cpu_percent = 50})
 
 /**
  * kv_mount_options() - parse the words behind -o

@@ -13,6 +13,7 @@
 
 #include "clock.h"
 #include "last_thread.h"
+#include "process.h"
 
 #define KV_OWNERS 8192
 #define KV_ROWS_OF_ONE 512 /* or one could take the places of all */
@@ -23,6 +24,7 @@ struct kv_owner {
 	__u64 running; /* the same; 0: it has ended */
 	__u64 start;   /* ns since boot */
 	__u64 end;     /* likewise; 0: it runs */
+	__u64 leader;  /* address of the task of its first thread */
 	__u32 pid, uid;
 	__u32 first; /* place of a row; 0: there is none */
 	__u32 rows;
@@ -191,6 +193,7 @@ static __always_inline void kv_owner_set_uid(struct kv_owner *o, const struct ta
 static __always_inline void kv_owner_fill(struct kv_owner *o, const struct task_struct *task)
 {
 	kv_owner_set_uid(o, task);
+	o->leader = kv_address(task->group_leader);
 	kv_process_comm(o->comm, task);
 }
 
@@ -264,7 +267,10 @@ int kv_process_ends(__u64 *ctx)
 	return 0;
 }
 
-/* A program that is executed has another name than the one before. */
+/*
+ * A program that is executed has another name than the one before. If another thread than the first
+ * executes it, that is the first one then.
+ */
 SEC("tp_btf/task_rename")
 int kv_process_renamed(__u64 *ctx)
 {
@@ -366,16 +372,59 @@ static __always_inline KV_COUNTS *kv_counts_of(const struct task_struct *task, _
 
 /* --- the view --- */
 
+/*
+ * KV_VIEW_OF_PROCESS_ROWS - who may have the whole has all rows, and every other user those of
+ * processes that run and whose /proc/PID/io he may read
+ */
+#define KV_VIEW_OF_PROCESS_ROWS(type, shows) \
+	KV_TAG("readers:all") KV_VIEW_OF_MAP(kv_rows, type, shows, "6.1")
+
+/*
+ * The task is there as long as the process runs. But when another thread than the first executes a
+ * program, it is the first one a moment before that is known here.
+ */
+static __always_inline bool kv_is_leader_of(const struct task_struct *leader,
+					    const struct kv_owner *o)
+{
+	return o->running && (__u32)BPF_CORE_READ(leader, tgid) == o->pid &&
+	       BPF_CORE_READ(leader, start_boottime) == o->start;
+}
+
+/* kv_owner_begin() - may the reader have rows of the process? */
+static __always_inline bool kv_owner_begin(struct kv_call *c, const struct kv_owner *o)
+{
+	const struct task_struct *leader = (void *)o->leader;
+
+	return kv_passes(c, KV_WHOLE) ||
+	       (kv_is_leader_of(leader, o) && kv_begin_row(c, leader, KV_IO) == KV_SHOW);
+}
+
+/* kv_owner_stays() - is what the rights were checked for still the first thread's? */
+static __always_inline bool kv_owner_stays(const struct kv_call *c, const struct kv_owner *o)
+{
+	return kv_passes(c, KV_WHOLE) || kv_is_leader_of((void *)o->leader, o);
+}
+
+/* Who has the whole may have no number for a process. */
+static __always_inline __u32 kv_owner_nr(const struct kv_call *c, const struct kv_owner *o)
+{
+	const struct task_struct *leader = (void *)o->leader;
+
+	if (!c->pid_ns_level || kv_passes(c, KV_WHOLE))
+		return o->pid;
+	return kv_nested_nr(c, BPF_CORE_READ(leader, thread_pid));
+}
+
 /* What each such view has first; it ends with KV_OWNER_COMM. */
-#define KV_OWNER_COLUMNS                                                                       \
-	__u32 pid KV_ROLE(key) KV_NONE(0)                                                      \
-		KV_MEANS("process id, in the first pid namespace; - for all that had no room") \
-			KV_WIDTH(7);                                                           \
-	__u64 start_boot KV_ROLE(key)                                                          \
-		KV_MEANS("when it started, since boot: with pid, the identity of the process") \
-			KV_UNIT("s") KV_SHOW(seconds) KV_NONE(0);                              \
-	__u64 end KV_MEANS("when it ended, Unix time; - while it runs") KV_UNIT("s")           \
-		KV_SHOW(seconds) KV_NONE(0);                                                   \
+#define KV_OWNER_COLUMNS                                                                                                    \
+	__u32 pid KV_ROLE(key) KV_NONE(0) KV_MEANS(                                                                         \
+		"process id, in the first pid namespace or, of own processes, in the reader's; - for all that had no room") \
+		KV_WIDTH(7);                                                                                                \
+	__u64 start_boot KV_ROLE(key)                                                                                       \
+		KV_MEANS("when it started, since boot: with pid, the identity of the process")                              \
+			KV_UNIT("s") KV_SHOW(seconds) KV_NONE(0);                                                           \
+	__u64 end KV_MEANS("when it ended, Unix time; - while it runs") KV_UNIT("s")                                        \
+		KV_SHOW(seconds) KV_NONE(0);                                                                                \
 	__u32 uid KV_MEANS("real user id, as last seen") KV_WIDTH(5)
 #define KV_OWNER_COMM struct kv_str comm KV_MEANS("name of the first thread")
 
@@ -402,8 +451,8 @@ static __always_inline bool kv_row_stays(const struct kv_row *row, __u64 turn,
 #define kv_put_owner(c, view, r, owner)                              \
 	do {                                                         \
 		__u64 _boot = kv_boot_time(c), _end = (owner)->end;  \
-		(r)->pid = (owner)->pid;                             \
-		(r)->uid = (owner)->uid;                             \
+		(r)->pid = kv_owner_nr(c, owner);                    \
+		(r)->uid = kv_uid(c, (owner)->uid);                  \
 		(r)->start_boot = (owner)->start;                    \
 		(r)->end = _boot && _end ? _boot + _end : 0;         \
 		if (kv_has(view, comm) && (owner)->comm[0])          \
@@ -431,12 +480,14 @@ static __always_inline bool kv_row_stays(const struct kv_row *row, __u64 turn,
 		if (!row)                                                                  \
 			return 0;                                                          \
 		owner = kv_row_begin(row, &turn);                                          \
-		if (!owner)                                                                \
+		if (!owner || !kv_owner_begin(&c, owner))                                  \
 			return 0;                                                          \
 		r = kv_record(&c, struct view);                                            \
 		kv_put_owner(&c, view, r, owner);                                          \
 		show_##view(r, row);                                                       \
-		return kv_row_stays(row, turn, owner) ? kv_emit(&c) : KV_RETRY;            \
+		if (!kv_row_stays(row, turn, owner) || !kv_owner_stays(&c, owner))         \
+			return KV_RETRY;                                                   \
+		return kv_emit(&c);                                                        \
 	}                                                                                  \
                                                                                            \
 	static __always_inline void show_##view(struct view *r, const struct kv_row *row)

@@ -132,6 +132,31 @@ static bool is_in_group(pid_t tid, const struct kv_identity *id, gid_t gid)
 	return false;
 }
 
+/* As inode_permission(): the first class that the reader is in decides, or a capability. */
+static bool passes_mode(const struct kv_policy *policy, pid_t tid, const struct kv_identity *id)
+{
+	mode_t bit = S_IROTH;
+
+	if (id->fsuid == policy->wide_uid)
+		bit = S_IRUSR;
+	else if (is_in_group(tid, id, policy->wide_gid))
+		bit = S_IRGRP;
+	return (policy->wide_mode & bit) ||
+	       (!id->user_ns_level &&
+		(has_cap(id, CAP_DAC_READ_SEARCH) || has_cap(id, CAP_DAC_OVERRIDE)));
+}
+
+/*
+ * May the reader open the file of a kernel-wide view? Root of a container is not who the kernel
+ * tells of all of it, unless the operator does.
+ */
+static bool passes_whole(const struct kv_policy *policy, pid_t tid, const struct kv_identity *id)
+{
+	bool is_admin = !id->user_ns_level && has_cap(id, CAP_SYS_ADMIN);
+
+	return (is_admin || kv_policy_gives_wide(policy)) && passes_mode(policy, tid, id);
+}
+
 /*
  * d_path() gives the path from the top of all mounts, so it serves every reader above whose
  * root no directory has a name. For any other root the program walks up by itself.
@@ -169,6 +194,8 @@ static void fill_scope(const struct kv_host *host, pid_t tid, const struct kv_id
 		.overflow_gid = host->overflow_gid,
 		.passes = passes(host, id),
 	};
+	if (passes_whole(&host->policy, tid, id))
+		scope->passes |= 1 << KV_WHOLE;
 	if (is_root_elsewhere(host, id)) {
 		scope->root_mnt = id->root_mnt;
 		scope->root_dentry = id->root_dentry;
@@ -235,9 +262,19 @@ static void see_as_host(const struct kv_host *host, pid_t tid, uid_t uid, struct
 	struct kv_identity id;
 
 	*reader = KV_READER_INIT;
-	reader->user = tid > 0 && get_identity(host, tid, &id) == 0 ? id.master : uid;
+	if (tid <= 0 || get_identity(host, tid, &id) != 0)
+		id = (struct kv_identity){
+			.master = uid,
+			.fsuid = uid,
+			.fsgid = KV_NOBODY,
+			.caps = uid ? 0 : UINT64_MAX,
+		};
+	reader->user = id.master;
 	fill_scope(host, tid, &host->self, &reader->scope);
 	reader->scope.passes = KV_ALL_GUARDS;
+	/* The mode of a file holds for all. */
+	if (!passes_whole(&host->policy, tid, &id))
+		reader->scope.passes &= (uint8_t) ~(1 << KV_WHOLE);
 	reader->scope.hidepid = KV_HIDEPID_OFF;
 	reader->pid = kv_kernel_process_of(tid);
 	reader->net_ns = host->self.net_ns;

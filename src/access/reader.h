@@ -23,7 +23,19 @@ struct kv_policy {
 	bool host_view; /* everyone sees what kview itself does */
 	enum kv_hidepid hidepid;
 	gid_t hidepid_gid; /* whose members it does not concern */
+	/* Of the files of kernel-wide views: owner, group and mode. */
+	uid_t wide_uid;
+	gid_t wide_gid;
+	mode_t wide_mode;
 };
+
+#define KV_POLICY_INIT ((struct kv_policy){.wide_mode = 0400})
+
+/* kv_policy_gives_wide() - has the operator given kernel-wide views to others than root? */
+static inline bool kv_policy_gives_wide(const struct kv_policy *policy)
+{
+	return policy->wide_uid || policy->wide_gid || policy->wide_mode != 0400;
+}
 
 /* kview itself, and its queries. */
 struct kv_host {
@@ -57,7 +69,8 @@ static inline int kv_host_map(const struct kv_host *host, uint32_t id, bool or_n
 }
 
 #define KV_HOST_INIT                                         \
-	((struct kv_host){.reader_query = KV_LOADED_INIT,    \
+	((struct kv_host){.policy = KV_POLICY_INIT,          \
+			  .reader_query = KV_LOADED_INIT,    \
 			  .processes_query = KV_LOADED_INIT, \
 			  .threads_query = KV_LOADED_INIT,   \
 			  .ask = KV_ASK_INIT})

@@ -139,7 +139,7 @@ static void wait_for(uint32_t seconds)
 static int cat_view(const struct kv_args *args, const struct kv_views *views, struct kv_view *view,
 		    struct kv_err *err)
 {
-	const struct kv_policy policy = {0};
+	const struct kv_policy policy = KV_POLICY_INIT;
 	struct kv_reader reader = KV_READER_INIT;
 	struct kv_courier courier = KV_COURIER_INIT;
 	struct kv_host host = KV_HOST_INIT;

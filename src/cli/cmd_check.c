@@ -98,7 +98,7 @@ static void put_confinement(void)
 /* Without identified readers nothing is served. */
 static bool check_readers(struct kv_types *types, struct kv_host *host)
 {
-	const struct kv_policy policy = {0};
+	const struct kv_policy policy = KV_POLICY_INIT;
 	struct kv_err why = {0};
 	char note[NOTE_MAX];
 	int rc = kv_host_open(host, &policy, true, NULL, types, &why);

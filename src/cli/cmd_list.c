@@ -94,7 +94,7 @@ static void put_view(struct kv_view *view, const char *pinned, const struct kv_p
 /* Views that load are served if readers can be identified. Without rights that can't be told. */
 static int check_readers(struct kv_views *views, struct kv_err *err)
 {
-	const struct kv_policy policy = {0};
+	const struct kv_policy policy = KV_POLICY_INIT;
 	struct kv_host host = KV_HOST_INIT;
 	int rc = kv_host_open(&host, &policy, true, NULL, views->types, err);
 

@@ -12,7 +12,7 @@ TOOLS=${KVIEW_TEST_TOOLS:-$BUILD/tests/cases}
 # The built-in views, in the order of kview list: all; those that show what is, not what collectors
 # have counted; and of these those of tasks, which are in pid/ too.
 ALL_VIEWS=$(cd "$ROOT/iters" && printf '%s\n' *.bpf.c | sed 's/\.bpf\.c$//' | xargs)
-COLLECT_VIEWS=$(cd "$ROOT/iters" && grep -l '^KV_VIEW_OF_MAP' ./*.bpf.c | sed 's|^\./||; s/\.bpf\.c$//' | xargs)
+COLLECT_VIEWS=$(cd "$ROOT/iters" && grep -lE '^KV_VIEW_OF_(MAP|PROCESS_ROWS)' ./*.bpf.c | sed 's|^\./||; s/\.bpf\.c$//' | xargs)
 # Those whose programs are on functions of the kernel: some kernels let nobody attach to these.
 FUNCTION_VIEWS=refused
 VIEWS=$(comm -23 <(xargs -n 1 <<<"$ALL_VIEWS") <(xargs -n 1 <<<"$COLLECT_VIEWS") | xargs)

@@ -54,6 +54,18 @@ teardown() {
 	down
 }
 
+@test "who reads: rows of one's own processes, and the whole for whom it is given" {
+	up -o collect=syscalls,allow_other
+	chmod 755 "$DIR"
+	[ "$(stat -c %a "$MNT/syscalls")" = 444 ]
+	told whose.py own "$MNT"
+	told whose.py nested "$MNT"
+	down
+	up -o collect=syscalls,allow_other,gid=21007,mode=0440
+	told whose.py given "$MNT" 21007
+	down
+}
+
 @test "traffic: bytes and calls, by family" {
 	up -o collect=traffic
 	told counted.py traffic "$MNT"

@@ -6,7 +6,8 @@
 #define PTRACE (1 << KV_PTRACE)
 #define FILES (1 << KV_FILES)
 #define MAPS (1 << KV_MAPS)
-#define BUT_STACKS (KV_ALL_GUARDS & ~(1 << KV_STACK))
+#define WHOLE (1 << KV_WHOLE)
+#define OF_TASKS (KV_ALL_GUARDS & ~(1 << KV_STACK | WHOLE))
 
 static uint8_t passes_with(uint64_t caps)
 {
@@ -29,15 +30,15 @@ static const struct {
 	{0, PUBLIC, PUBLIC},
 	{CAP(DAC_READ_SEARCH) | CAP(DAC_OVERRIDE), PUBLIC, PUBLIC},
 	{CAP(SYS_PTRACE), PUBLIC | PTRACE | MAPS, PUBLIC | PTRACE | MAPS},
-	{CAP(SYS_PTRACE) | CAP(DAC_READ_SEARCH), BUT_STACKS, BUT_STACKS},
-	{CAP(SYS_PTRACE) | CAP(DAC_OVERRIDE), BUT_STACKS, BUT_STACKS},
+	{CAP(SYS_PTRACE) | CAP(DAC_READ_SEARCH), OF_TASKS, OF_TASKS},
+	{CAP(SYS_PTRACE) | CAP(DAC_OVERRIDE), OF_TASKS, OF_TASKS},
 	{CAP(SYS_PTRACE) | CAP(DAC_OVERRIDE) | CAP(SYS_ADMIN), KV_ALL_GUARDS, KV_ALL_GUARDS},
 	{CAP(SYS_PTRACE) | CAP(SYS_ADMIN), PUBLIC | PTRACE | MAPS, PUBLIC | PTRACE | MAPS},
 	{CAP(PERFMON), PUBLIC | MAPS, PUBLIC},
 	{CAP(SYS_ADMIN), PUBLIC | MAPS, PUBLIC},
 	{CAP(PERFMON) | CAP(DAC_OVERRIDE), PUBLIC | MAPS, PUBLIC},
 	{~(CAP(SYS_PTRACE) | CAP(PERFMON) | CAP(SYS_ADMIN)), PUBLIC, PUBLIC},
-	{~CAP(SYS_PTRACE), PUBLIC | MAPS, PUBLIC},
+	{~CAP(SYS_PTRACE), PUBLIC | MAPS | WHOLE, PUBLIC | WHOLE},
 	{UINT64_MAX, KV_ALL_GUARDS, KV_ALL_GUARDS},
 };
 
@@ -82,6 +83,52 @@ static void to_be_root_without_capabilities_passes_nothing(void **state)
 	(void)state;
 	who.fsuid = who.fsgid = who.euid = 0;
 	assert_int_equal(passes_with(0), PUBLIC);
+}
+
+/* --- the files of kernel-wide views --- */
+
+static bool has_whole(uint32_t uid, uint32_t gid, const char *groups, uint64_t caps)
+{
+	uint8_t bits;
+
+	who.fsuid = who.euid = uid;
+	who.fsgid = gid;
+	status = groups;
+	bits = passes_with(caps);
+	status = NULL;
+	return bits & WHOLE;
+}
+
+static void by_default_root_has_the_whole(void **state)
+{
+	(void)state;
+	assert_true(has_whole(0, 0, NULL, UINT64_MAX));
+	assert_true(has_whole(0, 0, NULL, CAP(SYS_ADMIN)));
+	assert_false(has_whole(0, 0, NULL, ~CAP(SYS_ADMIN)));
+	assert_false(has_whole(1000, 0, "Groups:\t0 \n", CAP(SYS_ADMIN)));
+	assert_true(has_whole(1000, 1000, NULL, CAP(SYS_ADMIN) | CAP(DAC_READ_SEARCH)));
+}
+
+/* The first class of the mode that a reader is in decides, as for any file. */
+static void the_operator_may_give_the_whole(void **state)
+{
+	(void)state;
+	host.policy.wide_gid = 7;
+	host.policy.wide_mode = 0440;
+	assert_true(has_whole(0, 0, NULL, 0));
+	assert_true(has_whole(1000, 7, NULL, 0));
+	assert_true(has_whole(1000, 1, "Groups:\t1 7 \n", 0));
+	assert_false(has_whole(1000, 1, "Groups:\t1 70 \n", 0));
+	host.policy.wide_uid = 1000;
+	host.policy.wide_mode = 0044;
+	assert_false(has_whole(1000, 7, NULL, 0));
+	assert_true(has_whole(1001, 7, NULL, 0));
+	assert_true(has_whole(1001, 1, "Groups:\t1 \n", 0));
+	host.policy.wide_mode = 0040;
+	assert_false(has_whole(1001, 1, "Groups:\t1 \n", 0));
+	assert_true(has_whole(1001, 1, "Groups:\t1 \n", CAP(DAC_OVERRIDE)));
+	who.user_ns_level = 1;
+	assert_false(has_whole(1001, 1, "Groups:\t1 \n", UINT64_MAX));
 }
 
 /* --- hidepid --- */
@@ -204,7 +251,7 @@ static void everyone_sees_what_the_host_does(void **state)
 	host.self.user_ns_level = 1; /* even where capabilities are not the kernel's */
 	for (size_t i = 0; i < ARRAY_SIZE(tids); i++) {
 		see_as_host(tids[i], 12345, &reader);
-		assert_int_equal(reader.scope.passes, KV_ALL_GUARDS);
+		assert_int_equal(reader.scope.passes, KV_ALL_GUARDS & ~WHOLE);
 		assert_int_equal(reader.scope.pid_ns, 0x10);
 		assert_int_equal(reader.scope.user_ns, 0x20);
 		assert_int_equal(reader.scope.cgroup, 0x31);
@@ -213,6 +260,20 @@ static void everyone_sees_what_the_host_does(void **state)
 			assert_int_equal(reader.holds[h], -1);
 		kv_reader_close(&reader);
 	}
+}
+
+static void the_mode_of_files_holds_in_any_view(void **state)
+{
+	struct kv_reader reader;
+
+	(void)state;
+	see_as_host(0, 0, &reader);
+	assert_int_equal(reader.scope.passes, KV_ALL_GUARDS);
+	kv_reader_close(&reader);
+	host.policy.wide_mode = 0444;
+	see_as_host(0, 12345, &reader);
+	assert_int_equal(reader.scope.passes, KV_ALL_GUARDS);
+	kv_reader_close(&reader);
 }
 
 static void who_answers_for_the_cost_is_known_in_any_view(void **state)
@@ -264,6 +325,8 @@ int main(void)
 		WITH_IDENTITY(no_other_capability_passes_anything),
 		WITH_IDENTITY(in_a_nested_user_namespace_capabilities_pass_nothing),
 		WITH_IDENTITY(to_be_root_without_capabilities_passes_nothing),
+		WITH_IDENTITY(by_default_root_has_the_whole),
+		WITH_IDENTITY(the_operator_may_give_the_whole),
 		WITH_IDENTITY(without_hidepid_nobody_is_asked_for_groups),
 		WITH_IDENTITY(hidepid_concerns_who_is_not_in_its_group),
 		WITH_IDENTITY(members_of_the_group_are_exempt),
@@ -271,6 +334,7 @@ int main(void)
 		WITH_IDENTITY(the_largest_group_is_read_whole),
 		WITH_IDENTITY(a_thread_whose_groups_cannot_be_read_is_concerned),
 		WITH_IDENTITY(everyone_sees_what_the_host_does),
+		WITH_IDENTITY(the_mode_of_files_holds_in_any_view),
 		WITH_IDENTITY(who_answers_for_the_cost_is_known_in_any_view),
 		WITH_IDENTITY(self_is_still_the_process_that_looks),
 		WITH_IDENTITY(from_the_hosts_view_nothing_is_hidden),

@@ -14,7 +14,7 @@
 #include <linux/types.h>
 #endif
 
-#define KV_ABI_VERSION 10
+#define KV_ABI_VERSION 11
 #define KV_MAX_COLUMNS 64
 #define KV_COLUMN_NAME 24
 
@@ -122,9 +122,11 @@ enum kv_guard {
 	KV_MAPS,   /* that, or since 6.15 CAP_PERFMON: /proc/PID/maps */
 	KV_IO,	   /* KV_PTRACE, and to own the file, or to pass its mode: /proc/PID/io */
 	KV_STACK,  /* CAP_SYS_ADMIN, CAP_SYS_PTRACE, and the mode of the file: /proc/PID/stack */
+	/* Of no task: to read a file of a kernel-wide view, which by default takes root. */
+	KV_WHOLE,
 };
 
-#define KV_ALL_GUARDS ((1 << (KV_STACK + 1)) - 1) /* as in kv_scope.passes */
+#define KV_ALL_GUARDS ((1 << (KV_WHOLE + 1)) - 1) /* as in kv_scope.passes */
 
 /* kv_scope.saw: what happened in a read; the program sets the bits, the reader gets them. */
 #define KV_SAW_OBJECT 1	  /* the program was called for an object */
