@@ -9,7 +9,10 @@ for _path in glob.glob(os.path.join(os.path.dirname(os.path.abspath(__file__)), 
     with open(_path, encoding="utf-8") as _file:
         _SOURCES[os.path.basename(_path).removesuffix(".bpf.c")] = _file.read()
 # Not of what collectors count: those are off, unless a mount is told otherwise.
-VIEWS = tuple(v for v in sorted(_SOURCES) if "\nKV_VIEW_OF_MAP" not in _SOURCES[v])
+VIEWS = tuple(v for v in sorted(_SOURCES) if not re.search(r"^KV_VIEW_OF_(MAP|PROCESS_ROWS)", _SOURCES[v], re.M))
+COLLECT_VIEWS = tuple(v for v in sorted(_SOURCES) if v not in VIEWS)
+# Of these: with rows for everyone, of own processes.
+PROCESS_ROW_VIEWS = tuple(v for v in COLLECT_VIEWS if "\nKV_VIEW_OF_PROCESS_ROWS" in _SOURCES[v])
 TASK_VIEWS = tuple(v for v in VIEWS if re.search(r'^SEC\("iter(\.s)?/task', _SOURCES[v], re.M))
 # A machine may have no such object: in a network namespace, or without a device that makes it. A
 # reader may have no socket.

@@ -13,7 +13,7 @@ import time
 import groups
 from board import AROUND
 from readers import FORMATS
-from views import MAY_BE_EMPTY, OPEN_VIEWS, ROOT_VIEWS
+from views import MAY_BE_EMPTY, OPEN_VIEWS, PROCESS_ROW_VIEWS, ROOT_VIEWS
 
 MAX_FAILURES = 5
 KEPT = 12  # files that a reader leaves open
@@ -175,6 +175,25 @@ class Reader:
             assert line.decode().lower().split() == columns, line
         elif kind == "csv":
             assert line.decode() == ",".join(columns), line
+
+    def read_collected(self):
+        """What one mount collects, and those beside it that share its pins; in another there is nothing."""
+        view = self.dice.choice(self.soak.collected)
+        is_plain = self.who.uid or self.who.world == groups.USERNS
+        name = FORMATS["json"] % view
+        if self.mount == "calm" or (is_plain and view not in PROCESS_ROW_VIEWS):
+            got = self.may_fail(("ENODATA", "EACCES"), self.slurp, name)
+            assert got is None, f"{self.who.name} reads {view} in {self.mount}"
+            return
+        rows = [json.loads(line) for line in self.slurp(name).splitlines()]
+        self.tally.counts["rows"] += len(rows)
+        if view not in PROCESS_ROW_VIEWS:
+            return
+        assert len({tuple(row) for row in rows}) <= 1, f"rows of {view} have different columns"
+        if is_plain and self.mount != "host":
+            ended = [row for row in rows if row["end"]]
+            assert not ended, f"{self.who.name} reads of {view} what has ended: {ended[:3]}"
+        assert rows or is_plain or view == "block_io", f"{view} is empty"
 
     def read_bytes(self):
         """By one."""
@@ -340,7 +359,7 @@ class Reader:
     WEIGHTS = {
         "read_whole": 10, "read_head": 4, "read_bytes": 1, "read_slowly": 3, "read_again": 3,
         "read_back": 2, "keep_open": 4, "list_processes": 3, "walk": 1, "stat_many": 1,
-        "read_process": 5, "read_dying": 3, "open_unread": 1, "kill_reader": 1, "find_itself": 2,
+        "read_process": 5, "read_collected": 3, "read_dying": 3, "open_unread": 1, "kill_reader": 1, "find_itself": 2,
     }
 
     def run(self, share):

@@ -24,7 +24,7 @@ from board import MAX_WAIT, Board
 from disturb import Commander, Disturber
 from groups import HOST, PIDNS, USERNS, USERS, Who
 from hostile_world import CLONE_NEWPID, CLONE_NEWUSER, become, fork, unshare
-from views import VIEWS
+from views import COLLECT_VIEWS, VIEWS
 
 # Per reader: python's parsing must leave most of two processors to others.
 SHARE = 0.05
@@ -132,7 +132,9 @@ class Soak:
         self.directory = tempfile.mkdtemp(prefix="kview-soak-")
         os.chmod(self.directory, 0o755)
         pins = f"/sys/fs/bpf/{os.path.basename(self.directory)}"
-        options = {"calm": "allow_other", "main": "allow_other",
+        # Kernels that let nobody attach to functions have no `refused`.
+        self.collected = [view for view in COLLECT_VIEWS if view != "refused"]
+        options = {"calm": "allow_other", "main": f"allow_other,collect={'+'.join(self.collected)}",
                    "host": "allow_other,view=host", "strict": "allow_other,hidepid=2"}
         self.kview = daemon.Kview(f"{self.build}/kview", {
             name: (f"{self.directory}/{name}", pins + ("-calm" if name == "calm" else ""), o)
