@@ -124,14 +124,6 @@ static int open_place(struct kv_mounted *m, struct kv_err *err)
 	return rc ? rc : kv_predecessor_find(m->mountpoint, &m->before, err);
 }
 
-/* What the predecessor collects, and we are not asked to. */
-static void drop_unwanted(const struct kv_mounted *m)
-{
-	for (size_t i = 0; i < m->views.n; i++)
-		if (kv_view_is_off(&m->views.list[i]))
-			kv_pin_drop(&m->pins, &m->views.list[i]);
-}
-
 static int open_all(struct kv_mounted *m, struct kv_err *err)
 {
 	const struct kv_mount_opts *opts = m->opts;
@@ -147,8 +139,6 @@ static int open_all(struct kv_mounted *m, struct kv_err *err)
 		rc = kv_pins_open(opts->pin_dir, true, &m->pins, err);
 	if (!rc && opts->collect)
 		rc = kv_views_collect(&m->views, opts->collect, err);
-	if (!rc && opts->takeover)
-		drop_unwanted(m);
 	if (!rc)
 		rc = kv_pinset_make(&m->pins, &m->views, opts->takeover, opts->warn, err);
 	if (!rc)

@@ -408,6 +408,8 @@ static int succeed(struct supervisor *s, struct kv_err *err)
 	snprintf(state, sizeof(state), "MAINPID=%d", (int)getpid());
 	kv_notify(state);
 	m->shared->facts.resends = kv_predecessor_end(&m->before, &m->connection);
+	/* What it has collected, and we are not asked to. */
+	kv_pinset_drop_off(&m->pins, &m->views);
 	(void)!write(s->line, "\1", 1);
 	return 0;
 }

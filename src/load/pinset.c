@@ -17,6 +17,8 @@ static int make_one(const struct kv_pins *pins, struct kv_view *view, bool fresh
 		return view->rc;
 	if (view->program)
 		return kv_view_load(view);
+	if (fresh && kv_view_is_off(view))
+		return 0;
 	/* What a view's collectors have counted goes on, as long as it is the same object. */
 	if ((!fresh || view->collectors.n) && kv_pin_use(pins, view, NULL) == 0)
 		return 0;
@@ -119,6 +121,13 @@ int kv_pinset_make(const struct kv_pins *pins, struct kv_views *views, bool fres
 		    (views->list[i].rc != -EOPNOTSUPP && !kv_view_is_off(&views->list[i])))
 			warn(&views->list[i]);
 	return 0;
+}
+
+void kv_pinset_drop_off(const struct kv_pins *pins, const struct kv_views *views)
+{
+	for (size_t i = 0; i < views->n; i++)
+		if (kv_view_is_off(&views->list[i]))
+			kv_pin_drop(pins, &views->list[i]);
 }
 
 static int say_off(const struct kv_view *view, struct kv_err *err)

@@ -7,7 +7,8 @@
 
 /**
  * kv_pinset_make() - every view that this kernel can run, loaded and pinned
- * @fresh: load every view and replace its pin; otherwise pins of this build are used
+ * @fresh: load every view and replace its pin, and leave off what nobody collects for, whatever
+ *	   is pinned; otherwise pins of this build are used
  * @warn: called for each view that is loaded, and for each that is not, for the reason in
  *	  @view->err; but not for one whose iterator the kernel lacks
  *
@@ -15,6 +16,9 @@
  */
 int kv_pinset_make(const struct kv_pins *pins, struct kv_views *views, bool fresh,
 		   void (*warn)(const struct kv_view *view), struct kv_err *err);
+
+/* kv_pinset_drop_off() - remove pins of views that are off: of another daemon, which has ended */
+void kv_pinset_drop_off(const struct kv_pins *pins, const struct kv_views *views);
 
 /**
  * kv_pinset_get() - one view, from its pin if there is one of this build,
