@@ -27,8 +27,9 @@ struct exits {
 	struct kv_str container KV_MEANS("id of the container that its cgroup is named for")
 		KV_WIDTH(9);
 	struct kv_str cgroup KV_MEANS("path in the cgroup v2 hierarchy") KV_WIDTH(20);
+	struct kv_str args KV_MEANS("arguments, if they were in memory; since Linux 6.16")
+		KV_SHOW(list) KV_WIDTH(20);
 	struct kv_str comm KV_MEANS("name of the first thread");
-	__u32 _pad2;
 };
 
 KV_VIEW_OF_MAP(ended, exits, "a row per process of the last 4096 that ended: status, times, memory",
@@ -82,6 +83,62 @@ static __always_inline void put_names(struct kv_group *to, const struct task_str
 	__builtin_memcpy(to->container, n->container.id, KV_CONTAINER_ID);
 }
 
+/* --- arguments --- */
+
+#define ARGS 256
+#define MARK (sizeof(KV_ARGS_MARK) - 1)
+
+struct args {
+	__u64 len;
+	char bytes[ARGS + MARK + 6]; /* one more for the end of the argument that is cut */
+};
+
+#pragma clang diagnostic push
+#pragma clang diagnostic ignored "-Wpadded"
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+struct mm_struct___args {
+	unsigned long arg_start, arg_end;
+};
+
+struct task_struct___args {
+	struct mm_struct___args *mm;
+};
+
+#pragma clang attribute pop
+#pragma clang diagnostic pop
+
+/*
+ * Of the current process, without waiting for any page. Before 6.16 it has given up its memory when
+ * its end is told.
+ */
+static __always_inline void put_args(struct args *to, const struct task_struct *task)
+{
+	const struct task_struct___args *t = (void *)task;
+	const struct mm_struct___args *mm = t->mm;
+	__u64 start, len;
+
+	to->len = 0;
+	if (!mm)
+		return;
+	start = mm->arg_start;
+	len = mm->arg_end - start;
+	if (len > ARGS) {
+		if (bpf_probe_read_user(to->bytes, ARGS, (void *)start))
+			return;
+		__builtin_memcpy(to->bytes + ARGS, "\0" KV_ARGS_MARK, MARK + 1);
+		to->len = ARGS + MARK + 1;
+		if (!to->bytes[ARGS - 1]) {
+			__builtin_memcpy(to->bytes + ARGS, KV_ARGS_MARK, MARK);
+			to->len--;
+		}
+		return;
+	}
+	kv_opaque(len);
+	if (len && len <= ARGS && !bpf_probe_read_user(to->bytes, len, (void *)start))
+		to->len = len;
+}
+
 /* --- collectors --- */
 
 #define KEPT 4096
@@ -95,6 +152,7 @@ struct row {
 	__u32 uid, status;
 	char comm[KV_COMM];
 	struct kv_group group;
+	struct args args;
 };
 
 /* A ring: the next process takes the place of the one that ended longest ago. */
@@ -123,6 +181,7 @@ static __always_inline void fill(struct row *r, const struct task_struct *task,
 	r->status = kv_wait_status(task);
 	__builtin_memcpy(r->comm, ending->comm, KV_COMM);
 	put_names(&r->group, task);
+	put_args(&r->args, task);
 }
 
 static __always_inline void add_row(const struct task_struct *task, struct kv_ending *ending)
@@ -197,7 +256,7 @@ int exits(struct bpf_iter__bpf_map_elem *ctx)
 	const struct row *row = ctx->value;
 	struct exits *r;
 	struct kv_call c;
-	__u64 turn, boot;
+	__u64 turn, boot, len;
 
 	if (kv_begin_elem(&c, ctx->meta, row))
 		return 1;
@@ -221,6 +280,9 @@ int exits(struct bpf_iter__bpf_map_elem *ctx)
 	r->code = r->signal ? -1 : row->status >> 8 & 0xff;
 	r->core = row->status >> 7 & 1;
 	kv_put_group(&c, exits, r, &row->group);
+	len = row->args.len;
+	if (kv_has(exits, args) && len && len <= sizeof(row->args.bytes))
+		kv_put_bytes(&c, &r->args, row->args.bytes, len);
 	if (kv_has(exits, comm))
 		kv_put_string(&c, &r->comm, row->comm);
 	kv_barrier();

@@ -67,6 +67,7 @@ mode_of() {
 	up -o collect=exits
 	told collect.py truth "$MNT"
 	told collect.py threads "$MNT"
+	told collect.py args "$MNT"
 	told collect.py each_once "$MNT"
 	down
 }

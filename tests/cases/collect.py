@@ -5,6 +5,7 @@ import ctypes
 import json
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -264,6 +265,25 @@ def names(mnt):
     assert len(own) + rest[0]["ended"] >= 4300, (len(own), rest)
     assert sum(r["ended"] for r in found) >= before + 4300
     print(f"# {len(own)} names, {rest[0]['ended']} processes of others")
+
+
+def has_args():
+    return tuple(int(part) for part in os.uname().release.split(".")[:2]) >= (6, 16)
+
+
+def args(mnt):
+    """What was executed; of long ones the first 256 bytes, and that there are more."""
+    true = shutil.which("true")
+    odd = ["a b", "", "\n\x1b[1m", "\udcff", "-", ""]
+    for more in odd, [], ["x" * 255], ["y" * 100, "z" * 200], [str(i) for i in range(500)]:
+        ended = subprocess.Popen([true, *more])
+        ended.wait()
+        got = by_pid(mnt)[ended.pid]["args"]
+        data = b"".join(os.fsencode(word) + b"\0" for word in [true, *more])
+        want = [part.decode(errors="replace") for part in data[:256].removesuffix(b"\0").split(b"\0")]
+        if len(data) > 256:
+            want.append("(too long)")
+        assert got == (want if has_args() else None), (got, want)
 
 
 def group(mnt, path):

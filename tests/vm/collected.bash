@@ -4,7 +4,7 @@
 
 collects_quietly() {
 	local out
-	out=$(kview mount -o collect=all "$M" 2>&1) || { echo "$out" && return 1; }
+	out=$(kview mount -o collect=all,allow_other "$M" 2>&1) || { echo "$out" && return 1; }
 	equal "" "$out"
 }
 
@@ -45,6 +45,7 @@ none_attached() {
 check "a mount collects without a word" on_one_cpu collects_quietly
 collected "exits: as wait4 says" truth
 collected "exits: the time of all threads" threads
+collected "exits: arguments" args
 collected "exits: each once, while others end" storm 5
 collected "exit_totals: as wait4 says of all of a name" totals
 check "collectors that this kernel has are attached" all_are_attached
@@ -56,6 +57,8 @@ counted "traffic: to the byte" traffic
 counted "traffic: of threads" threads
 counted "page_faults: as getrusage counts them" faults
 counted "oom_kills: who was killed" oom
+check "rows of one's own processes" timeout 300 python3 -B /mnt/tests/cases/whose.py own "$M"
+check "rows of one's own processes in a pid namespace" timeout 300 python3 -B /mnt/tests/cases/whose.py nested "$M"
 GROUP=/sys/fs/cgroup/kview-test
 waits() {
 	check "$1" timeout 300 python3 -B /mnt/tests/cases/waits.py "$2" "$M" "${@:3}"
