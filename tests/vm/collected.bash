@@ -58,7 +58,6 @@ counted "traffic: of threads" threads
 counted "page_faults: as getrusage counts them" faults
 counted "oom_kills: who was killed" oom
 check "rows of one's own processes" timeout 300 python3 -B /mnt/tests/cases/whose.py own "$M"
-check "rows of one's own processes in a pid namespace" timeout 300 python3 -B /mnt/tests/cases/whose.py nested "$M"
 GROUP=/sys/fs/cgroup/kview-test
 waits() {
 	check "$1" timeout 300 python3 -B /mnt/tests/cases/waits.py "$2" "$M" "${@:3}"
