@@ -18,7 +18,7 @@ FUNCTION_VIEWS=refused
 VIEWS=$(comm -23 <(xargs -n 1 <<<"$ALL_VIEWS") <(xargs -n 1 <<<"$COLLECT_VIEWS") | xargs)
 TASK_VIEWS=$(cd "$ROOT/iters" && grep -lE '^SEC\("iter(\.s)?/task' ./*.bpf.c | sed 's|^\./||; s/\.bpf\.c$//' | xargs)
 # Those that every user may read; the others are for root. Those that are iterators, with a link.
-OPEN_VIEWS=$(cd "$ROOT/iters" && grep -lE '^SEC\("iter(\.s)?/(task|tcp|udp|unix|netlink|ipv6_route)|^KV_VIEW_FOR_ALL' ./*.bpf.c | sed 's|^\./||; s/\.bpf\.c$//' | xargs)
+OPEN_VIEWS=$(cd "$ROOT/iters" && grep -lE '^SEC\("iter(\.s)?/(task|tcp|udp|unix|netlink|ipv6_route)|^KV_VIEW_(FOR_ALL|OF_PROCESS_ROWS)' ./*.bpf.c | sed 's|^\./||; s/\.bpf\.c$//' | xargs)
 LINKED_VIEWS=$(comm -12 <(cd "$ROOT/iters" && grep -lE '^SEC\("iter' ./*.bpf.c | sed 's|^\./||; s/\.bpf\.c$//') <(xargs -n 1 <<<"$VIEWS") | xargs)
 
 # sorted NAME...: one line of them, as listings have them
