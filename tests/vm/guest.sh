@@ -115,8 +115,7 @@ check_passes() {
 		grep -qE "^view $v +yes" <<<"$out" || return 1
 	done
 	# Others take the place of tracepoints that are not there, or tell less.
-	at_least 6.5 ||
-		out=$(grep -vE '^collector (sends|receives|sends_by_packet_sendmsg|io_begins|io_ends) ' <<<"$out")
+	at_least 6.5 || out=$(grep -vE '^collector (sends|receives|sends_by_packet_sendmsg|io_begins|io_ends) ' <<<"$out")
 	at_least 6.17 || out=$(grep -v '^collector retransmits ' <<<"$out")
 	! grep -E '^[^ ].{27} no ' <<<"$out" | grep -v '^view [a-z_]* .*; it needs Linux [0-9.]*$'
 }
