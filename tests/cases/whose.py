@@ -120,12 +120,14 @@ def given(mnt, group):
 def nested(mnt):
     """In a pid namespace the numbers are its own, and processes outside have no rows."""
     outside = as_user(ALICE)
-    out = subprocess.run(
-        ["setpriv", "--reuid", str(ALICE), "--regid", str(ALICE), "--clear-groups", "unshare", "--user",
-         "--map-root-user", "--pid", "--fork", "cat", f"{mnt}/json/syscalls.json"],
-        capture_output=True, check=True, timeout=60).stdout
-    os.kill(outside, signal.SIGKILL)
-    os.waitpid(outside, 0)
+    try:
+        out = subprocess.run(
+            ["setpriv", "--reuid", str(ALICE), "--regid", str(ALICE), "--clear-groups", "unshare", "--user",
+             "--map-root-user", "--pid", "--fork", "cat", f"{mnt}/json/syscalls.json"],
+            capture_output=True, check=True, timeout=60).stdout
+    finally:
+        os.kill(outside, signal.SIGKILL)
+        os.waitpid(outside, 0)
     found = [json.loads(line) for line in out.splitlines()]
     assert {row["pid"] for row in found} == {1} and {row["uid"] for row in found} == {0}, found
     assert {row["comm"] for row in found} == {"cat"} and "execve" in {row["call"] for row in found}, found
