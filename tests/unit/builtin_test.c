@@ -58,12 +58,13 @@ static void views_of_tasks_know_that_they_are(void **state)
 				 strncmp(views.list[i].kind, "task", 4) == 0);
 }
 
-#define COLLECTING 10 /* views */
+#define COLLECTING 10  /* views */
+#define OF_PROCESSES 5 /* of them, with rows of one's own for everyone */
 
 /* Their rows are of one map, which the object itself has: it is no parameter. */
 static void views_that_collect_have_a_map_and_collectors(void **state)
 {
-	unsigned int n = 0;
+	unsigned int n = 0, open = 0;
 
 	(void)state;
 	for (size_t i = 0; i < views.n; i++) {
@@ -76,12 +77,14 @@ static void views_that_collect_have_a_map_and_collectors(void **state)
 		n++;
 		assert_string_equal(view->kind, "bpf_map_elem");
 		assert_int_equal(view->param, KV_PARAM_NONE);
-		assert_true(kv_view_is_wide(view));
+		assert_int_equal(kv_view_is_wide(view), !view->schema->for_all);
+		open += view->schema->for_all;
 		assert_string_equal(view->others, "");
 		for (size_t j = 0; j < view->collectors.n; j++)
 			assert_int_equal(view->collectors.list[j].link_fd, -1);
 	}
 	assert_int_equal(n, COLLECTING);
+	assert_int_equal(open, OF_PROCESSES);
 }
 
 static unsigned int count_wanted(void)

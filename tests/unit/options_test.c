@@ -17,9 +17,9 @@ static void accept(const char *words)
 	assert_false(opts.policy.host_view);
 	assert_int_equal(opts.policy.hidepid, KV_HIDEPID_OFF);
 	assert_int_equal(opts.policy.hidepid_gid, 0);
-	assert_int_equal(opts.uid, 0);
-	assert_int_equal(opts.gid, 0);
-	assert_int_equal(opts.mode, 0400);
+	assert_int_equal(opts.policy.wide_uid, 0);
+	assert_int_equal(opts.policy.wide_gid, 0);
+	assert_int_equal(opts.policy.wide_mode, 0400);
 	assert_int_equal(opts.max_files, 0);
 	assert_int_equal(opts.max_user_files, 0);
 	assert_string_equal(err.msg, "");
@@ -184,12 +184,12 @@ static void owner_and_group_are_taken_by_number(void **state)
 	struct kv_mount_opts opts = taken("uid=1000,gid=2000");
 
 	(void)state;
-	assert_int_equal(opts.uid, 1000);
-	assert_int_equal(opts.gid, 2000);
-	assert_int_equal(taken("uid=0").uid, 0);
-	assert_int_equal(taken("uid=4294967294").uid, 4294967294U);
-	assert_int_equal(taken("gid=4294967294").gid, 4294967294U);
-	assert_int_equal(taken("gid=0010").gid, 10); /* decimal */
+	assert_int_equal(opts.policy.wide_uid, 1000);
+	assert_int_equal(opts.policy.wide_gid, 2000);
+	assert_int_equal(taken("uid=0").policy.wide_uid, 0);
+	assert_int_equal(taken("uid=4294967294").policy.wide_uid, 4294967294U);
+	assert_int_equal(taken("gid=4294967294").policy.wide_gid, 4294967294U);
+	assert_int_equal(taken("gid=0010").policy.wide_gid, 10); /* decimal */
 }
 
 static void owner_and_group_are_taken_by_name(void **state)
@@ -208,10 +208,10 @@ static void owner_and_group_are_taken_by_name(void **state)
 	assert_non_null(user);
 	assert_non_null(group);
 	snprintf(words, sizeof(words), "uid=%s,gid=%s", user->pw_name, group->gr_name);
-	assert_int_equal(taken(words).uid, user->pw_uid);
+	assert_int_equal(taken(words).policy.wide_uid, user->pw_uid);
 	snprintf(words, sizeof(words), "gid=%s", group->gr_name);
-	assert_int_equal(taken(words).gid, group->gr_gid);
-	assert_int_equal(taken("uid=root").uid, 0);
+	assert_int_equal(taken(words).policy.wide_gid, group->gr_gid);
+	assert_int_equal(taken("uid=root").policy.wide_uid, 0);
 	endpwent();
 	endgrent();
 }
@@ -246,11 +246,11 @@ static void the_group_is_also_exempt_from_hidepid(void **state)
 static void modes_are_octal_permissions(void **state)
 {
 	(void)state;
-	assert_int_equal(taken("mode=0440").mode, 0440);
-	assert_int_equal(taken("mode=440").mode, 0440);
-	assert_int_equal(taken("mode=0").mode, 0);
-	assert_int_equal(taken("mode=777").mode, 0777);
-	assert_int_equal(taken("mode=0000000440").mode, 0440);
+	assert_int_equal(taken("mode=0440").policy.wide_mode, 0440);
+	assert_int_equal(taken("mode=440").policy.wide_mode, 0440);
+	assert_int_equal(taken("mode=0").policy.wide_mode, 0);
+	assert_int_equal(taken("mode=777").policy.wide_mode, 0777);
+	assert_int_equal(taken("mode=0000000440").policy.wide_mode, 0440);
 }
 
 static void other_modes_are_refused(void **state)
@@ -285,9 +285,9 @@ static void all_go_together(void **state)
 	assert_true(opts.allow_other);
 	assert_false(opts.policy.host_view);
 	assert_int_equal(opts.policy.hidepid, KV_HIDEPID_NO_ACCESS);
-	assert_int_equal(opts.uid, 5);
-	assert_int_equal(opts.gid, 6);
-	assert_int_equal(opts.mode, 0640);
+	assert_int_equal(opts.policy.wide_uid, 5);
+	assert_int_equal(opts.policy.wide_gid, 6);
+	assert_int_equal(opts.policy.wide_mode, 0640);
 	assert_string_equal(opts.pin_dir, "/a");
 	assert_string_equal(opts.iter_dir, "/b");
 	assert_int_equal(opts.max_files, 70);

@@ -105,7 +105,7 @@ static void by_default_root_has_the_whole(void **state)
 	assert_true(has_whole(0, 0, NULL, UINT64_MAX));
 	assert_true(has_whole(0, 0, NULL, CAP(SYS_ADMIN)));
 	assert_false(has_whole(0, 0, NULL, ~CAP(SYS_ADMIN)));
-	assert_false(has_whole(1000, 0, "Groups:\t0 \n", CAP(SYS_ADMIN)));
+	assert_false(has_whole(1000, 0, "Name:\tx\nGroups:\t0 \n", CAP(SYS_ADMIN)));
 	assert_true(has_whole(1000, 1000, NULL, CAP(SYS_ADMIN) | CAP(DAC_READ_SEARCH)));
 }
 
@@ -117,18 +117,18 @@ static void the_operator_may_give_the_whole(void **state)
 	host.policy.wide_mode = 0440;
 	assert_true(has_whole(0, 0, NULL, 0));
 	assert_true(has_whole(1000, 7, NULL, 0));
-	assert_true(has_whole(1000, 1, "Groups:\t1 7 \n", 0));
-	assert_false(has_whole(1000, 1, "Groups:\t1 70 \n", 0));
+	assert_true(has_whole(1000, 1, "Name:\tx\nGroups:\t1 7 \n", 0));
+	assert_false(has_whole(1000, 1, "Name:\tx\nGroups:\t1 70 \n", 0));
 	host.policy.wide_uid = 1000;
 	host.policy.wide_mode = 0044;
 	assert_false(has_whole(1000, 7, NULL, 0));
 	assert_true(has_whole(1001, 7, NULL, 0));
-	assert_true(has_whole(1001, 1, "Groups:\t1 \n", 0));
+	assert_true(has_whole(1001, 1, "Name:\tx\nGroups:\t1 \n", 0));
 	host.policy.wide_mode = 0040;
-	assert_false(has_whole(1001, 1, "Groups:\t1 \n", 0));
-	assert_true(has_whole(1001, 1, "Groups:\t1 \n", CAP(DAC_OVERRIDE)));
+	assert_false(has_whole(1001, 1, "Name:\tx\nGroups:\t1 \n", 0));
+	assert_true(has_whole(1001, 1, "Name:\tx\nGroups:\t1 \n", CAP(DAC_OVERRIDE)));
 	who.user_ns_level = 1;
-	assert_false(has_whole(1001, 1, "Groups:\t1 \n", UINT64_MAX));
+	assert_false(has_whole(1001, 1, "Name:\tx\nGroups:\t1 \n", UINT64_MAX));
 }
 
 /* --- hidepid --- */
