@@ -43,8 +43,8 @@ static void check_mount(const struct kv_args *args)
 		rc = kv_mount_options(args->mount_words[i], &opts, &err);
 	check_err(rc, &err);
 	MUST(opts.max_files <= 65536 && opts.max_user_files <= 65536);
-	MUST(!(opts.mode & ~0777u) && opts.policy.hidepid <= KV_HIDEPID_INVISIBLE);
-	MUST(opts.uid != (uid_t)-1 && opts.gid != (gid_t)-1);
+	MUST(!(opts.policy.wide_mode & ~0777u) && opts.policy.hidepid <= KV_HIDEPID_INVISIBLE);
+	MUST(opts.policy.wide_uid != (uid_t)-1 && opts.policy.wide_gid != (gid_t)-1);
 	MUST(!opts.pin_dir || *opts.pin_dir);
 	MUST(!opts.iter_dir || *opts.iter_dir);
 	if (rc)

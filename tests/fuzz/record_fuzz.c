@@ -31,7 +31,7 @@ static void add_column(struct kv_schema *s, struct input *in, uint16_t *at)
 		.name = (char *)names[how % COUNT(names)],
 		.unit = (char *)"",
 		.meaning = (char *)"",
-		.type = (enum kv_type)(what % 6),
+		.type = (enum kv_type)(what % (KV_TYPE_HISTOGRAM + 1)),
 		.off = *at,
 		.size = sizes[what >> 2 & 3],
 		.width = (uint16_t)(strlen(names[how % COUNT(names)]) + what % 64),
@@ -41,6 +41,11 @@ static void add_column(struct kv_schema *s, struct input *in, uint16_t *at)
 		col->size = (uint16_t)(1 + how % 64);
 	if (col->type == KV_TYPE_BYTES)
 		col->show = KV_SHOW_HEX;
+	if (col->type == KV_TYPE_HISTOGRAM) {
+		col->size = (uint16_t)(8 * (2 + how % 7));
+		col->show = what & 0x40 ? KV_SHOW_SECONDS : KV_SHOW_DEC;
+		col->first = (1 + (uint64_t)what) << how % 40;
+	}
 	if (col->type == KV_TYPE_IP)
 		col->size = sizeof(struct kv_ip);
 	if (col->type == KV_TYPE_STR) {
