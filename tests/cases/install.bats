@@ -40,7 +40,7 @@ listing() {
 		echo "f 644 usr/share/man/man1/kview.1"
 		echo "f 644 usr/share/man/man7/kview-iters.7"
 		echo "f 644 usr/share/man/man8/kview.8"
-		for h in abi chars clock collect compat ip kernel kview net path percpu process put reader spool steady text threads tty; do
+		for h in abi chars clock collect compat histogram ip kernel kview net path percpu process put reader spool steady text threads tty; do
 			echo "f 644 usr/include/kview/$h.h"
 		done
 	} | sort -k 3 >"$DIR/want"
