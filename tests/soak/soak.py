@@ -134,8 +134,10 @@ class Soak:
         pins = f"/sys/fs/bpf/{os.path.basename(self.directory)}"
         # Kernels that let nobody attach to functions have no `refused`.
         self.collected = [view for view in COLLECT_VIEWS if view != "refused"]
-        options = {"calm": "allow_other", "main": f"allow_other,collect={'+'.join(self.collected)}",
-                   "host": "allow_other,view=host", "strict": "allow_other,hidepid=2"}
+        # Who takes over without the words removes the pins, and `strict` is taken over.
+        collect = f"collect={'+'.join(self.collected)}"
+        options = {"calm": "allow_other", "main": f"allow_other,{collect}",
+                   "host": "allow_other,view=host", "strict": f"allow_other,hidepid=2,{collect}"}
         self.kview = daemon.Kview(f"{self.build}/kview", {
             name: (f"{self.directory}/{name}", pins + ("-calm" if name == "calm" else ""), o)
             for name, o in options.items()})
