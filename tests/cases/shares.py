@@ -27,13 +27,13 @@ from hostile_world import (
 )
 from limits import killed_within, locked, number, reap, seconds, status
 from trust import (
-from views import COLLECT_VIEWS
     children,
     large_processes,
     processes_of_many_mappings,
     set_alarm,
     walk,
 )
+from views import COLLECT_VIEWS
 
 def open_many():
     """As many descriptors as there may be."""
