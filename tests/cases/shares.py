@@ -35,6 +35,7 @@ from trust import (
 )
 from views import COLLECT_VIEWS
 
+
 def open_many():
     """As many descriptors as there may be."""
     resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
