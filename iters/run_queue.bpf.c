@@ -61,7 +61,8 @@ struct task_struct___queue {
 #define GROUPS 1024
 
 struct group {
-	__u64 turn;    /* which group has this place; 0: none, or it is being written */
+	__u64 shown;   /* 0: the place is free, or it is being written */
+	__u64 turn;    /* which group has this place */
 	__u64 id;      /* kernfs_node.id */
 	__u64 kn;      /* address of that: other hierarchies have the same ids */
 	__u64 removed; /* ns since boot; 0: it is there */
@@ -107,22 +108,29 @@ struct {
 /* A place that nobody has, 0: there is none. */
 static __always_inline __u32 take_place(__u64 *turn)
 {
+	struct kv_collected *counts = kv_counts();
 	struct group *g;
 	__u32 place;
 	__u64 id;
 
-	*turn = kv_take_number() + 1;
-	if (*turn < GROUPS)
-		return *turn;
+	*turn = 0;
+	if (!counts)
+		return 0;
+	if (counts->used < GROUPS - 1) {
+		*turn = kv_take_number() + 1;
+		if (*turn < GROUPS)
+			return *turn;
+	}
 	if (bpf_map_pop_elem(&removed, &place))
 		return 0;
 	g = bpf_map_lookup_elem(&groups, &place);
 	if (!g)
 		return 0;
 	id = g->id;
-	__sync_lock_test_and_set(&g->turn, 0);
+	__sync_lock_test_and_set(&g->shown, 0);
 	if (id)
 		bpf_map_delete_elem(&places, &id);
+	*turn = kv_take_number() + 1;
 	return place;
 }
 
@@ -150,13 +158,14 @@ static __always_inline __u32 add_group(const struct cgroup *cgroup, struct kernf
 	g = bpf_map_lookup_elem(&groups, &place);
 	if (!place || !g)
 		return 0;
+	g->turn = turn; /* other processors count as soon as they find the place */
 	g->id = id;
 	g->kn = kv_address(kn);
 	g->removed = 0;
 	kv_name_group(naming, kn);
 	bpf_probe_read_kernel(&g->name, sizeof(g->name), &naming->group);
 	if (!bpf_map_update_elem(&places, &id, &place, BPF_NOEXIST)) {
-		__sync_lock_test_and_set(&g->turn, turn);
+		__sync_lock_test_and_set(&g->shown, 1);
 		if (!(cgroup->self.flags & CSS_ONLINE))
 			free_later(g, place);
 		return place;
@@ -218,7 +227,7 @@ static __always_inline void count(__u32 place, __u64 wait)
 	if (!g || !w)
 		return;
 	if (!place) {
-		g->turn = 1;
+		g->turn = g->shown = 1;
 		kv_dropped();
 	}
 	if (w->turn != g->turn) {
@@ -309,10 +318,10 @@ int run_queue(struct bpf_iter__bpf_map_elem *ctx)
 	if (!g || !key)
 		return 0;
 	sum.place = *key;
-	sum.turn = g->turn;
-	if (!sum.turn)
+	if (!g->shown)
 		return 0;
 	kv_barrier();
+	sum.turn = g->turn;
 	r = kv_record(&c, struct run_queue);
 	sum.counts = r->wait;
 	bpf_loop(CPUS_MAX, add_cpu, &sum, 0);
@@ -324,7 +333,7 @@ int run_queue(struct bpf_iter__bpf_map_elem *ctx)
 	kv_put_group(&c, run_queue, r, &g->name);
 	kv_barrier();
 	/* Another group took its place meanwhile: it is read anew. */
-	if (g->turn != sum.turn)
+	if (!g->shown || g->turn != sum.turn)
 		return KV_RETRY;
 	return kv_emit(&c);
 }
