@@ -179,7 +179,7 @@ def group_names(mnt, group):
     assert all(row["waits"] >= 1 and abs(row["removed"] - now) < 30 for row in seen), seen
 
 
-def group_storm(mnt, group):
+def group_storm(mnt, group, number):
     """More groups than there are places come and go: the last have rows, and those that stay keep theirs."""
     os.mkdir(group)
     stays = f"{group}/stays"
@@ -191,7 +191,7 @@ def group_storm(mnt, group):
     try:
         time.sleep(0.1)
         first = group_row(mnt, stays)["waits"]
-        for i in range(3000):
+        for i in range(int(number)):
             path = f"{group}/g{i}"
             os.mkdir(path)
             pid = os.fork()
@@ -200,7 +200,7 @@ def group_storm(mnt, group):
                 time.sleep(0)
                 os._exit(0)
             os.waitpid(pid, 0)
-            if i >= 2700:
+            if i >= int(number) - 200:
                 last.append(os.stat(path).st_ino)
             os.rmdir(path)
         found = rows(mnt, "run_queue")
@@ -216,7 +216,7 @@ def group_storm(mnt, group):
         os.waitpid(steady, 0)
         os.rmdir(stays)
         os.rmdir(group)
-    print(f"# 3000 groups, {len(found)} rows")
+    print(f"# {number} groups, {len(found)} rows")
 
 
 def group_crowd(mnt, group):

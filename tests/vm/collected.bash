@@ -64,7 +64,7 @@ waits() {
 }
 waits "run_queue: as schedstat says" exactly "$GROUP"
 waits "run_queue: names of groups" group_names "$GROUP"
-waits "run_queue: groups come and go" group_storm "$GROUP"
+waits "run_queue: groups come and go" group_storm "$GROUP" 1200
 DISK=$(disk_of_a_file 16M)
 waits "block_io: as diskstats says" block_io "$DISK"
 waits "block_io: what the page cache writes" buffered "$DISK"
