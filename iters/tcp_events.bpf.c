@@ -38,7 +38,7 @@ struct tcp_events {
 	__u64 connects KV_ROLE(counter) KV_MEANS("connections that were made") KV_WIDTH(8);
 	__u64 failures KV_ROLE(counter) KV_MEANS("attempts to connect that failed") KV_WIDTH(8);
 	__u64 accepts KV_ROLE(counter) KV_MEANS("connections that came in") KV_WIDTH(7);
-	__u64 retransmits KV_ROLE(counter) KV_MEANS("packets that were sent once more")
+	__u64 retransmits KV_ROLE(counter) KV_MEANS("retransmissions, each of a packet or more")
 		KV_WIDTH(11);
 	__u64 resets_sent KV_ROLE(counter) KV_MEANS("resets that were sent") KV_WIDTH(11);
 	__u64 resets_received KV_ROLE(counter) KV_MEANS("resets that came") KV_WIDTH(15);
@@ -161,12 +161,28 @@ static __always_inline __u32 add_end(const struct end_key *key)
 	return place;
 }
 
-static __always_inline void count(const struct end_key *key, enum event event)
+/* An IPv4 address that a socket of IPv6 has, ::ffff:1.2.3.4, is the same end. */
+static __always_inline void unmap(struct end_key *key)
 {
-	__u32 *known = bpf_map_lookup_elem(&places, key);
-	__u32 place = known ? *known : add_end(key);
-	struct end *e = bpf_map_lookup_elem(&ends, &place);
+	__u32 words[4];
 
+	__builtin_memcpy(words, key->address, sizeof(words));
+	if (key->family != 6 || words[0] || words[1] || words[2] != bpf_htonl(0xffff))
+		return;
+	key->family = 4;
+	__builtin_memset(key->address, 0, sizeof(key->address));
+	__builtin_memcpy(key->address, &words[3], sizeof(words[3]));
+}
+
+static __always_inline void count(struct end_key *key, enum event event)
+{
+	__u32 *known, place;
+	struct end *e;
+
+	unmap(key);
+	known = bpf_map_lookup_elem(&places, key);
+	place = known ? *known : add_end(key);
+	e = bpf_map_lookup_elem(&ends, &place);
 	if (!e)
 		return;
 	if (place) {
@@ -252,6 +268,16 @@ static __always_inline void count_of(const struct sock_common *sk, enum side sid
 	count(&key, event);
 }
 
+/* It may have been begun before we were: then nothing is known of its side yet. */
+static __always_inline void is_made(const struct sock_common *sk, __u64 address, bool is_out)
+{
+	set_side(address, is_out ? SIDE_OUT : SIDE_IN);
+	if (is_out)
+		count_of(sk, SIDE_OUT, CONNECTS);
+	else
+		count_of(sk, SIDE_IN, ACCEPTS);
+}
+
 #define IPPROTO_TCP 6 /* include/uapi/linux/in.h */
 
 SEC("tp_btf/inet_sock_set_state")
@@ -268,10 +294,8 @@ int state_changes(__u64 *ctx)
 		set_side(address, SIDE_OUT);
 	else if (new == BPF_TCP_SYN_RECV && old != BPF_TCP_SYN_SENT)
 		set_side(address, SIDE_IN);
-	else if (new == BPF_TCP_ESTABLISHED && side_of(address) == SIDE_OUT)
-		count_of(common, SIDE_OUT, CONNECTS);
 	else if (new == BPF_TCP_ESTABLISHED)
-		count_of(common, SIDE_IN, ACCEPTS);
+		is_made(common, address, old == BPF_TCP_SYN_SENT || side_of(address) == SIDE_OUT);
 	else if (new == BPF_TCP_CLOSE && old == BPF_TCP_SYN_SENT)
 		count_of(common, SIDE_OUT, FAILURES);
 	return 0;
@@ -282,7 +306,7 @@ static __always_inline void retransmitted(const struct sock *sk)
 	count_of(&sk->__sk_common, side_of(kv_address(sk)), RETRANSMITS);
 }
 
-/* Its third argument is an errno since 6.17, when it began to tell of failures. */
+/* Its third argument is an errno since 6.17: until then it was not told of failures. */
 SEC("tp_btf/tcp_retransmit_skb")
 int retransmits(__u64 *ctx)
 {
@@ -348,7 +372,7 @@ struct tcp_header {
 };
 
 /* The sender of a packet that is answered with a reset. */
-static __always_inline void count_sender(__u64 packet)
+static __always_inline void count_sender(__u64 packet, __u32 netns)
 {
 	const struct sk_buff___events *skb = (void *)packet;
 	const unsigned char *head = BPF_CORE_READ(skb, head);
@@ -362,7 +386,7 @@ static __always_inline void count_sender(__u64 packet)
 	bpf_probe_read_kernel(&port, sizeof(port), &tcp->dest);
 	key.port = bpf_ntohs(port);
 	key.family = version >> 4;
-	key.netns = BPF_CORE_READ(skb, dev, nd_net.net, ns.inum);
+	key.netns = netns ? netns : BPF_CORE_READ(skb, dev, nd_net.net, ns.inum);
 	if (key.family == 4)
 		bpf_probe_read_kernel(key.address, 4, ip->saddr4);
 	else if (key.family == 6)
@@ -381,15 +405,17 @@ int sends_reset(__u64 *ctx)
 {
 	const struct sock *sk = (void *)ctx[0];
 	__u64 address = kv_address(sk), packet = kv_address((void *)ctx[1]);
-	__u32 state = 0;
+	__u32 state = 0, netns = 0;
 
 	kv_opaque(address);
-	if (address && sk)
+	if (address && sk) {
 		state = sk->__sk_common.skc_state;
+		netns = kv_sock_netns(&sk->__sk_common);
+	}
 	if (state && state != BPF_TCP_LISTEN && sk)
 		count_of(&sk->__sk_common, side_of(address), RESETS_SENT);
 	else if (packet)
-		count_sender(packet);
+		count_sender(packet, netns);
 	return 0;
 }
 

@@ -9,7 +9,7 @@ import threading
 import time
 
 from collect import child, rows, spin, tell
-from counted import run, until
+from counted import missed, run, until
 
 US = 1e-6
 LAST = 23  # the bucket without a bound
@@ -81,7 +81,10 @@ def works(group, seconds):
 
 
 def asleep(pid):
-    """Its first thread is the only one, and is switched away."""
+    """Its first thread is the only one, and is switched away: that it is S says only that it will be."""
+    with open(f"/proc/{pid}/syscall", "rb") as file:
+        if file.read().startswith(b"running"):
+            return False
     with open(f"/proc/{pid}/stat", "rb") as file:
         fields = file.read().rpartition(b") ")[2].split()
     return fields[0] == b"S" and fields[17] == b"1"
@@ -119,6 +122,8 @@ def exactly(mnt, group):
     """Of processes with one thread: to the nanosecond, whichever processors they were moved to."""
     os.mkdir(group)
     made = []
+    said, say = os.pipe()
+    hold, go_on = os.pipe()
     try:
         def act():
             for i in range(300):
@@ -130,8 +135,6 @@ def exactly(mnt, group):
             os.read(hold, 1)
 
         cpus = sorted(os.sched_getaffinity(0))
-        said, say = os.pipe()
-        hold, go_on = os.pipe()
         made = [child(act) for _ in range(5)]
         until(lambda: all(asleep(pid) for pid, _ in made))
         before = [schedstat(pid) for pid, _ in made]
@@ -149,8 +152,8 @@ def exactly(mnt, group):
         assert row["waits"] == runs, (row["waits"], runs)
         assert abs(row["time"] - waited) < 1e-8 * runs, (row["time"], waited)
         assert fits(row["wait"], row["time"]), row
-        os.write(go_on, b"x" * len(made))
     finally:
+        os.write(go_on, b"x" * len(made))
         for pid, _ in made:
             os.waitpid(pid, 0)
         os.rmdir(group)
@@ -281,13 +284,21 @@ def block_io(mnt, device):
 
     pid = run(act)
     found = {row["op"]: row for row in disk_rows(mnt, disk) if row["pid"] == pid}
-    assert (found["read"]["requests"], found["read"]["bytes"]) == (200, 200 * 4096), found
-    assert (found["write"]["requests"], found["write"]["bytes"]) == (50, 50 * 65536), found
+    for op, requests, size in ("read", 200, 4096), ("write", 50, 65536):
+        row = found[op]
+        assert requests - lost(mnt) <= row["requests"] <= requests and row["bytes"] == size * row["requests"], row
     for row in found.values():
         assert row["errors"] == 0 and row["requests"] == sum(as_one(row["latency"])), row
         assert fits(row["latency"], row["time"]) and row["time"] > 0, row
     assert_sums(mnt, disk, before, mine)
     print(f"# {found['read']}")
+
+
+def lost(mnt):
+    """Requests of which the kernel did not tell the end, or calls that it left out; of all disks."""
+    with open(f"{mnt}/status", encoding="ascii") as file:
+        values = dict(line.rstrip("\n").split("\t") for line in file)
+    return int(values["block_io.dropped"]) + missed(mnt, "block_io")
 
 
 def sees_flushes():
@@ -308,7 +319,11 @@ def assert_sums(mnt, disk, before, mine):
     if not sees_flushes():
         assert not flushes
         flushes = 4  # that nobody tells of
-    assert got[:2] == more[:2] and got[3:] == more[3:] and got[2] <= more[2] <= got[2] + flushes, (got, more, flushes)
+    gone = lost(mnt)
+    for i in 0, 2, 4:
+        spare = gone + (flushes if i == 2 else 0)
+        assert got[i] <= more[i] <= got[i] + spare, (got, more, flushes, gone)
+        assert got[i + 1] == more[i + 1] or gone, (got, more, gone)
 
 
 def buffered(mnt, device):
@@ -341,7 +356,7 @@ def failing(mnt, device):
 
     pid = run(act)
     [row] = [row for row in disk_rows(mnt, disk) if row["pid"] == pid and row["op"] == "read"]
-    assert row["errors"] == row["requests"] == 7, row
+    assert 7 - lost(mnt) <= row["errors"] == row["requests"] <= 7, row
 
 
 if __name__ == "__main__":
