@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The view `run_queue`: how long threads have waited for a processor, by control group. */
 #include "kview.h"
-#include "collect.h"
 #include "clock.h"
 #include "last_thread.h"
 #include "latency.h"
@@ -26,7 +25,7 @@ struct run_queue {
 		KV_UNIT("s") KV_SHOW(seconds) KV_BUCKETS(KV_LATENCY_FIRST);
 };
 
-KV_VIEW_OF_MAP(groups, run_queue, "a row per control group: its threads' waits for processors",
+KV_VIEW_OF_MAP(kv_places, run_queue, "a row per control group: its threads' waits for processors",
 	       "6.1");
 
 static __always_inline bool kv_has_container(void)
@@ -58,123 +57,80 @@ struct task_struct___queue {
 
 /* --- groups --- */
 
-#define GROUPS 1024
+struct group_key {
+	__u64 id; /* kernfs_node.id */
+};
 
 struct group {
-	__u64 shown;   /* 0: the place is free, or it is being written */
-	__u64 turn;    /* which group has this place */
-	__u64 id;      /* kernfs_node.id */
-	__u64 kn;      /* address of that: other hierarchies have the same ids */
+	__u64 kn;      /* address of the node: other hierarchies have the same ids */
 	__u64 removed; /* ns since boot; 0: it is there */
 	struct kv_group name;
 };
 
-/* The first place is for what finds no other. */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, GROUPS);
-	__type(key, __u32);
-	__type(value, struct group);
-} groups SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, GROUPS);
-	__type(key, __u64); /* id */
-	__type(value, __u32);
-} places SEC(".maps");
-
-/* Places of groups that were removed, in that order, and those that were not needed after all. */
-struct {
-	__uint(type, BPF_MAP_TYPE_QUEUE);
-	__uint(max_entries, GROUPS);
-	__type(value, __u32);
-} removed SEC(".maps");
+#define KV_PLACE_KEY struct group_key
+#define KV_PLACE_DATA struct group
+#define KV_PLACES 1024
+#include "places.h"
 
 /* A processor's own sums, since processors would wait for each other's lines of memory. */
 struct waits {
-	__u64 turn; /* of the group that they are of: those of another one count no more */
+	__u64 turn; /* of the group that they are of */
 	__u64 time; /* ns */
 	__u64 counts[KV_LATENCIES];
 };
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, GROUPS);
+	__uint(max_entries, KV_PLACES);
 	__type(key, __u32);
 	__type(value, struct waits);
 } waits SEC(".maps");
 
-/* A place that nobody has, 0: there is none. */
-static __always_inline __u32 take_place(__u64 *turn)
+/* Each processor does so for itself: see begin_anew(). */
+static __always_inline void kv_give_way(struct kv_place *p)
 {
-	struct kv_collected *counts = kv_counts();
-	struct group *g;
-	__u32 place;
-	__u64 id;
-
-	*turn = 0;
-	if (!counts)
-		return 0;
-	if (counts->used < GROUPS - 1) {
-		*turn = kv_take_number() + 1;
-		if (*turn < GROUPS)
-			return *turn;
-	}
-	if (bpf_map_pop_elem(&removed, &place))
-		return 0;
-	g = bpf_map_lookup_elem(&groups, &place);
-	if (!g)
-		return 0;
-	id = g->id;
-	__sync_lock_test_and_set(&g->shown, 0);
-	if (id)
-		bpf_map_delete_elem(&places, &id);
-	*turn = kv_take_number() + 1;
-	return place;
 }
 
-/* Once for a group: its rows stay until another one needs the place. */
-static __always_inline void free_later(struct group *g, __u32 place)
+/* This processor's sums are of a group that has given way, or of none yet. */
+static __always_inline void begin_anew(struct waits *w, __u64 turn)
 {
-	if (!__sync_val_compare_and_swap(&g->removed, 0, bpf_ktime_get_boot_ns()))
-		bpf_map_push_elem(&removed, &place, BPF_ANY);
+	__u32 zero = 0;
+	struct waits *rest = bpf_map_lookup_elem(&waits, &zero);
+	struct kv_place *first = kv_place_at(zero);
+
+	if (!rest || !first)
+		return;
+	if (w->time) {
+		first->state = KV_PLACE_SHOWN;
+		rest->time += w->time;
+		for (int i = 0; i < KV_LATENCIES; i++)
+			rest->counts[i] += w->counts[i];
+	}
+	__builtin_memset(w, 0, sizeof(*w));
+	w->turn = turn;
 }
 
 #define CSS_ONLINE 2 /* include/linux/cgroup-defs.h */
 
 static __always_inline __u32 add_group(const struct cgroup *cgroup, struct kernfs_node *kn,
-				       __u64 id)
+				       const struct group_key *key)
 {
 	struct kv_naming *naming = kv_naming();
-	__u32 place, *known;
-	struct group *g;
-	__u64 turn;
+	struct kv_place *p;
+	__u32 place;
 
-	/* Of a group that is removed already nobody would tell. */
+	/* What a thread waits on its way out of a group that is removed begins no row. */
 	if (!naming || !(cgroup->self.flags & CSS_ONLINE))
 		return 0;
-	place = take_place(&turn);
-	g = bpf_map_lookup_elem(&groups, &place);
-	if (!place || !g)
+	place = kv_place_take(true);
+	p = kv_place_at(place);
+	if (!place || !p)
 		return 0;
-	g->turn = turn; /* other processors count as soon as they find the place */
-	g->id = id;
-	g->kn = kv_address(kn);
-	g->removed = 0;
 	kv_name_group(naming, kn);
-	bpf_probe_read_kernel(&g->name, sizeof(g->name), &naming->group);
-	if (!bpf_map_update_elem(&places, &id, &place, BPF_NOEXIST)) {
-		__sync_lock_test_and_set(&g->shown, 1);
-		if (!(cgroup->self.flags & CSS_ONLINE))
-			free_later(g, place);
-		return place;
-	}
-	/* Another processor was first. */
-	g->id = 0;
-	free_later(g, place);
-	known = bpf_map_lookup_elem(&places, &id);
-	return known ? *known : 0;
+	bpf_probe_read_kernel(&p->data.name, sizeof(p->data.name), &naming->group);
+	p->data.kn = kv_address(kn);
+	p->data.removed = 0;
+	return kv_place_show(place, p, key);
 }
 
 SEC("tp_btf/cgroup_rmdir")
@@ -182,12 +138,12 @@ int kv_group_removed(__u64 *ctx)
 {
 	const struct cgroup *cgroup = (void *)ctx[0];
 	struct kernfs_node *kn = cgroup->kn;
-	__u64 id = kn->id;
-	__u32 *known = bpf_map_lookup_elem(&places, &id), place = known ? *known : 0;
-	struct group *g = bpf_map_lookup_elem(&groups, &place);
+	struct group_key key = {kn->id};
+	__u32 place = kv_place_find(&key);
+	struct kv_place *p = kv_place_at(place);
 
-	if (place && g && g->kn == kv_address(kn))
-		free_later(g, place);
+	if (place && p && p->data.kn == kv_address(kn))
+		p->data.removed = bpf_ktime_get_boot_ns();
 	return 0;
 }
 
@@ -209,31 +165,26 @@ static __always_inline __u32 place_of(struct thread *t, const struct task_struct
 	struct css_set *cset = task->cgroups;
 	struct cgroup *cgroup = cset->dfl_cgrp;
 	struct kernfs_node *kn = cgroup->kn;
-	__u64 id = kn->id;
-	__u32 place = t->place, *known;
-	struct group *g = bpf_map_lookup_elem(&groups, &place);
+	struct group_key key = {kn->id};
+	__u32 place = t->place;
+	struct kv_place *p = kv_place_at(place);
 
-	if (place && g && g->id == id)
+	if (place && p && p->key.id == key.id)
 		return place;
-	known = bpf_map_lookup_elem(&places, &id);
-	return t->place = known ? *known : add_group(cgroup, kn, id);
+	place = kv_place_find(&key);
+	return t->place = place ? place : add_group(cgroup, kn, &key);
 }
 
 static __always_inline void count(__u32 place, __u64 wait)
 {
-	struct group *g = bpf_map_lookup_elem(&groups, &place);
 	struct waits *w = bpf_map_lookup_elem(&waits, &place);
+	struct kv_place *p = kv_place_at(place);
 
-	if (!g || !w)
+	if (!p || !w)
 		return;
-	if (!place) {
-		g->turn = g->shown = 1;
-		kv_dropped();
-	}
-	if (w->turn != g->turn) {
-		__builtin_memset(w, 0, sizeof(*w));
-		w->turn = g->turn;
-	}
+	kv_place_use(p, place, true);
+	if (w->turn != p->turn)
+		begin_anew(w, p->turn);
 	w->time += wait;
 	kv_histogram_add(w->counts, wait, KV_LATENCY_FIRST);
 }
@@ -278,7 +229,7 @@ struct sum {
 	__u64 turn;
 	__u64 time, waits;
 	__u32 place;
-	__u32 _pad;
+	__u32 is_of_others; /* of groups that have given way, not of the one whose turn it is */
 };
 
 static long add_cpu(__u64 cpu, struct sum *s)
@@ -289,7 +240,7 @@ static long add_cpu(__u64 cpu, struct sum *s)
 	w = bpf_map_lookup_percpu_elem(&waits, &place, cpu);
 	if (!w)
 		return 1;
-	if (w->turn != s->turn)
+	if ((w->turn != s->turn) != s->is_of_others)
 		return 0;
 	s->time += w->time;
 	for (int i = 0; i < KV_LATENCIES; i++) {
@@ -303,37 +254,46 @@ static long add_cpu(__u64 cpu, struct sum *s)
 
 #define CPUS_MAX 8192 /* as CONFIG_NR_CPUS may be */
 
+/* Sums of groups that have given way, which their processors have not moved to the first place yet. */
+static long add_place(__u64 i, struct sum *s)
+{
+	const struct kv_place *p = kv_place_at(i);
+
+	if (!i || !p)
+		return !p;
+	s->place = i;
+	s->turn = p->turn;
+	s->is_of_others = true;
+	bpf_loop(CPUS_MAX, add_cpu, s, 0);
+	return 0;
+}
+
 SEC("iter/bpf_map_elem")
 int run_queue(struct bpf_iter__bpf_map_elem *ctx)
 {
-	const struct group *g = ctx->value;
-	const __u32 *key = ctx->key;
+	const struct kv_place *p = ctx->value;
+	const __u32 *place = ctx->key;
 	struct sum sum = {};
 	struct run_queue *r;
 	struct kv_call c;
-	__u64 boot;
+	__u64 boot, turn;
 
-	if (kv_begin_elem(&c, ctx->meta, g))
+	if (kv_begin_elem(&c, ctx->meta, p))
 		return 1;
-	if (!g || !key)
+	if (!p || !place || !kv_place_begin(p, &turn))
 		return 0;
-	sum.place = *key;
-	if (!g->shown)
-		return 0;
-	kv_barrier();
-	sum.turn = g->turn;
 	r = kv_record(&c, struct run_queue);
+	sum.place = *place;
+	sum.turn = turn;
 	sum.counts = r->wait;
 	bpf_loop(CPUS_MAX, add_cpu, &sum, 0);
+	if (!*place)
+		bpf_loop(KV_PLACES, add_place, &sum, 0);
 	r->time = sum.time;
 	r->waits = sum.waits;
 	boot = kv_boot_time(&c);
-	r->id = g->id;
-	r->removed = boot && g->removed ? boot + g->removed : 0;
-	kv_put_group(&c, run_queue, r, &g->name);
-	kv_barrier();
-	/* Another group took its place meanwhile: it is read anew. */
-	if (!g->shown || g->turn != sum.turn)
-		return KV_RETRY;
-	return kv_emit(&c);
+	r->id = p->key.id;
+	r->removed = boot && p->data.removed ? boot + p->data.removed : 0;
+	kv_put_group(&c, run_queue, r, &p->data.name);
+	return kv_place_stays(p, turn) ? kv_emit(&c) : KV_RETRY;
 }

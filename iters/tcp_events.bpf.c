@@ -44,7 +44,7 @@ struct tcp_events {
 	__u64 resets_received KV_ROLE(counter) KV_MEANS("resets that came") KV_WIDTH(15);
 };
 
-KV_VIEW_OF_MAP(ends, tcp_events,
+KV_VIEW_OF_MAP(kv_places, tcp_events,
 	       "a row per remote address and port: connections, retransmits, resets", "6.1");
 
 /* --- remote ends --- */
@@ -57,108 +57,32 @@ struct end_key {
 	__u8 side;
 };
 
-struct end {
-	__u64 turn; /* which end has this place; 0: none, or it is being written */
-	__u64 used; /* since the hand has passed */
-	struct end_key key;
-	__u64 events[EVENTS];
+struct events {
+	__u64 n[EVENTS];
 };
 
-#define ENDS 8192
+#define KV_PLACE_KEY struct end_key
+#define KV_PLACE_DATA struct events
+#define KV_PLACES 8192
+#include "places.h"
 
-/* The first place is for what finds no other, and for what others had to give up. */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, ENDS);
-	__type(key, __u32);
-	__type(value, struct end);
-} ends SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, ENDS);
-	__type(key, struct end_key);
-	__type(value, __u32);
-} places SEC(".maps");
-
-/* Where the next place is looked for, as a clock's hand does it. */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, __u64);
-} hand SEC(".maps");
-
-static __always_inline void give_up(struct end *e)
+static __always_inline void kv_give_way(struct kv_place *p)
 {
-	__u32 zero = 0;
-	struct end *rest = bpf_map_lookup_elem(&ends, &zero);
-	struct end_key key = e->key;
+	struct kv_place *first = kv_place_at(0);
 
-	bpf_map_delete_elem(&places, &key);
-	if (!rest)
+	if (!first)
 		return;
-	rest->turn = 1;
-	kv_dropped();
+	first->state = KV_PLACE_SHOWN;
 	for (int i = 0; i < EVENTS; i++)
-		__sync_fetch_and_add(&rest->events[i], __sync_lock_test_and_set(&e->events[i], 0));
+		__sync_fetch_and_add(&first->data.n[i], __sync_lock_test_and_set(&p->data.n[i], 0));
 }
 
-/* An end of which nothing was heard since the hand passed it gives up its place. */
-static long find_place(__u64 i, __u32 *found)
+static __always_inline __u32 add_end(const struct end_key *key, bool lasts)
 {
-	__u32 zero = 0, place;
-	__u64 *next = bpf_map_lookup_elem(&hand, &zero), turn;
-	struct end *e;
+	__u32 place = kv_place_take(lasts);
+	struct kv_place *p = kv_place_at(place);
 
-	if (!next)
-		return 1;
-	place = __sync_fetch_and_add(next, 1) % (ENDS - 1) + 1;
-	e = bpf_map_lookup_elem(&ends, &place);
-	if (!e)
-		return 1;
-	if (__sync_lock_test_and_set(&e->used, 0))
-		return 0;
-	turn = e->turn;
-	if (!turn || __sync_val_compare_and_swap(&e->turn, turn, 0) != turn)
-		return 0;
-	give_up(e);
-	*found = place;
-	return 1;
-}
-
-#define TRIES 64
-
-/* A place that nobody has, 0: there is none. */
-static __always_inline __u32 take_place(__u64 *turn)
-{
-	__u32 place = 0;
-
-	*turn = kv_take_number() + 1;
-	if (*turn < ENDS)
-		return *turn;
-	bpf_loop(TRIES, find_place, &place, 0);
-	return place;
-}
-
-static __always_inline __u32 add_end(const struct end_key *key)
-{
-	__u64 turn;
-	__u32 place = take_place(&turn), *known;
-	struct end *e = bpf_map_lookup_elem(&ends, &place);
-
-	if (!place || !e)
-		return 0;
-	e->key = *key;
-	e->used = 1;
-	if (bpf_map_update_elem(&places, key, &place, BPF_NOEXIST)) {
-		/* Another processor was first. The hand will find the place, which nobody uses. */
-		e->key.family = 0;
-		known = bpf_map_lookup_elem(&places, key);
-		place = known ? *known : 0;
-	}
-	__sync_lock_test_and_set(&e->turn, turn);
-	return place;
+	return place && p ? kv_place_show(place, p, key) : 0;
 }
 
 /* An IPv4 address that a socket of IPv6 has, ::ffff:1.2.3.4, is the same end. */
@@ -174,24 +98,24 @@ static __always_inline void unmap(struct end_key *key)
 	__builtin_memcpy(key->address, &words[3], sizeof(words[3]));
 }
 
-static __always_inline void count(struct end_key *key, enum event event)
+/*
+ * Anybody far away can make us refuse connections, and anybody here can fail to connect: events
+ * without a connection have the places that are left, or the first one.
+ */
+static __always_inline void count(struct end_key *key, enum event event, bool lasts)
 {
-	__u32 *known, place;
-	struct end *e;
+	struct kv_place *p;
+	__u32 place;
 
 	unmap(key);
-	known = bpf_map_lookup_elem(&places, key);
-	place = known ? *known : add_end(key);
-	e = bpf_map_lookup_elem(&ends, &place);
-	if (!e)
+	place = kv_place_find(key);
+	if (!place)
+		place = add_end(key, lasts);
+	p = kv_place_at(place);
+	if (!p)
 		return;
-	if (place) {
-		e->used = 1;
-	} else {
-		e->turn = 1;
-		kv_dropped();
-	}
-	__sync_fetch_and_add(&e->events[event], 1);
+	kv_place_use(p, place, lasts);
+	__sync_fetch_and_add(&p->data.n[event], 1);
 }
 
 /* --- connections --- */
@@ -256,6 +180,13 @@ static __always_inline __u16 local_port(const struct sock_common *sk)
 	return bpf_ntohs(BPF_CORE_READ(closed, inet_sport));
 }
 
+/* A handshake is not done in these states. */
+static __always_inline bool was_made(__u32 state)
+{
+	return state != BPF_TCP_SYN_SENT && state != BPF_TCP_SYN_RECV &&
+	       state != BPF_TCP_NEW_SYN_RECV;
+}
+
 static __always_inline void count_of(const struct sock_common *sk, enum side side, enum event event)
 {
 	struct end_key key = {};
@@ -265,7 +196,7 @@ static __always_inline void count_of(const struct sock_common *sk, enum side sid
 	key.netns = kv_sock_netns(sk);
 	key.port = side == SIDE_IN ? local_port(sk) : bpf_ntohs(sk->skc_dport);
 	key.side = side;
-	count(&key, event);
+	count(&key, event, event == CONNECTS || event == ACCEPTS || was_made(sk->skc_state));
 }
 
 /* It may have been begun before we were: then nothing is known of its side yet. */
@@ -338,7 +269,7 @@ int retransmits_synack(__u64 *ctx)
 		key.family = 6;
 		bpf_probe_read_kernel(key.address, sizeof(key.address), &req->skc_v6_daddr);
 	}
-	count(&key, RETRANSMITS);
+	count(&key, RETRANSMITS, false);
 	return 0;
 }
 
@@ -393,7 +324,7 @@ static __always_inline void count_sender(__u64 packet, __u32 netns)
 		bpf_probe_read_kernel(key.address, sizeof(key.address), ip->saddr6);
 	else
 		return;
-	count(&key, RESETS_SENT);
+	count(&key, RESETS_SENT, false);
 }
 
 /*
@@ -442,32 +373,24 @@ static __always_inline void put_key(struct tcp_events *r, const struct end_key *
 SEC("iter/bpf_map_elem")
 int tcp_events(struct bpf_iter__bpf_map_elem *ctx)
 {
-	const struct end *e = ctx->value;
+	const struct kv_place *p = ctx->value;
 	const __u32 *place = ctx->key;
 	struct tcp_events *r;
 	struct kv_call c;
 	__u64 turn;
 
-	if (kv_begin_elem(&c, ctx->meta, e))
+	if (kv_begin_elem(&c, ctx->meta, p))
 		return 1;
-	if (!e || !place)
+	if (!p || !place || !kv_place_begin(p, &turn))
 		return 0;
-	turn = e->turn;
-	if (!turn || (*place && !e->key.family))
-		return 0;
-	kv_barrier();
 	r = kv_record(&c, struct tcp_events);
 	if (*place)
-		put_key(r, &e->key);
-	r->connects = e->events[CONNECTS];
-	r->failures = e->events[FAILURES];
-	r->accepts = e->events[ACCEPTS];
-	r->retransmits = e->events[RETRANSMITS];
-	r->resets_sent = e->events[RESETS_SENT];
-	r->resets_received = e->events[RESETS_RECEIVED];
-	kv_barrier();
-	/* Another end took its place meanwhile: it is read anew. */
-	if (e->turn != turn)
-		return KV_RETRY;
-	return kv_emit(&c);
+		put_key(r, &p->key);
+	r->connects = p->data.n[CONNECTS];
+	r->failures = p->data.n[FAILURES];
+	r->accepts = p->data.n[ACCEPTS];
+	r->retransmits = p->data.n[RETRANSMITS];
+	r->resets_sent = p->data.n[RESETS_SENT];
+	r->resets_received = p->data.n[RESETS_RECEIVED];
+	return kv_place_stays(p, turn) ? kv_emit(&c) : KV_RETRY;
 }

@@ -105,7 +105,7 @@ v2_group() {
 	group=$(v2_group)
 	up -o collect=run_queue
 	told waits.py exactly "$MNT" "$group"
-	told waits.py run_queue "$MNT" "$group"
+	told waits.py threads "$MNT" "$group"
 	told waits.py group_names "$MNT" "$group"
 	[ "$(value run_queue.dropped)" = 0 ]
 	down
@@ -136,7 +136,10 @@ v2_group() {
 	told tcp_events.py known "$MNT"
 	told tcp_events.py retransmits "$MNT"
 	[ "$(value tcp_events.dropped)" = 0 ]
+	told tcp_events.py flood "$MNT"
 	told tcp_events.py ends_storm "$MNT"
+	down
+	told tcp_events.py earlier "$MNT" "$KVIEW"
 	down
 }
 

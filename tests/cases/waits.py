@@ -53,33 +53,6 @@ def group_row(mnt, group):
     return found[0] if found else None
 
 
-def works(group, seconds):
-    """Processes of that group that want more processors than there are, with threads and sleeps."""
-    def act():
-        def some():
-            for _ in range(20):
-                spin(seconds / 20)
-                time.sleep(0.001)
-        all_ = [threading.Thread(target=some) for _ in range(2)]
-        for t in all_:
-            t.start()
-        for t in all_:
-            t.join()
-        os.write(say, b"x")
-        os.read(hold, 1)
-
-    said, say = os.pipe()
-    hold, go_on = os.pipe()
-    made = [child(act) for _ in range(4)]
-    time.sleep(0.3)  # each waits to be told
-    before = [schedstat(pid) for pid, _ in made]
-    for pid, _ in made:
-        move(pid, group)
-    for _, go in made:
-        tell(go)
-    return made, before, said, go_on
-
-
 def asleep(pid):
     """Its first thread is the only one, and is switched away: that it is S says only that it will be."""
     with open(f"/proc/{pid}/syscall", "rb") as file:
@@ -90,52 +63,24 @@ def asleep(pid):
     return fields[0] == b"S" and fields[17] == b"1"
 
 
-def run_queue(mnt, group):
-    """A group's waits are those that /proc/PID/schedstat tells of its threads, those that ended included."""
-    os.mkdir(group)
-    try:
-        assert group_row(mnt, group) is None
-        made, before, said, go_on = works(group, 0.4)
-        for _ in made:
-            os.read(said, 1)
-        until(lambda: all(asleep(pid) for pid, _ in made))
-        # Of threads that have ended their processes know nothing: two runs of each at least.
-        alive = [schedstat(pid) for pid, _ in made]
-        row = group_row(mnt, group)
-        waited = sum(now[0] - old[0] for now, old in zip(alive, before))
-        runs = sum(now[1] - old[1] for now, old in zip(alive, before))
-        assert row["cgroup"] == "/" + os.path.basename(group) and not row["removed"], row
-        assert row["waits"] >= runs + 2 * 2 * 20 * len(made) * 0.9, (row, runs)
-        assert row["waits"] == sum(as_one(row["wait"])) and fits(row["wait"], row["time"]), row
-        assert row["time"] >= waited, (row, waited)
-        # 8 threads want 0.4 s each of fewer processors, which the sum of their waits must show.
-        assert row["time"] > 0.4, row
-        os.write(go_on, b"xxxx")
-        for pid, _ in made:
-            assert os.waitpid(pid, 0)[1] == 0
-    finally:
-        os.rmdir(group)
-    print(f"# {row['waits']} waits, {row['time']:.6f} s")
-
-
-def exactly(mnt, group):
-    """Of processes with one thread: to the nanosecond, whichever processors they were moved to."""
-    os.mkdir(group)
-    made = []
+@contextlib.contextmanager
+def at_work(mnt, group, number, act):
+    """
+    Processes that act in that group, of which nothing was counted before. When all are asleep behind
+    that: the row of the group, and what /proc says of their waits since they have been in it.
+    """
     said, say = os.pipe()
     hold, go_on = os.pipe()
-    try:
-        def act():
-            for i in range(300):
-                spin(0.0005)
-                os.sched_setaffinity(0, {cpus[i % len(cpus)]})
-                if not i % 3:
-                    time.sleep(0.0002)
-            os.write(say, b"x")
-            os.read(hold, 1)
 
-        cpus = sorted(os.sched_getaffinity(0))
-        made = [child(act) for _ in range(5)]
+    def whole():
+        act()
+        os.write(say, b"x")
+        os.read(hold, 1)
+
+    os.mkdir(group)
+    assert group_row(mnt, group) is None
+    made = [child(whole) for _ in range(number)]
+    try:
         until(lambda: all(asleep(pid) for pid, _ in made))
         before = [schedstat(pid) for pid, _ in made]
         for pid, _ in made:
@@ -146,18 +91,53 @@ def exactly(mnt, group):
             os.read(said, 1)
         until(lambda: all(asleep(pid) for pid, _ in made))
         now = [schedstat(pid) for pid, _ in made]
-        row = group_row(mnt, group)
-        waited = sum(a[0] - b[0] for a, b in zip(now, before))
-        runs = sum(a[1] - b[1] for a, b in zip(now, before))
-        assert row["waits"] == runs, (row["waits"], runs)
-        assert abs(row["time"] - waited) < 1e-8 * runs, (row["time"], waited)
-        assert fits(row["wait"], row["time"]), row
+        yield group_row(mnt, group), sum(a[0] - b[0] for a, b in zip(now, before)), sum(
+            a[1] - b[1] for a, b in zip(now, before))
     finally:
-        os.write(go_on, b"x" * len(made))
+        os.write(go_on, b"x" * number)
         for pid, _ in made:
             os.waitpid(pid, 0)
         os.rmdir(group)
-    print(f"# {runs} waits of {waited:.9f} s")
+
+
+def threads(mnt, group):
+    """More threads than processors. Of those that have ended /proc says nothing: they count all the same."""
+    def some():
+        for _ in range(20):
+            spin(0.02)
+            time.sleep(0.001)
+
+    def act():
+        all_ = [threading.Thread(target=some) for _ in range(2)]
+        for t in all_:
+            t.start()
+        for t in all_:
+            t.join()
+
+    with at_work(mnt, group, 4, act) as (row, waited, runs):
+        assert row["cgroup"] == "/" + os.path.basename(group) and not row["removed"], row
+        assert row["waits"] == sum(as_one(row["wait"])) and fits(row["wait"], row["time"]), row
+        # Each of the 8 threads has slept 20 times, and wanted 0.4 s of fewer processors.
+        assert row["waits"] >= runs + 8 * 20 and row["time"] >= waited + 0.4, (row, runs, waited)
+        print(f"# {row['waits']} waits, {row['time']:.6f} s")
+
+
+def exactly(mnt, group):
+    """Of processes with one thread: to the nanosecond, whichever processors they were moved to."""
+    cpus = sorted(os.sched_getaffinity(0))
+
+    def act():
+        for i in range(300):
+            spin(0.0005)
+            os.sched_setaffinity(0, {cpus[i % len(cpus)]})
+            if not i % 3:
+                time.sleep(0.0002)
+
+    with at_work(mnt, group, 5, act) as (row, waited, runs):
+        assert row["waits"] == runs, (row["waits"], runs)
+        assert abs(row["time"] - waited) < 1e-8 * runs, (row["time"], waited)
+        assert fits(row["wait"], row["time"]), row
+        print(f"# {runs} waits of {waited:.9f} s")
 
 
 def group_names(mnt, group):
@@ -194,6 +174,7 @@ def group_storm(mnt, group, number):
     try:
         time.sleep(0.1)
         first = group_row(mnt, stays)["waits"]
+        before = sum(row["waits"] for row in rows(mnt, "run_queue") if row["id"] is None)
         for i in range(int(number)):
             path = f"{group}/g{i}"
             os.mkdir(path)
@@ -212,8 +193,10 @@ def group_storm(mnt, group, number):
         assert set(last) <= set(ids), len(set(last) - set(ids))
         assert all(row["removed"] for row in found if row["id"] in set(last))
         assert group_row(mnt, stays)["waits"] > first
-        # There was room for all but what a thread waits on its way out of a group that is gone by then.
-        assert sum(row["waits"] for row in found if row["id"] is None) < 30, found
+        # Each has waited at least once, and what it waited is in its row or, if it has none, in that of the rest.
+        rest = sum(row["waits"] for row in found if row["id"] is None)
+        own = sum(row["waits"] for row in found if (row["cgroup"] or "").startswith(f"/{os.path.basename(group)}/g"))
+        assert rest - before + own >= int(number), (rest, before, own)
     finally:
         os.kill(steady, signal.SIGKILL)
         os.waitpid(steady, 0)
@@ -242,6 +225,9 @@ def group_crowd(mnt, group):
         with_row = sum(row["id"] in own for row in found)
         assert 900 < with_row < 1024 and rest["waits"] >= 1200 - with_row, (with_row, rest)
         assert rest["cgroup"] is None and rest["waits"] == sum(as_one(rest["wait"]))
+        # Of all these groups nobody hides another one: they do nothing.
+        with at_work(mnt, f"{group}-behind", 1, lambda: [time.sleep(0.0001) for _ in range(500)]) as (row, waited, runs):
+            assert row["waits"] == runs >= 500 and abs(row["time"] - waited) < 1e-8 * runs, (row, runs, waited)
     finally:
         for path in reversed(paths):
             with contextlib.suppress(OSError):
