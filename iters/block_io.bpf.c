@@ -58,7 +58,6 @@ KV_VIEW_OF_PROCESS_ROWS(block_io,
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
 struct gendisk {
-	int major, first_minor;
 	char disk_name[DISK_NAME];
 };
 
@@ -69,6 +68,7 @@ struct request_queue {
 struct request {
 	struct request_queue *q;
 	unsigned int cmd_flags;
+	unsigned int rq_flags;
 	unsigned int __data_len;
 	struct block_device *part;
 };
@@ -86,7 +86,7 @@ struct started {
 	__u16 ends_with_bytes; /* nothing else tells the end */
 };
 
-#define STARTED_MAX 16384
+#define STARTED_MAX 65536
 
 /* LRU: the kernel may leave out the call that tells the end of one. */
 struct {
@@ -103,28 +103,38 @@ static __always_inline __u32 op_of(const struct request *rq)
 	return op == OP_WRITE && !rq->__data_len ? OP_FLUSH : op;
 }
 
+/* A number of a device is another disk's later. */
+static __always_inline __u64 kind_of(const __u64 disk[DISK_NAME / 8], __u32 op)
+{
+	__u64 hash = 0;
+
+	for (int i = 0; i < DISK_NAME / 8; i++)
+		hash = (hash ^ disk[i]) * 0x9e3779b97f4a7c15;
+	return hash << 8 | op;
+}
+
 static __always_inline void begins(const struct request *rq, bool ends_with_bytes)
 {
 	const struct gendisk *disk = rq->q->disk;
 	struct started s = {.ends_with_bytes = ends_with_bytes};
+	__u64 address = kv_address(rq), name[DISK_NAME / 8] = {};
 	struct kv_row *row;
-	__u64 address = kv_address(rq), dev;
 
 	if (!disk) /* a command to the controller, or the disk goes */
 		return;
-	dev = (__u64)disk->major << 20 | disk->first_minor;
-	s.place = kv_row_place(bpf_get_current_task_btf(), dev << 32 | op_of(rq));
+	bpf_probe_read_kernel_str(name, DISK_NAME, disk->disk_name);
+	s.place = kv_row_place(bpf_get_current_task_btf(), kind_of(name, op_of(rq)));
 	row = bpf_map_lookup_elem(&kv_rows, &s.place);
 	if (!row)
 		return;
 	if (s.place && !row->counts.disk[0])
-		bpf_probe_read_kernel_str(row->counts.disk, DISK_NAME, disk->disk_name);
+		__builtin_memcpy(row->counts.disk, name, DISK_NAME);
 	s.turn = row->turn;
 	s.began = bpf_ktime_get_ns();
 	/* The end of the request that was at this address before was not told: see kview(1). */
-	if (!ends_with_bytes && bpf_map_lookup_elem(&started, &address))
+	if (bpf_map_lookup_elem(&started, &address))
 		kv_dropped();
-	bpf_map_update_elem(&started, &address, &s, ends_with_bytes ? BPF_NOEXIST : BPF_ANY);
+	bpf_map_update_elem(&started, &address, &s, BPF_ANY);
 }
 
 static __always_inline void ends(const struct request *rq)
@@ -156,10 +166,28 @@ int io_begins(__u64 *ctx)
 	return 0;
 }
 
+enum rqf_flags___io {
+	__RQF_FLUSH_SEQ___io = 4,
+};
+
+/* Since 6.10 a bit of an enum, at another place. It is bit 4 before that. */
+static __always_inline bool is_to_be_flushed(const struct request *rq)
+{
+	__u32 bit = bpf_core_enum_value_exists(enum rqf_flags___io, __RQF_FLUSH_SEQ___io)
+			    ? bpf_core_enum_value(enum rqf_flags___io, __RQF_FLUSH_SEQ___io)
+			    : 4;
+
+	return rq->rq_flags >> (bit & 31) & 1;
+}
+
+/* Where the disk writes its cache before and behind a request, each step of that is told. */
 SEC("tp_btf/block_io_done")
 int io_ends(__u64 *ctx)
 {
-	ends((void *)ctx[0]);
+	const struct request *rq = (void *)ctx[0];
+
+	if (!is_to_be_flushed(rq))
+		ends(rq);
 	return 0;
 }
 
@@ -168,23 +196,24 @@ int io_ends(__u64 *ctx)
  * there is none to the driver, unless it is none that the kernel counts. The last of its bytes
  * is its end.
  */
-static __always_inline void comes(const struct request *rq)
-{
-	if (rq->part)
-		begins(rq, true);
-}
-
 SEC("?tp_btf/block_rq_insert")
 int io_is_scheduled(__u64 *ctx)
 {
-	comes((void *)ctx[0]);
+	const struct request *rq = (void *)ctx[0];
+
+	if (rq->part)
+		begins(rq, true);
 	return 0;
 }
 
 SEC("?tp_btf/block_rq_issue")
 int io_is_issued(__u64 *ctx)
 {
-	comes((void *)ctx[0]);
+	const struct request *rq = (void *)ctx[0];
+	__u64 address = kv_address(rq);
+
+	if (rq->part && !bpf_map_lookup_elem(&started, &address))
+		begins(rq, true);
 	return 0;
 }
 
@@ -219,7 +248,7 @@ int is_merged(__u64 *ctx)
 KV_SHOW_PROCESS_ROWS(block_io)
 {
 	__builtin_memcpy(r->disk, row->counts.disk, DISK_NAME);
-	r->op = row->owner ? (__u32)row->key.kind : -1U;
+	r->op = row->owner ? row->key.kind & OP_MASK : -1U;
 	r->bytes = row->counts.bytes;
 	r->errors = row->counts.errors;
 	r->time = row->counts.time;

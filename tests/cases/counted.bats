@@ -126,6 +126,7 @@ v2_group() {
 	up -o collect=block_io
 	told waits.py block_io "$MNT" "$DISK"
 	told waits.py buffered "$MNT" "$DISK"
+	told waits.py durable "$MNT" "$DISK"
 	truncate -s 512K "$DIR/disk"
 	told waits.py failing "$MNT" "$DISK"
 	down

@@ -240,14 +240,36 @@ def group_crowd(mnt, group):
 
 
 def diskstats(disk):
-    """Reads, bytes read, writes, bytes written, discards, bytes discarded, flushes."""
+    """Reads, bytes read, writes, bytes written, discards, bytes discarded; and seconds of each of the three."""
     with open("/proc/diskstats", encoding="ascii") as file:
         for line in file:
             words = line.split()
             if words[2] == disk:
                 n = [int(word) for word in words[3:]]
-                return n[0], n[2] * 512, n[4], n[6] * 512, n[11], n[13] * 512
+                return (n[0], n[2] * 512, n[4], n[6] * 512, n[11], n[13] * 512,
+                        n[3] / 1e3, n[7] / 1e3, n[14] / 1e3)
     raise AssertionError(f"no disk {disk}")
+
+
+def durable(mnt, device):
+    """Writes that last until the disk has written its cache: their time is that of diskstats."""
+    disk = os.path.basename(device)
+    before = diskstats(disk)
+
+    def act():
+        fd = os.open(device, os.O_RDWR | os.O_DIRECT | os.O_DSYNC)
+        block = mmap.mmap(-1, 4096)
+        for i in range(1000):
+            assert os.pwritev(fd, [block], i * 4096) == 4096
+
+    pid = run(act)
+    now = diskstats(disk)
+    found = {row["op"]: row for row in disk_rows(mnt, disk) if row["pid"] == pid}
+    assert 1000 - lost(mnt) <= found["write"]["requests"] <= 1000, found
+    took = sum(row["time"] for row in found.values() if row["op"] in ("write", "flush"))
+    kernel = now[7] - before[7]
+    assert kernel * 0.8 - 0.005 <= took + 0.01 * lost(mnt) and took <= kernel * 1.3 + 0.05, (took, kernel, found)
+    print(f"# 1000 writes took {took:.4f} s, of which diskstats says {kernel:.3f}")
 
 
 def disk_rows(mnt, disk):
