@@ -140,6 +140,8 @@ static int open_all(struct kv_mounted *m, struct kv_err *err)
 	if (!rc && opts->collect)
 		rc = kv_views_collect(&m->views, opts->collect, err);
 	if (!rc)
+		rc = kv_pinset_claim(&m->pins, &m->views, err);
+	if (!rc)
 		rc = kv_pinset_make(&m->pins, &m->views, opts->takeover, opts->warn, err);
 	if (!rc)
 		rc = open_server(m, err);

@@ -2,9 +2,12 @@
 #include "load/pinset.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "load/said.h"
 #include "load/types.h"
@@ -123,11 +126,44 @@ int kv_pinset_make(const struct kv_pins *pins, struct kv_views *views, bool fres
 	return 0;
 }
 
+/*
+ * Who collects for a view holds a lock on the pin directory, of a byte that the view's name says:
+ * an open file description lock, see fcntl_locking(2). It goes with the daemon, whatever ends it.
+ */
+static struct flock lock_of(const struct kv_view *view, short type)
+{
+	uint64_t place = kv_object_fingerprint(view->name, strlen(view->name));
+
+	return (struct flock){
+		.l_type = type,
+		.l_whence = SEEK_SET,
+		.l_start = (off_t)(place >> 1),
+		.l_len = 1,
+	};
+}
+
+int kv_pinset_claim(const struct kv_pins *pins, const struct kv_views *views, struct kv_err *err)
+{
+	for (size_t i = 0; i < views->n; i++) {
+		struct flock lock = lock_of(&views->list[i], F_RDLCK);
+
+		if (views->list[i].collectors.wanted == KV_COLLECT_RUN &&
+		    fcntl(pins->fd, F_OFD_SETLK, &lock) < 0)
+			return kv_err_errno(err, -errno, "can't lock the pin directory '%s'",
+					    pins->dir);
+	}
+	return 0;
+}
+
 void kv_pinset_drop_off(const struct kv_pins *pins, const struct kv_views *views)
 {
-	for (size_t i = 0; i < views->n; i++)
-		if (kv_view_is_off(&views->list[i]))
+	for (size_t i = 0; i < views->n; i++) {
+		struct flock lock = lock_of(&views->list[i], F_WRLCK);
+
+		if (kv_view_is_off(&views->list[i]) && fcntl(pins->fd, F_OFD_GETLK, &lock) == 0 &&
+		    lock.l_type == F_UNLCK)
 			kv_pin_drop(pins, &views->list[i]);
+	}
 }
 
 static int say_off(const struct kv_view *view, struct kv_err *err)

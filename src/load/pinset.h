@@ -17,7 +17,14 @@
 int kv_pinset_make(const struct kv_pins *pins, struct kv_views *views, bool fresh,
 		   void (*warn)(const struct kv_view *view), struct kv_err *err);
 
-/* kv_pinset_drop_off() - remove pins of views that are off: of another daemon, which has ended */
+/**
+ * kv_pinset_claim() - note that we collect for the views that are asked for
+ *
+ * Return: 0 or -errno with @err set.
+ */
+int kv_pinset_claim(const struct kv_pins *pins, const struct kv_views *views, struct kv_err *err);
+
+/* kv_pinset_drop_off() - remove pins of views that are off and that no other daemon collects for */
 void kv_pinset_drop_off(const struct kv_pins *pins, const struct kv_views *views);
 
 /**

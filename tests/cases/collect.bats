@@ -131,6 +131,26 @@ marked() {
 	nothing_left
 }
 
+@test "a takeover without the words leaves what another mount collects" {
+	local second=$DIR/second third=$DIR/third
+	up -o collect=exits+traffic
+	timeout 60 "$KVIEW" mount -o collect=traffic "$second" 3>&-
+	bash -c 'echo -n "of all time" >/proc/self/comm'
+	timeout 60 "$KVIEW" mount --takeover "$second" 3>&-
+	run -1 cat "$second/exits"
+	# Nothing is lost to those that come behind: a third mount, and who takes the first one over.
+	timeout 60 "$KVIEW" mount "$third" 3>&-
+	marked "$third"
+	timeout 60 "$KVIEW" mount --takeover -o collect=exits "$MNT" 3>&-
+	marked "$MNT"
+	# Now nobody is asked for the other one.
+	[ ! -e "$KVIEW_PIN_DIR/traffic" ]
+	[ -e "$KVIEW_PIN_DIR/exits" ]
+	timeout 60 "$KVIEW" umount "$second"
+	timeout 60 "$KVIEW" umount "$third"
+	down
+}
+
 @test "kview cat --for collects for a while, in each format" {
 	local before file
 	before=$(attached)
