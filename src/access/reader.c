@@ -262,18 +262,14 @@ static void see_as_host(const struct kv_host *host, pid_t tid, uid_t uid, struct
 	struct kv_identity id;
 
 	*reader = KV_READER_INIT;
+	/* It may be outside of our pid namespace. */
 	if (tid <= 0 || get_identity(host, tid, &id) != 0)
-		id = (struct kv_identity){
-			.master = uid,
-			.fsuid = uid,
-			.fsgid = KV_NOBODY,
-			.caps = uid ? 0 : UINT64_MAX,
-		};
+		id = (struct kv_identity){.master = uid, .fsuid = uid, .fsgid = KV_NOBODY};
 	reader->user = id.master;
 	fill_scope(host, tid, &host->self, &reader->scope);
 	reader->scope.passes = KV_ALL_GUARDS;
-	/* The mode of a file holds for all. */
-	if (!passes_whole(&host->policy, tid, &id))
+	/* But the modes of files hold for everyone. */
+	if (!passes_mode(&host->policy, tid, &id))
 		reader->scope.passes &= (uint8_t) ~(1 << KV_WHOLE);
 	reader->scope.hidepid = KV_HIDEPID_OFF;
 	reader->pid = kv_kernel_process_of(tid);

@@ -160,7 +160,8 @@ int kv_column_set_show(struct kv_column *col, const char *how, struct kv_err *er
 		kv_err_set(err, -EINVAL, "column '%s' has a type that can't be shown as '%s'",
 			   col->name, how);
 		kv_err_hint(err, "KV_SHOW() takes hex for __u8[N], list for struct kv_str, "
-				 "name for an enum, all others for integers");
+				 "name for an enum, seconds for a histogram, all others for "
+				 "integers");
 		return -EINVAL;
 	}
 	col->show = (enum kv_show)show;

@@ -165,6 +165,9 @@ static int set_role(struct parser *p, struct kv_column *col, const char *name)
 		kv_err_hint(p->err, "KV_ROLE() takes key, gauge or counter");
 		return -EINVAL;
 	}
+	if (kv_column_buckets(col) && role != KV_ROLE_COUNTER)
+		return kv_err_set(p->err, -EINVAL, "column '%s': a histogram can be no %s",
+				  col->name, name);
 	if (role != KV_ROLE_KEY && !kv_column_is_number(col) && !kv_column_buckets(col))
 		return kv_err_set(p->err, -EINVAL, "column '%s': only a number can be a %s",
 				  col->name, name);

@@ -64,6 +64,9 @@ teardown() {
 	up -o collect=syscalls,allow_other,gid=21007,mode=0440
 	told whose.py given "$MNT" 21007
 	down
+	up -o collect=syscalls,allow_other,view=host
+	told whose.py host "$MNT"
+	down
 }
 
 @test "traffic: bytes and calls, by family" {

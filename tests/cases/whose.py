@@ -81,7 +81,7 @@ def own(mnt):
         found, _ = seen_by(mnt, "syscalls", 0)
         assert mine <= {row["pid"] for row in found}
         # Root that the kernel tells less than all, as in a container: CAP_SYS_ADMIN is 21.
-        found, _ = seen_by(mnt, "syscalls", 0, prepare=lambda: LIBC.prctl(24, 21, 0, 0, 0) or drop_capability(21))
+        found, _ = seen_by(mnt, "syscalls", 0, prepare=lambda: drop_capability(21))
         assert {row["pid"] for row in found} & mine == mine - {ended}, found
     finally:
         for pid in mine - {ended}:
@@ -115,6 +115,22 @@ def given(mnt, group):
     finally:
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
+
+
+def host(mnt):
+    """With view=host everybody has the rows of all that run, and root those of the others as well."""
+    hers, roots, ended = as_user(ALICE), as_user(0), as_user(ALICE)
+    os.kill(ended, signal.SIGKILL)
+    os.waitpid(ended, 0)
+    try:
+        found, _ = seen_by(mnt, "syscalls", ALICE + 1)
+        assert {row["pid"] for row in found} & {hers, roots, ended} == {hers, roots}
+        found, _ = seen_by(mnt, "syscalls", 0, prepare=lambda: drop_capability(21))
+        assert {hers, roots, ended} <= {row["pid"] for row in found}
+    finally:
+        for pid in hers, roots:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
 
 
 def nested(mnt):

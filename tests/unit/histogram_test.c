@@ -73,6 +73,26 @@ static void other_types_have_no_buckets(void **state)
 	assert_refused(&m, -EINVAL, "column 'x' has a type that can't be shown", &err);
 }
 
+static void a_histogram_is_a_counter_or_nothing(void **state)
+{
+	static const char *const others[] = {"role:key", "role:gauge"};
+	struct kv_schema *s;
+	struct kv_err err;
+	struct made m;
+
+	(void)state;
+	make_counts(&m, 4, "buckets:8");
+	tag(&m, 1, "role:counter");
+	s = schema_of(&m);
+	assert_int_equal(s->columns[0].role, KV_ROLE_COUNTER);
+	kv_schema_free(s);
+	for (size_t i = 0; i < ARRAY_SIZE(others); i++) {
+		make_counts(&m, 4, "buckets:8");
+		tag(&m, 1, others[i]);
+		assert_refused(&m, -EINVAL, "column 'x': a histogram can be no ", &err);
+	}
+}
+
 static void the_largest_bound_is_a_number(void **state)
 {
 	struct kv_schema *s;
@@ -195,6 +215,7 @@ int main(void)
 		cmocka_unit_test(counts_with_bounds_are_a_histogram),
 		cmocka_unit_test(bounds_must_be_said_and_be_numbers),
 		cmocka_unit_test(other_types_have_no_buckets),
+		cmocka_unit_test(a_histogram_is_a_counter_or_nothing),
 		cmocka_unit_test(the_largest_bound_is_a_number),
 		cmocka_unit_test(plain_values_are_numbers),
 		cmocka_unit_test(times_are_in_seconds_and_in_text_in_a_unit),

@@ -270,6 +270,13 @@ static void the_mode_of_files_holds_in_any_view(void **state)
 	see_as_host(0, 0, &reader);
 	assert_int_equal(reader.scope.passes, KV_ALL_GUARDS);
 	kv_reader_close(&reader);
+	/* Root of a container, whom the operator shows what the host sees. */
+	who.fsuid = who.euid = 0;
+	who.caps = 0;
+	fake_one(&who, sizeof(who));
+	see_as_host(gettid(), 0, &reader);
+	assert_int_equal(reader.scope.passes, KV_ALL_GUARDS);
+	kv_reader_close(&reader);
 	host.policy.wide_mode = 0444;
 	see_as_host(0, 12345, &reader);
 	assert_int_equal(reader.scope.passes, KV_ALL_GUARDS);

@@ -14,7 +14,7 @@
 #include <linux/types.h>
 #endif
 
-#define KV_ABI_VERSION 11
+#define KV_ABI_VERSION 10
 #define KV_MAX_COLUMNS 64
 #define KV_COLUMN_NAME 24
 
