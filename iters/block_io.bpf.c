@@ -41,9 +41,8 @@ struct block_io {
 	__u64 requests KV_ROLE(counter) KV_MEANS("requests that have ended") KV_WIDTH(9);
 	__u64 bytes KV_ROLE(counter) KV_MEANS("of them together") KV_UNIT("bytes") KV_WIDTH(11);
 	__u64 errors KV_ROLE(counter) KV_MEANS("requests that failed") KV_WIDTH(6);
-	__u64 time KV_ROLE(counter)
-		KV_MEANS("from when they were made to their ends, together; some were in the queue "
-			 "meanwhile") KV_UNIT("s") KV_SHOW(seconds);
+	__u64 time KV_ROLE(counter) KV_MEANS("from when they were made to their ends, together")
+		KV_UNIT("s") KV_SHOW(seconds);
 	KV_OWNER_COMM KV_WIDTH(15);
 	__u32 _pad2;
 	__u64 latency[KV_LATENCIES] KV_ROLE(counter) KV_MEANS("how many of them took how long")

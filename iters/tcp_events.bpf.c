@@ -26,12 +26,12 @@ struct tcp_events {
 	struct kv_head _head;
 	struct kv_ip raddr KV_ROLE(key)
 		KV_MEANS("remote address; - for all that had no room any more");
-	__u16 port KV_ROLE(key) KV_MEANS("port of the service: the remote one, or with `in` the "
-					 "local one") KV_NONE(0) KV_WIDTH(5);
+	__u16 port KV_ROLE(key) KV_MEANS("port of the service: the remote port, or where side "
+					 "is in the local one") KV_NONE(0) KV_WIDTH(5);
 	__u16 _pad;
 	enum side side KV_ROLE(key)
 		KV_MEANS("out: connected from here; in: accepted here; - for connections that "
-			 "were there before") KV_NONE(0) KV_WIDTH(4);
+			 "were made before the collector was attached") KV_NONE(0) KV_WIDTH(4);
 	__u32 netns KV_ROLE(key) KV_MEANS("network namespace, its inode number") KV_NONE(0)
 		KV_WIDTH(10);
 	__u32 _pad2;

@@ -373,8 +373,8 @@ static __always_inline KV_COUNTS *kv_counts_of(const struct task_struct *task, _
 /* --- the view --- */
 
 /*
- * KV_VIEW_OF_PROCESS_ROWS - who may have the whole has all rows, and every other user those of
- * processes that run and whose /proc/PID/io he may read
+ * KV_VIEW_OF_PROCESS_ROWS - a reader who may have the whole has all rows, and any other those of
+ * running processes whose /proc/PID/io this reader may read
  */
 #define KV_VIEW_OF_PROCESS_ROWS(type, shows) \
 	KV_TAG("readers:all") KV_VIEW_OF_MAP(kv_rows, type, shows, "6.1")
@@ -416,15 +416,14 @@ static __always_inline __u32 kv_owner_nr(const struct kv_call *c, const struct k
 }
 
 /* What each such view has first; it ends with KV_OWNER_COMM. */
-#define KV_OWNER_COLUMNS                                                                                                    \
-	__u32 pid KV_ROLE(key) KV_NONE(0) KV_MEANS(                                                                         \
-		"process id, in the first pid namespace or, of own processes, in the reader's; - for all that had no room") \
-		KV_WIDTH(7);                                                                                                \
-	__u64 start_boot KV_ROLE(key)                                                                                       \
-		KV_MEANS("when it started, since boot: with pid, the identity of the process")                              \
-			KV_UNIT("s") KV_SHOW(seconds) KV_NONE(0);                                                           \
-	__u64 end KV_MEANS("when it ended, Unix time; - while it runs") KV_UNIT("s")                                        \
-		KV_SHOW(seconds) KV_NONE(0);                                                                                \
+#define KV_OWNER_COLUMNS                                                                       \
+	__u32 pid KV_ROLE(key) KV_NONE(0) KV_MEANS("process id; - for all that had no room")   \
+		KV_WIDTH(7);                                                                   \
+	__u64 start_boot KV_ROLE(key)                                                          \
+		KV_MEANS("when it started, since boot: with pid, the identity of the process") \
+			KV_UNIT("s") KV_SHOW(seconds) KV_NONE(0);                              \
+	__u64 end KV_MEANS("when it ended, Unix time; - while it runs") KV_UNIT("s")           \
+		KV_SHOW(seconds) KV_NONE(0);                                                   \
 	__u32 uid KV_MEANS("real user id, as last seen") KV_WIDTH(5)
 #define KV_OWNER_COMM struct kv_str comm KV_MEANS("name of the first thread")
 

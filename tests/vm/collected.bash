@@ -68,6 +68,7 @@ waits "run_queue: groups come and go" group_storm "$GROUP" 1200
 DISK=$(disk_of_a_file 16M)
 waits "block_io: as diskstats says" block_io "$DISK"
 waits "block_io: what the page cache writes" buffered "$DISK"
+! at_least 6.5 || waits "block_io: writes that are flushed" durable "$DISK"
 check "tcp_events: known connections" timeout 300 python3 -B /mnt/tests/cases/tcp_events.py known "$M"
 check "tcp_events: packets that are sent again" timeout 300 python3 -B /mnt/tests/cases/tcp_events.py retransmits "$M"
 PLACE=$(mktemp -d)
