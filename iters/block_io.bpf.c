@@ -166,16 +166,23 @@ int io_begins(__u64 *ctx)
 }
 
 enum rqf_flags___io {
-	__RQF_FLUSH_SEQ___io = 4,
+	__RQF_FLUSH_SEQ___io = 1,
 };
 
-/* Since 6.10 a bit of an enum, at another place. It is bit 4 before that. */
+/* Of slab caches, and as old as the change of the bit. */
+struct kmem_cache_args___since_6_12 {
+	unsigned int align;
+} __attribute__((preserve_access_index));
+
+/* RQF_FLUSH_SEQ: bit 4, since 6.12 bit 1 by an enum, which got a name later. */
 static __always_inline bool is_to_be_flushed(const struct request *rq)
 {
-	__u32 bit = bpf_core_enum_value_exists(enum rqf_flags___io, __RQF_FLUSH_SEQ___io)
-			    ? bpf_core_enum_value(enum rqf_flags___io, __RQF_FLUSH_SEQ___io)
-			    : 4;
+	__u32 bit = 4;
 
+	if (bpf_core_enum_value_exists(enum rqf_flags___io, __RQF_FLUSH_SEQ___io))
+		bit = bpf_core_enum_value(enum rqf_flags___io, __RQF_FLUSH_SEQ___io);
+	else if (bpf_core_type_exists(struct kmem_cache_args___since_6_12))
+		bit = 1;
 	return rq->rq_flags >> (bit & 31) & 1;
 }
 

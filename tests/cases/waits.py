@@ -181,7 +181,7 @@ def group_storm(mnt, group, number):
             pid = os.fork()
             if not pid:
                 move(os.getpid(), path)
-                time.sleep(0)
+                time.sleep(0.001)  # it waits once at least while the group is there
                 os._exit(0)
             os.waitpid(pid, 0)
             if i >= int(number) - 200:
