@@ -107,7 +107,7 @@ static long kv_hand_step(__u64 i, struct kv_taking *taking)
 	return 1;
 }
 
-#define KV_PLACE_TRIES 64
+#define KV_PLACE_LOOKS 64
 
 /**
  * kv_place_take() - a place to write to
@@ -120,7 +120,8 @@ static __always_inline __u32 kv_place_take(bool presses)
 {
 	struct kv_taking taking = {.presses = presses};
 
-	bpf_loop(KV_PLACE_TRIES, kv_hand_step, &taking, 0);
+	/* Once round is enough, since marks are cleared on the way; and that is seldom the case. */
+	bpf_loop(presses ? KV_PLACES : KV_PLACE_LOOKS, kv_hand_step, &taking, 0);
 	return taking.place;
 }
 

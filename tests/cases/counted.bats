@@ -118,6 +118,7 @@ v2_group() {
 	local group
 	group=$(v2_group)
 	up -o collect=run_queue
+	told waits.py group_storm "$MNT" "$group" 1300
 	told waits.py group_storm "$MNT" "$group" 3000
 	told waits.py group_crowd "$MNT" "$group"
 	down
